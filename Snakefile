@@ -1,0 +1,38 @@
+# Fine-tune and evaluate Fun-ASR-Nano:
+#   scp2jsonl -> fbank_stats -> train -> decode -> normalize -> compute_wer -> report
+# Settings: config.yaml (or --configfile). Results: exp/<experiment>/. The rules are in rules/, one file a stage.
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/decode.smk"
+include: "rules/score.smk"
+include: "rules/report.smk"
+include: "rules/convert.smk"
+
+
+# The targets ask for the outputs of EVERY stage, not only of the last: so a deleted file is made again, and a stage
+# that failed leaves no stale score behind it.
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+        data_outputs(),
+        model_outputs(),
+        decode_outputs(),
+        score_outputs(),
+
+
+rule eval:
+    input:
+        rules.all.input,
+
+
+rule data:
+    input:
+        data_outputs(),
+
+
+onsuccess:
+    show_summary()

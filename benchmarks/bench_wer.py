@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Speed and memory of compute_wer.py, as a whole process, beside the compute-wer package where it is installed.
+
+    python benchmarks/bench_wer.py                        # 20,000 utterances of 20 tokens, both tools, three rounds
+    python benchmarks/bench_wer.py --long                 # one pair of texts of 50,000 tokens
+    python benchmarks/bench_wer.py --utterances 1000000 --rounds 1 --ours-only
+"""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "compute_wer.py"
+ENGLISH = [f"{a}{b}{c}" for a in ("ba", "ko", "li", "stra") for b in ("mo", "ne", "ri") for c in range(100)]
+ENGLISH = ["".join(chr(97 + int(x)) if x.isdigit() else x for x in word) for word in ENGLISH]
+CHINESE = [chr(0x4E00 + 7 * index) for index in range(2500)]
+
+
+def corrupted(tokens: list[str], words: list[str], rate: float, draw: random.Random) -> list[str]:
+    """The tokens with about `rate` errors each: half substitutions, a quarter deletions, a quarter insertions."""
+    result = []
+    for token in tokens:
+        chance = draw.random()
+        if chance < rate / 2:
+            result.append(draw.choice(words))
+        elif chance < rate * 3 / 4:
+            continue
+        else:
+            result += [token, draw.choice(words)] if chance < rate else [token]
+    return result
+
+
+def write_texts(folder: Path, utterances: int, length: int, rate: float) -> tuple[Path, Path]:
+    """Write references and hypotheses, half English and half Chinese (as normalized text: tokens between spaces)."""
+    draw = random.Random(0)
+    ref_path, hyp_path = folder / "ref.txt", folder / "hyp.txt"
+    with open(ref_path, "w", encoding="utf-8") as ref, open(hyp_path, "w", encoding="utf-8") as hyp:
+        for index in range(utterances):
+            words = CHINESE if index % 2 else ENGLISH
+            tokens = draw.choices(words, k=length)
+            ref.write(f"utterance-{index:07d}\t{' '.join(tokens)}\n")
+            hyp.write(f"utterance-{index:07d}\t{' '.join(corrupted(tokens, words, rate, draw))}\n")
+    return ref_path, hyp_path
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory (MiB) of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"exit status {process.returncode} of {' '.join(command)}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=20_000)
+    parser.add_argument("--tokens", type=int, default=20, help="reference tokens of an utterance")
+    parser.add_argument("--rate", type=float, default=0.1, help="errors per reference token")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", action="store_true", help="one utterance of 50,000 tokens instead")
+    parser.add_argument("--ours-only", action="store_true")
+    args = parser.parse_args()
+    if args.long:
+        args.utterances, args.tokens = 1, 50_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ref, hyp = map(str, write_texts(folder, args.utterances, args.tokens, args.rate))
+        ours = [sys.executable, str(SCRIPT), ref, hyp, str(folder / "ours.txt")]
+        sides = {
+            "compute_wer.py": ours,
+            "compute_wer.py --json": [*ours, "--json", str(folder / "score.json")],
+            "compute_wer.py --json --utterances": [
+                *ours,
+                *("--json", str(folder / "score.json"), "--utterances", str(folder / "rows.jsonl")),
+            ],
+        }
+        package = shutil.which("compute-wer", path=str(Path(sys.executable).parent)) or shutil.which("compute-wer")
+        if package and not args.ours_only:
+            sides["compute-wer"] = [package, ref, hyp, str(folder / "theirs.txt")]
+        print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+        print(f"{args.utterances} utterances of {args.tokens} tokens, {args.rate:.0%} errors, best of {args.rounds}")
+        best: dict[str, tuple[float, float]] = {}
+        for _ in range(args.rounds):  # sides take turns, so that a busy machine is busy for all
+            for side, command in sides.items():
+                best[side] = min(best.get(side, (float("inf"), 0.0)), measure(command))
+        for side, (seconds, memory) in best.items():
+            ratio = f"{best['compute-wer'][0] / seconds:6.1f}x" if "compute-wer" in best else ""
+            print(f"{side:36}{seconds:8.2f} s {memory:7.0f} MiB {ratio}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+# What all rules share: the checked configuration, where things lie, and how scripts are run.
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Paths of the recipe's own files count from the Snakefile, so that the workflow also works from another folder.
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from recipe import config as recipe_config
+from recipe import provenance
+from recipe.files import RecipeError, read_map
+
+# Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+if not workflow.configfiles:
+
+    configfile: ROOT / "config.yaml"
+
+
+def load_settings():
+    """The checked configuration with all defaults, and the settings of each run."""
+    try:
+        schema = recipe_config.load_schema(ROOT / "schemas/config.schema.yaml")
+        checked = recipe_config.check(config, schema)
+        return checked, recipe_config.runs(checked, schema)
+    except RecipeError as error:
+        raise WorkflowError(str(error))
+
+
+SETTINGS, RUNS = load_settings()
+EXP = f"exp/{SETTINGS['experiment']}"
+BASE = recipe_config.BASELINE
+MODELS = [BASE, *RUNS]
+TESTS = list(SETTINGS["data"]["test"])
+MODES = SETTINGS["score"]["modes"]
+SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
+MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
+
+
+def one_of(names):
+    """A wildcard constraint that takes these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    role="train|valid|test",
+    set=one_of(name for _, name in SETS),
+    run=one_of(RUNS),
+    model=one_of(MODELS),
+    test=one_of(TESTS),
+    mode=one_of(MODES),
+
+
+def script(name):
+    """Path of a stage's script."""
+    return ROOT / "scripts" / name
+
+
+@cache
+def code(name):
+    """Hash of a stage's script and of the library modules that it imports: as a parameter of a rule it makes the
+    stage run again when that code changes, and only then."""
+    return provenance.code_hash(script(name))
+
+
+@cache
+def gpus():
+    """Number of GPUs of this machine."""
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
+
+
+def data_dir(role, name):
+    """A set's data directory as the configuration gives it."""
+    return SETTINGS["data"][role][name]
+
+
+def data_files(role, name):
+    """The files of a data directory that a manifest is made of."""
+    folder = Path(data_dir(role, name))
+    for required in ("wav.scp", "text"):
+        if not (folder / required).is_file():
+            raise WorkflowError(f"data.{role}.{name}: {folder / required} does not exist")
+    tables = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2group")
+    return [str(folder / table) for table in tables if (folder / table).is_file()]
+
+
+def base_files():
+    """Files of the base model's directory; nothing for a hub id, which its revision pins."""
+    folder = Path(SETTINGS["model"]["base"])
+    return [str(folder / name) for name in ("config.json", "model.safetensors") if (folder / name).is_file()]
+
+
+def model_files(model):
+    """What a decoding needs of a model."""
+    return base_files() if model == BASE else [f"{EXP}/train/{model}/model/{name}" for name in MODEL_FILES]
+
+
+def model_dir(model):
+    """Directory (or hub id) of a model."""
+    return SETTINGS["model"]["base"] if model == BASE else f"{EXP}/train/{model}/model"
+
+
+def prompt_flags():
+    """The instruction's settings as flags of scp2jsonl.py and decode.py."""
+    prompt = SETTINGS["data"]["prompt"]
+    language = f" --language {prompt['language']}" if prompt["language"] else ""
+    return f"--wording {prompt['wording']}{language}{'' if prompt['itn'] else ' --no-itn'}"
+
+
+def commands_flag():
+    return "--allow-commands" if SETTINGS["data"]["allow_commands"] else ""

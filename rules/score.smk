@@ -1,0 +1,87 @@
+# Scoring: references and hypotheses are normalized in every mode, then compared.
+
+SCORE_FILES = ["cer.txt", "score.json", "utterances.jsonl"]
+
+
+def score_outputs():
+    """Normalized texts and scores of every mode, model and test set."""
+    references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
+    pairs = [f"{EXP}/score/{mode}/hyp/{model}/{test}" for mode in MODES for model in MODELS for test in TESTS]
+    return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
+
+
+def speaker_flags(test):
+    """Tables of the test set that the score is broken down by."""
+    present = {Path(file).name: file for file in data_files("test", test)}
+    return {name: file for name, file in present.items() if name.startswith("utt2")}
+
+
+rule normalize_reference:
+    input:
+        lambda wildcards: data_files("test", wildcards.test)[1],
+    output:
+        f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
+    log:
+        f"{EXP}/logs/normalize/{{mode}}.ref.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/normalize/{{mode}}.ref.{{test}}.jsonl"
+    conda:
+        "../envs/recipe.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        script=script("normalize.py"),
+        code=code("normalize.py"),
+    shell:
+        "python {params.script:q} --mode {wildcards.mode} {input:q} {output:q} > {log:q} 2>&1"
+
+
+use rule normalize_reference as normalize with:
+    input:
+        rules.decode.output.text,
+    output:
+        f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
+    log:
+        f"{EXP}/logs/normalize/{{mode}}.{{model}}.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/normalize/{{mode}}.{{model}}.{{test}}.jsonl"
+
+
+rule compute_wer:
+    input:
+        unpack(lambda wildcards: speaker_flags(wildcards.test)),
+        ref=rules.normalize_reference.output,
+        hyp=rules.normalize.output,
+        details=rules.decode.output.details,
+        # Every model is compared with the untouched one.
+        base=lambda wildcards: (
+            [] if wildcards.model == BASE else f"{EXP}/score/{wildcards.mode}/hyp/{BASE}/{wildcards.test}/hyp.txt"
+        ),
+    output:
+        cer=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/cer.txt",
+        score=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/score.json",
+        utterances=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/utterances.jsonl",
+    log:
+        f"{EXP}/logs/compute_wer/{{mode}}.{{model}}.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/compute_wer/{{mode}}.{{model}}.{{test}}.jsonl"
+    conda:
+        "../envs/recipe.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        script=script("compute_wer.py"),
+        code=code("compute_wer.py"),
+        bootstrap=SETTINGS["score"]["bootstrap"],
+        tables=lambda wildcards: " ".join(f"--{name} '{file}'" for name, file in speaker_flags(wildcards.test).items()),
+        base=lambda wildcards, input: f"--compare '{input.base}'" if input.base else "",
+    shell:
+        # A hypothesis without a reference is a recording without transcript: the data stage lists it as rejected.
+        "python {params.script:q} {input.ref:q} {input.hyp:q} {output.cer:q} --json {output.score:q}"
+        " --utterances {output.utterances:q} --mode {wildcards.mode} --hyp-jsonl {input.details:q}"
+        " --durations {input.details:q} {params.tables} {params.base} --extra ignore"
+        " --bootstrap {params.bootstrap} > {log:q} 2>&1"

@@ -1,0 +1,40 @@
+"""Normalize a file of transcripts for scoring.
+
+In:  lines `key text` (space or tab between them), UTF-8.
+Out: lines `key<TAB>text` in the same order, tokens separated by single spaces.
+
+`compatible` agrees with the published normalizer; `faithful` makes two spellings of the same content equal and never
+two contents. docs/normalization.md specifies both.
+"""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+from recipe.cli import run
+from recipe.normalize import VERSIONS, normalize_file
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", required=True, choices=list(VERSIONS))
+    parser.add_argument("--kana", action="store_true", help="Japanese as its reading in katakana (compatible mode)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="processes; the output does not depend on it (default: one per processor)",
+    )
+    parser.add_argument("input", type=Path, metavar="IN")
+    parser.add_argument("output", type=Path, metavar="OUT")
+    arguments = parser.parse_args()
+    count = normalize_file(
+        arguments.input, arguments.output, arguments.mode, kana=arguments.kana, workers=arguments.workers
+    )
+    logging.info("%s %s: %d lines normalized", arguments.mode, VERSIONS[arguments.mode], count)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,375 @@
+"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ).
+
+Files and tensors only: no network is run. Both directions are strict: every tensor of the source ends in the target,
+bit for bit unless another type is asked for, or is of a kind that HF's model has no place for (CTC); any other name, a
+missing tensor or a shape that differs from what the settings say is an error that names it.
+"""
+
+import dataclasses
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoProcessor,
+    AutoTokenizer,
+    FunAsrNanoConfig,
+    FunAsrNanoForConditionalGeneration,
+    FunAsrNanoProcessor,
+    PreTrainedTokenizerBase,
+)
+
+from recipe import toolkit
+from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json, write_lines
+from recipe.prompt import AUDIO_TOKEN, END_OF_TURN
+
+logger = logging.getLogger(__name__)
+
+HF, TOOLKIT = "hf", "toolkit"
+LOW_FRAME_RATE, FULL = "low_frame_rate", "full"
+RECIPE_FILE = "recipe.json"
+HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
+HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Files of tokenizers; they are copied as they are.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
+# Both directories must turn these into the same tokens as the source does.
+_PROBES = (
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n语音转写成中文，不进行文本规整：",
+    "<|im_end|>\n<|im_start|>assistant\n",
+    "Thank you, that's 12.50 dollars.<|im_end|>",
+    "今天 is a good day，对吗？<|im_end|>",
+)
+
+# The published prompts as a chat template. A user message with audio becomes the request for its transcript: "text"
+# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template argument `itn=False`
+# asks for spoken words instead of written numbers.
+CHAT_TEMPLATE = """\
+{%- for message in messages %}
+{%- if loop.first and message['role'] != 'system' %}
+{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}
+{%- endif %}
+{{- '<|im_start|>' + message['role'] + '\\n' }}
+{%- if message['content'] is string %}
+{{- message['content'] }}
+{%- else %}
+{%- set given = namespace(audio=0, context='', hotwords=[], language='') %}
+{%- for item in message['content'] %}
+{%- if item['type'] == 'audio' %}{%- set given.audio = given.audio + 1 %}
+{%- elif item['type'] == 'text' %}{%- set given.context = given.context + item['text'] + '\\n' %}
+{%- elif item['type'] == 'keywords' %}{%- set given.hotwords = given.hotwords + item['keywords'] %}
+{%- elif item['type'] == 'language' %}{%- set given.language = '成' + item['language'] %}
+{%- endif %}
+{%- endfor %}
+{%- if given.audio %}
+{%- if given.context or given.hotwords %}
+{{- '请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\\n\\n\\n**上下文信息：**\\n\\n\\n' }}
+{{- given.context }}
+{%- if given.hotwords %}{{- '热词列表：[' + given.hotwords | join(', ') + ']\\n' }}{%- endif %}
+{%- endif %}
+{{- '语音转写' + given.language + ('，不进行文本规整' if itn is defined and not itn else '') + '：' }}
+{{- '<|object_ref_start|>' * given.audio }}
+{%- else %}
+{{- given.context[:-1] }}
+{%- endif %}
+{%- endif %}
+{{- '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
+"""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in HF's terms, wherever it came from.
+
+    `tensors` has every name of HF's state dict, the output layer also where it is tied to the embeddings. `facts` goes
+    to recipe.json; `tokenizer_files` are paths in the source.
+    """
+
+    source: Path
+    config: FunAsrNanoConfig
+    tensors: Mapping[str, torch.Tensor]
+    processor: FunAsrNanoProcessor
+    tokenizer_files: tuple[Path, ...]
+    audio_tokens: str
+    facts: dict
+    generation: dict = field(default_factory=dict)
+
+
+def directory_kind(directory: str | os.PathLike) -> str:
+    """ "toolkit" or "hf", by the files in `directory`; RecipeError if it is neither."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise RecipeError(f"{directory}: no such directory")
+    if (directory / toolkit.CONFIG_FILE).is_file():
+        return TOOLKIT
+    config = directory / "config.json"
+    if not config.is_file():
+        raise RecipeError(f"{directory}: neither config.yaml (toolkit) nor config.json (HF) is there")
+    kind = read_json(config).get("model_type")
+    if kind != FunAsrNanoConfig.model_type:
+        raise RecipeError(f"{config}: model_type is {kind!r}, expected {FunAsrNanoConfig.model_type!r}")
+    return HF
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    to: str,
+    dtype: str | None = None,
+    audio_tokens: str | None = None,
+) -> None:
+    """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`.
+
+    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all, and may
+    exist only if it is empty: what else is in there, a cache of the toolkit's vLLM path say, would no longer fit.
+    """
+    source, target = Path(source), Path(target)
+    _check_target(target)
+    checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
+    if dtype:
+        checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
+    if audio_tokens:
+        checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
+    staging = target.with_name(f".{target.name}.converting")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, staging)
+        staging.rename(target)  # onto an empty directory, too
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
+    logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
+
+
+def _check_target(target: Path) -> None:
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise RecipeError(f"{target}: exists already; remove it or name another directory")
+
+
+def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Tensors in another type; RecipeError where a value is too large for it."""
+    result = {}
+    for name, tensor in tensors.items():
+        result[name] = tensor.to(dtype)
+        if dtype == torch.float16 and not bool(torch.isfinite(result[name]).all()):
+            raise RecipeError(f"{name}: has values beyond the range of float16; bfloat16 holds them")
+    return result
+
+
+def _layout(config: FunAsrNanoConfig) -> dict[str, torch.Size]:
+    """Names and shapes of the tensors of HF's model; nothing is allocated."""
+    with torch.device("meta"):
+        model = FunAsrNanoForConditionalGeneration(config)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+
+# ---- reading
+
+
+def read_toolkit(directory: Path) -> Checkpoint:
+    """Read a toolkit directory. The language model's output layer is tied if its config.json says so and the stored
+    tensors agree: checkpoints exist whose config.json says so although the two differ."""
+    settings = toolkit.Settings(directory / toolkit.CONFIG_FILE)
+    llm = toolkit.llm_folder(settings)
+    tokenizer = AutoTokenizer.from_pretrained(llm)
+    text_config = AutoConfig.from_pretrained(llm)
+    text_config.name_or_path = ""  # a path of this machine
+    config = toolkit.config_from_settings(settings, text_config, _token_id(tokenizer, AUDIO_TOKEN, llm))
+    processor = FunAsrNanoProcessor(toolkit.front_end(settings), tokenizer, chat_template=CHAT_TEMPLATE)
+    weights = directory / toolkit.WEIGHTS_FILE
+    stored = toolkit.read_tensors(weights)
+    shapes, blocks = _layout(config), toolkit.transcription_blocks(config)
+    if text_config.tie_word_embeddings:
+        stored.setdefault("llm." + HEAD, stored.get("llm.model.embed_tokens.weight", torch.empty(0)))
+    ignored = toolkit.check_tensors(
+        stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=toolkit.IGNORED_PREFIXES
+    )
+    if ignored:
+        logger.info("%s: %d CTC tensors have no place in HF's model and are left out", weights, len(ignored))
+    tensors = toolkit.to_hf(stored, shapes, blocks)
+    _set_tied(config, bool(text_config.tie_word_embeddings and torch.equal(tensors[HEAD], tensors[EMBEDDINGS])))
+    if text_config.tie_word_embeddings and not config.tie_word_embeddings:
+        logger.info("%s: the output layer differs from the embeddings, so it is kept as its own tensor", weights)
+    files = _present(llm, TOKENIZER_FILES)
+    mode = LOW_FRAME_RATE if toolkit.uses_low_frame_rate(settings) else FULL
+    read = [settings.file, weights, llm / "config.json", *files]
+    return Checkpoint(directory, config, tensors, processor, files, mode, _facts(directory, read))
+
+
+def read_hf(directory: Path) -> Checkpoint:
+    """Read an HF directory, its tensors in one safetensors file or several."""
+    config = FunAsrNanoConfig.from_pretrained(directory)
+    processor = AutoProcessor.from_pretrained(directory)
+    files = _present(directory, TOKENIZER_FILES)
+    generation = _present(directory, ("generation_config.json",))
+    weights = _safetensors_files(directory)
+    tensors: dict[str, torch.Tensor] = {}
+    for file in weights:
+        try:
+            tensors.update(load_file(file))
+        except SafetensorError as error:
+            raise RecipeError(f"{file}: not a readable safetensors file ({error})") from None
+    if config.tie_word_embeddings and EMBEDDINGS in tensors:
+        head = tensors.setdefault(HEAD, tensors[EMBEDDINGS])
+        if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
+            raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
+    toolkit.check_tensors(tensors, _layout(config), directory)
+    facts_file = directory / RECIPE_FILE
+    mode = read_json(facts_file).get("audio_tokens", LOW_FRAME_RATE) if facts_file.is_file() else LOW_FRAME_RATE
+    if mode not in (LOW_FRAME_RATE, FULL):
+        raise RecipeError(f"{facts_file}: audio_tokens is {mode!r}, expected {LOW_FRAME_RATE!r} or {FULL!r}")
+    facts = _facts(directory, [directory / "config.json", *weights, *files])
+    kept = read_json(generation[0]) if generation else {}
+    return Checkpoint(directory, config, tensors, processor, files, mode, facts, kept)
+
+
+def _safetensors_files(directory: Path) -> list[Path]:
+    index = directory / HF_INDEX
+    if index.is_file():
+        return [directory / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+    if not (directory / HF_WEIGHTS).is_file():
+        raise RecipeError(f"{directory}: neither {HF_WEIGHTS} nor {HF_INDEX} is there")
+    return [directory / HF_WEIGHTS]
+
+
+def _present(directory: Path, names: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(directory / name for name in names if (directory / name).is_file())
+
+
+def _facts(directory: Path, read: Iterable[Path]) -> dict:
+    """What recipe.json is to say: what the source's said, and the hashes of the files read."""
+    file = directory / RECIPE_FILE
+    known = read_json(file) if file.is_file() else {}
+    hashes = {path.relative_to(directory).as_posix(): sha256(path) for path in read if path.is_relative_to(directory)}
+    return {"base": directory.resolve().name, **known, "converted_from": hashes}
+
+
+def _set_tied(config: FunAsrNanoConfig, tied: bool) -> None:
+    config.tie_word_embeddings = tied
+    config.text_config.tie_word_embeddings = tied
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str, directory: Path) -> int:
+    """The id of a special token; RecipeError if the tokenizer has none."""
+    if token not in tokenizer.get_vocab():
+        raise RecipeError(f"{directory}: its tokenizer has no token {token}")
+    return tokenizer.convert_tokens_to_ids(token)
+
+
+# ---- writing
+
+
+def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for AutoProcessor and FunAsrNanoForConditionalGeneration.from_pretrained."""
+    tensors = dict(checkpoint.tensors)
+    config = checkpoint.config
+    if config.tie_word_embeddings:
+        del tensors[HEAD]
+    config.architectures = [FunAsrNanoForConditionalGeneration.__name__]
+    config.dtype = config.text_config.dtype = _common_dtype(tensors)
+    config.save_pretrained(directory)
+    checkpoint.processor.save_pretrained(directory)
+    # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, directory / file.name)
+    save_file(tensors, directory / HF_WEIGHTS, metadata={"format": "pt"})
+    # save_file makes a file that nobody else may read.
+    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
+    end_of_turn, padding = _end_of_turn(checkpoint), checkpoint.processor.tokenizer.pad_token_id
+    generation = {"do_sample": False, "eos_token_id": end_of_turn}
+    generation["pad_token_id"] = end_of_turn if padding is None else padding
+    write_json(directory / "generation_config.json", checkpoint.generation or generation)
+    _check_tokenizer(checkpoint, directory)
+    _write_facts(checkpoint, directory, "transformers: `AutoProcessor` and `FunAsrNanoForConditionalGeneration`")
+
+
+def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for `funasr.AutoModel(model=directory)`."""
+    config, tensors = checkpoint.config, dict(checkpoint.tensors)
+    toolkit.check_expressible(config, checkpoint.source)
+    # Two tensors of their own also where they are tied, as in the published files: the toolkit's vLLM path cannot
+    # export tensors that share memory.
+    tensors[HEAD] = tensors[HEAD].clone()
+    llm_dtype = _common_dtype({name: tensors[name] for name in (EMBEDDINGS, HEAD)})
+    low = checkpoint.audio_tokens == LOW_FRAME_RATE
+    settings = toolkit.settings_from_config(config, checkpoint.processor.feature_extractor, low, llm_dtype)
+    with open_atomic(directory / toolkit.CONFIG_FILE) as file:
+        yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
+    write_json(directory / toolkit.PATHS_FILE, toolkit.path_settings())
+    with open_atomic(directory / toolkit.WEIGHTS_FILE, "wb") as file:
+        torch.save(toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), file)
+    llm = directory / toolkit.LLM_FOLDER
+    write_json(llm / "config.json", toolkit.llm_config(config, llm_dtype, _end_of_turn(checkpoint)))
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, llm / file.name)
+    _name_tokenizer_class(llm / "tokenizer_config.json")
+    _check_tokenizer(checkpoint, llm)
+    _write_facts(checkpoint, directory, "funasr: `AutoModel(model=DIRECTORY)`")
+
+
+def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
+    """The type that all tensors have, float32 (which holds the others) where they differ."""
+    dtypes = {tensor.dtype for tensor in tensors.values()}
+    return dtypes.pop() if len(dtypes) == 1 else torch.float32
+
+
+def _end_of_turn(checkpoint: Checkpoint) -> int:
+    """Id of the token that ends a transcript."""
+    return _token_id(checkpoint.processor.tokenizer, END_OF_TURN, checkpoint.source)
+
+
+def _name_tokenizer_class(file: Path) -> None:
+    """Write the class under the name that transformers 4 knows as well, and always: beside a config.json of Qwen3, a
+    tokenizer without one is taken for Qwen's."""
+    settings = read_json(file)
+    if settings.get("tokenizer_class") in (None, "TokenizersBackend"):
+        write_json(file, {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def _check_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
+    """RecipeError if the tokenizer in `directory`, loaded as the toolkit and transformers do, differs."""
+    written = AutoTokenizer.from_pretrained(directory)
+    for probe in _PROBES:
+        before = checkpoint.processor.tokenizer(probe, add_special_tokens=False)["input_ids"]
+        after = written(probe, add_special_tokens=False)["input_ids"]
+        if before != after or before != written.encode(probe):
+            raise RecipeError(
+                f"{checkpoint.source}: its tokenizer ({type(checkpoint.processor.tokenizer).__name__}) turns {probe!r} "
+                f"into other tokens once converted ({before} before, {after} after)"
+            )
+
+
+def _write_facts(checkpoint: Checkpoint, directory: Path, how: str) -> None:
+    """recipe.json and the model card."""
+    facts = {**checkpoint.facts, "format": 1, "audio_tokens": checkpoint.audio_tokens}
+    write_json(directory / RECIPE_FILE, facts)
+    frames = "the first eighth" if checkpoint.audio_tokens == LOW_FRAME_RATE else "all"
+    card = [
+        "# Fun-ASR-Nano model",
+        "",
+        f"Converted from `{facts['base']}`; recipe.json has the hashes of the files it was made of.",
+        "",
+        f"- Loads with {how}.",
+        f"- Audio tokens: `{checkpoint.audio_tokens}` ({frames} of the adaptor's frames go to the language model).",
+        "- Waveforms are scaled by 32768 before features are made of them.",
+    ]
+    write_lines(directory / "README.md", card)

@@ -1,0 +1,152 @@
+"""Files: atomic writes, JSON lines, Kaldi tables and hashes.
+
+Every output of the recipe is written through `open_atomic`, so a file that exists is whole. Every text input is read
+through `read_lines` or `read_table`, so that a byte-order mark, CRLF line ends or a bad byte mean the same thing in
+every stage.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Key, gap, value: only space and tab separate, as in Kaldi; an ideographic space belongs to the text.
+_ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
+
+
+class RecipeError(Exception):
+    """Bad input or settings. The message names the file, line or key, what was found and what to do."""
+
+
+@contextlib.contextmanager
+def open_atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
+    """Open a temporary file beside `path` for writing ("w" text in UTF-8, "wb" bytes) and rename it onto `path` at
+    the end. On an exception the temporary file is removed and an existing `path` stays as it was."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with os.fdopen(handle, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; results are to be shared as the user's umask says.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write `value` as indented JSON, keys in the order given."""
+    with open_atomic(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Read one JSON value; RecipeError names the file if it is missing or not JSON."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecipeError(f"{path}: not valid JSON ({error})") from None
+
+
+def json_line(value: Any) -> str:
+    """One JSON value on one line, without its line end; non-ASCII characters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+
+
+def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
+    """Yield (line number from 1, object) of a JSON-lines file; blank lines are passed over."""
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise RecipeError(f"{path}:{number}: not valid JSON ({error})") from None
+        if not isinstance(value, dict):
+            raise RecipeError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
+        yield number, value
+
+
+def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line without its line end) of a UTF-8 text file, gzip-compressed or not.
+
+    Lines end with LF or CRLF only: a form feed or U+2028 inside a transcript does not split it. A byte-order mark at
+    the start is dropped. RecipeError names the line of a byte that is not UTF-8.
+    """
+    try:
+        with open(path, "rb") as probe:
+            compressed = probe.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
+            for number, raw in enumerate(file, 1):
+                if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+                    raw = raw[3:]
+                raw = raw[:-1] if raw.endswith(b"\n") else raw
+                raw = raw[:-1] if raw.endswith(b"\r") else raw
+                try:
+                    yield number, raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise RecipeError(
+                        f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); "
+                        "convert the file to UTF-8"
+                    ) from None
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path}: is a directory, expected a file") from None
+
+
+def split_entry(line: str) -> tuple[str, str]:
+    """Split a Kaldi table line into (key, value) at the first run of spaces or tabs; the value may be empty."""
+    match = _ENTRY.match(line)
+    return match[1], match[2]
+
+
+def read_table(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, key, value) of a Kaldi table (`wav.scp`, `text`, `utt2spk`, ...); blank lines are passed
+    over. Duplicate keys are the caller's business: what they mean differs from table to table."""
+    for number, line in read_lines(path):
+        if line.strip(" \t"):
+            key, value = split_entry(line)
+            yield number, key, value
+
+
+def read_map(path: str | os.PathLike) -> dict[str, str]:
+    """Read a Kaldi table into a dict in file order. A key that appears twice is an error that names both lines."""
+    values: dict[str, str] = {}
+    first: dict[str, int] = {}
+    for number, key, value in read_table(path):
+        if key in values:
+            raise RecipeError(f"{path}:{number}: key {key!r} appeared already on line {first[key]}; keep one of them")
+        values[key] = value
+        first[key] = number
+    return values
+
+
+def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Write lines, each ended by LF, atomically."""
+    with open_atomic(path) as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,86 @@
+"""Manifests: one utterance a line, in the published JSONL format with the key and what else is known.
+
+{"messages": [system, user, assistant], "speech_length": 10 ms frames, "text_length": tokens,
+ "key": ..., "duration": seconds, "speaker"/"language"/"group": if known, "start"/"end": seconds of a segment}
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from recipe import prompt as prompts
+from recipe.files import RecipeError, read_json_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One line of a manifest."""
+
+    key: str
+    source: str  # what wav.scp says: path, ark:offset or command
+    prompt: str
+    text: str
+    speech_length: int  # 10 ms frames, as published: (ms - 25) // 10 + 1
+    text_length: int  # tokens of the model's tokenizer
+    duration: float  # seconds
+    after: str = ""  # text after the audio in the user's message
+    start: float = 0.0  # seconds into the recording
+    end: float | None = None
+    speaker: str | None = None
+    language: str | None = None
+    group: str | None = None
+
+    def to_json(self) -> dict:
+        """The line's JSON object: the published fields first, in the published order."""
+        record = {
+            "messages": [
+                {"role": "system", "content": prompts.SYSTEM},
+                {"role": "user", "content": prompts.join_user_content(self.prompt, self.source) + self.after},
+                {"role": "assistant", "content": self.text},
+            ],
+            "speech_length": self.speech_length,
+            "text_length": self.text_length,
+            "key": self.key,
+            "duration": round(self.duration, 4),
+        }
+        if self.start or self.end is not None:
+            record |= {"start": self.start, "end": self.end}
+        known = {"speaker": self.speaker, "language": self.language, "group": self.group}
+        return record | {name: value for name, value in known.items() if value is not None}
+
+
+def speech_length(seconds: float) -> int:
+    """Length in 10 ms frames as the published manifests count it (25 ms windows, 10 ms apart)."""
+    return int((seconds * 1000 - 25) // 10 + 1)
+
+
+def parse(record: dict, where: str) -> Utterance:
+    """Make an Utterance of a manifest line; `where` (file:line) begins the message of a RecipeError."""
+    try:
+        by_role = {message["role"]: message["content"] for message in record["messages"]}
+        prompt, source, after = prompts.split_user_content(by_role["user"])
+        frames = int(record["speech_length"])
+        return Utterance(
+            key=record.get("key", where),
+            source=source,
+            prompt=prompt,
+            after=after,
+            text=by_role["assistant"],
+            speech_length=frames,
+            text_length=int(record["text_length"]),
+            duration=float(record.get("duration", (frames * 10 + 15) / 1000)),
+            start=float(record.get("start") or 0.0),
+            end=record.get("end"),
+            speaker=record.get("speaker"),
+            language=record.get("language"),
+            group=record.get("group"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise RecipeError(f"{where}: not a line of the published training format: {what}") from None
+
+
+def read(path: str | os.PathLike) -> Iterator[Utterance]:
+    """Yield the utterances of a manifest in file order."""
+    for number, record in read_json_lines(path):
+        yield parse(record, f"{path}:{number}")

@@ -1,0 +1,203 @@
+"""The model: HF's Fun-ASR-Nano with both audio token settings, logits where there are targets, and frozen parts.
+
+The network is transformers' own. The subclass here changes how its parts are called: how many adaptor frames enter the
+language model is read off the placeholders in `input_ids`, so that one code serves both settings.
+"""
+
+import functools
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoProcessor
+from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
+from transformers.modeling_outputs import CausalLMOutput
+
+from recipe.files import RecipeError, read_json, write_json
+from recipe.prompt import IGNORED, PromptEncoder
+from recipe.settings import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE, PARTS
+
+logger = logging.getLogger(__name__)
+# Bars that last a blink of the eye, and its own idea of what is worth a line.
+transformers.logging.disable_progress_bar()
+transformers.logging.set_verbosity_error()
+
+# The released checkpoints were trained and are served with an eighth of the frames.
+PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
+# The published front end works on 16-bit sample values; HF's expects the caller to scale.
+WAVEFORM_SCALE = 32768.0
+RECIPE_FILE = "recipe.json"
+
+
+def stacked_frames(samples: int) -> int:
+    """Number of stacked 60 ms frames that the front end makes of a 16 kHz waveform (25 ms windows every 10 ms, then
+    seven frames every six); 0 below 400 samples."""
+    frames = max(0, 1 + (samples - 400) // 160) if samples >= 400 else 0
+    return (frames + 5) // 6
+
+
+def audio_token_count(frames: int, mode: str) -> int:
+    """Number of adaptor frames out of `frames` that the language model is given.
+
+    "full": all. "low_frame_rate": the first n, n = (f(f(T)) - 1) // 2 + 1 with f(t) = 1 + (t - 1) // 2, about an
+    eighth; the published toolkit counts them so in training and by its `use_low_frame_rate` in decoding.
+    """
+    if mode == FULL:
+        return frames
+    half = 1 + (frames - 1) // 2
+    quarter = 1 + (half - 1) // 2
+    return (quarter - 1) // 2 + 1
+
+
+class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
+    """HF's class under HF's name (config.json records it), with `input_ids` deciding how many audio frames are used.
+
+    A row with n placeholders takes the first n adaptor frames of its audio: n equals the number of stacked frames in
+    HF's own way of use, an eighth of it in the published one.
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        self._frozen: list[nn.Module] = []
+
+    def part(self, name: str) -> list[nn.Module]:
+        """Modules of "encoder", "adaptor" or "llm"."""
+        return {
+            "encoder": [self.model.audio_tower],
+            "adaptor": [self.model.multi_modal_projector],
+            "llm": [self.model.language_model, self.lm_head],
+        }[name]
+
+    def freeze(self, parts: set[str]) -> None:
+        """Take `parts` out of training: no gradients and no dropout, whatever `train()` says later."""
+        self._frozen = [module for name in PARTS if name in parts for module in self.part(name)]
+        self.requires_grad_(True)
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        # __init__ of the parent may call this before `_frozen` exists.
+        for module in getattr(self, "_frozen", []):
+            module.train(False)
+        return self
+
+    def embed(
+        self, input_ids: torch.Tensor, input_features: torch.Tensor, input_features_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Token embeddings [batch, tokens, hidden] with the placeholders replaced by adaptor frames.
+
+        `input_features` [batch, frames, 560] and its mask [batch, frames] hold one utterance a row.
+        """
+        encoded = self.model.audio_tower(
+            input_features=input_features, input_features_mask=input_features_mask
+        ).last_hidden_state
+        audio = self.model.multi_modal_projector(encoded, input_features_mask)
+        is_audio = input_ids == self.config.audio_token_id
+        taken = torch.arange(audio.shape[1], device=audio.device) < is_audio.sum(1, keepdim=True)
+        text = self.get_input_embeddings()(input_ids)
+        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype))
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs,
+    ):
+        """With `labels` [batch, tokens]: the summed cross entropy over targets divided by `num_items_in_batch`
+        (default: the targets here), logits [targets, vocabulary] of target positions only. Without: as HF."""
+        if input_features is not None:
+            inputs_embeds = self.embed(input_ids, input_features, input_features_mask)
+            input_ids = None
+        if labels is None:
+            return super().forward(
+                input_ids=input_ids, inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
+            )
+        hidden = self.model.language_model(
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state
+        targets = labels[:, 1:]
+        supervised = targets != IGNORED
+        logits = self.lm_head(hidden[:, :-1][supervised])
+        loss = nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="sum")
+        loss = loss / (supervised.sum() if num_items_in_batch is None else num_items_in_batch)
+        return CausalLMOutput(loss=loss, logits=logits)
+
+
+@dataclass
+class Recognizer:
+    """A loaded model directory: network, tokenizer, front end, and how many audio tokens it takes."""
+
+    model: FunAsrNanoForConditionalGeneration
+    processor: object  # transformers' FunAsrNanoProcessor
+    audio_tokens: str
+    source: str
+
+    @property
+    def tokenizer(self):
+        return self.processor.tokenizer
+
+    @functools.cached_property
+    def prompts(self) -> PromptEncoder:
+        return PromptEncoder(self.tokenizer)
+
+    def save(self, directory: str | os.PathLike, facts: dict) -> None:
+        """Write a complete model directory; `facts` goes to recipe.json with the audio token setting."""
+        directory = Path(directory)
+        self.model.save_pretrained(directory, max_shard_size="100GB")
+        self.processor.save_pretrained(directory)
+        write_json(directory / RECIPE_FILE, {"format": 1, "audio_tokens": self.audio_tokens, **facts})
+
+
+def audio_tokens_of(directory: str | os.PathLike) -> str:
+    """The audio token setting of a model directory: recipe.json's, or the published one where there is none."""
+    file = Path(directory) / RECIPE_FILE
+    mode = read_json(file).get("audio_tokens") if file.is_file() else PUBLISHED_AUDIO_TOKENS
+    if mode not in AUDIO_TOKEN_MODES:
+        raise RecipeError(f"{file}: audio_tokens is {mode!r}, expected one of {', '.join(AUDIO_TOKEN_MODES)}")
+    return mode
+
+
+def load(
+    source: str | os.PathLike,
+    audio_tokens: str = "auto",
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    revision: str | None = None,
+) -> Recognizer:
+    """Load a model directory, or a model of the hub at a pinned `revision`, in eval mode.
+
+    `audio_tokens` "auto" keeps the model's own setting. Always with sdpa attention: without saying so, transformers
+    5.23.0 leaves the adaptor without a padding mask in batches.
+    """
+    source = str(source)
+    if not Path(source).is_dir() and (source.startswith((".", "/")) or source.count("/") != 1):
+        raise RecipeError(f"model {source!r}: no such directory (and not an `organization/name` of the hub)")
+    try:
+        processor = AutoProcessor.from_pretrained(source, revision=revision)
+        model = FunAsrNanoForConditionalGeneration.from_pretrained(
+            source, attn_implementation="sdpa", dtype=dtype, revision=revision
+        )
+    except OSError as error:
+        raise RecipeError(
+            f"model {source!r} cannot be loaded ({str(error).splitlines()[0]}); give a directory with config.json, "
+            "model.safetensors, processor and tokenizer files, or a hub id where there is a network"
+        ) from None
+    mode = audio_tokens_of(source) if audio_tokens == "auto" else audio_tokens
+    logger.info("loaded %s: %.1f M parameters, audio tokens %s", source, model.num_parameters() / 1e6, mode)
+    return Recognizer(model.to(device).eval(), processor, mode, source)
+
+
+def best_device() -> torch.device:
+    """The first GPU where there is one, otherwise the CPU."""
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")

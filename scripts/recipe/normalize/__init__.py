@@ -1,0 +1,96 @@
+"""Text normalizers for scoring, in two modes; docs/normalization.md specifies both.
+
+- `compatible` agrees with the published normalizer, so that scores compare with published figures.
+- `faithful` makes two spellings of the same content equal, and never two contents.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from recipe.files import RecipeError, open_atomic, read_lines
+
+# A version changes whenever some output of its mode changes; it is recorded with every score.
+VERSIONS: dict[str, str] = {"compatible": "1", "faithful": "1"}
+
+_BATCH = 500  # lines; enough that sending them to a worker costs little
+_SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
+
+Line = tuple[int, str, str]  # number in the file, key, text
+
+
+def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
+    """The function from a line's text to its normalized text, tokens separated by single spaces.
+
+    `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs pyopenjtalk-plus.
+    """
+    if mode not in VERSIONS:
+        raise RecipeError(f"no normalizer mode {mode!r}; there are {' and '.join(VERSIONS)}")
+    if mode == "faithful":
+        if kana:
+            raise RecipeError("kana belongs to compatible mode; faithful mode keeps Japanese as it is written")
+        from recipe.normalize.faithful import normalize
+
+        return normalize
+    from recipe.normalize.compatible import normalize
+
+    if not kana:
+        return normalize
+    normalize("", kana=True)  # a missing package is reported now, not by the first line
+    return partial(normalize, kana=True)
+
+
+def normalize_file(
+    source: str | os.PathLike, target: str | os.PathLike, mode: str, *, kana: bool = False, workers: int = 1
+) -> int:
+    """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
+
+    The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
+    not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
+    """
+    if Path(source).exists() and Path(target).exists() and os.path.samefile(source, target):
+        raise RecipeError(f"{target}: is also the input; write to another file")
+    normalizer(mode, kana=kana)  # before anything is written
+    work = partial(_normalize_batch, os.fspath(source), mode, kana)
+    count = 0
+    with open_atomic(target) as file:
+        for lines in _map(work, _batches(source), workers if os.path.getsize(source) > _SMALL else 1):
+            file.writelines(lines)
+            count += len(lines)
+    return count
+
+
+def _batches(source: str | os.PathLike) -> Iterator[list[Line]]:
+    lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
+    while batch := list(itertools.islice(lines, _BATCH)):
+        yield batch
+
+
+def _split(line: str) -> tuple[str, str]:
+    key, *text = line.split(maxsplit=1)
+    return key, text[0] if text else ""
+
+
+def _normalize_batch(source: str, mode: str, kana: bool, batch: list[Line]) -> list[str]:
+    normalize = normalizer(mode, kana=kana)
+    lines = []
+    for number, key, text in batch:
+        try:
+            lines.append(f"{key}\t{normalize(text)}\n")
+        except ValueError as error:
+            raise RecipeError(f"{source}:{number}: key {key!r} cannot be normalized ({error})") from error
+    return lines
+
+
+def _map(work: Callable, batches: Iterator[list[Line]], workers: int) -> Iterator[list[str]]:
+    """`map` in order, over processes, with a bounded number of batches in memory."""
+    if workers <= 1:
+        yield from map(work, batches)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        while window := list(itertools.islice(batches, 16 * workers)):
+            yield from pool.map(work, window)

@@ -1,0 +1,123 @@
+"""Prompts: the words that ask for a transcript, and the token sequence around the audio.
+
+The sequence is the one that Fun-ASR-Nano was trained with:
+
+    <|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n<|im_start|>user\\n{prompt}[AUDIO x n]<|im_end|>\\n
+    <|im_start|>assistant\\n{target}<|im_end|>
+
+Text before the audio, text after it and the target are tokenized apart, as the published training does, and the loss
+covers `{target}<|im_end|>` alone.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SYSTEM = "You are a helpful assistant."
+START_OF_SPEECH = "<|startofspeech|>"
+END_OF_SPEECH = "<|endofspeech|>"
+END_OF_TURN = "<|im_end|>"
+# Stands for one audio embedding in a token sequence, as in the published HF processor.
+AUDIO_TOKEN = "<|object_ref_start|>"
+IGNORED = -100  # label of a position without loss
+
+# Names that the model was prompted with; a language that is not here is passed on as written.
+LANGUAGE_NAMES_ZH = {
+    "zh": "中文", "en": "英文", "ja": "日文", "yue": "粤语", "ko": "韩文", "vi": "越南语",
+    "id": "印尼语", "th": "泰语", "ms": "马来语", "tl": "菲律宾语", "ar": "阿拉伯语", "hi": "印地语",
+    "bg": "保加利亚语", "hr": "克罗地亚语", "cs": "捷克语", "da": "丹麦语", "nl": "荷兰语", "et": "爱沙尼亚语",
+    "fi": "芬兰语", "el": "希腊语", "hu": "匈牙利语", "ga": "爱尔兰语", "lv": "拉脱维亚语", "lt": "立陶宛语",
+    "mt": "马耳他语", "pl": "波兰语", "pt": "葡萄牙语", "ro": "罗马尼亚语", "sk": "斯洛伐克语", "sl": "斯洛文尼亚语",
+    "sv": "瑞典语",
+}  # fmt: skip
+LANGUAGE_NAMES_EN = {"zh": "Chinese", "en": "English", "ja": "Japanese", "yue": "Cantonese", "ko": "Korean"}
+
+HOTWORD_HEADER = (
+    "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
+)
+_AUDIO_SPAN = re.compile(re.escape(START_OF_SPEECH) + r"(.*?)" + re.escape(END_OF_SPEECH), re.DOTALL)
+
+
+def transcription_prompt(
+    wording: str = "zh", language: str | None = None, itn: bool = True, hotwords: Sequence[str] = ()
+) -> str:
+    """The user's words before the audio.
+
+    `wording` is the language of the instruction ("zh" or "en"); `language` the language to write in (None: not said);
+    `itn` False asks for spoken words rather than written numbers; `hotwords` are listed in the published header, the
+    same in training and decoding.
+    """
+    if wording == "en":
+        task = f"Transcribe speech into {LANGUAGE_NAMES_EN.get(language, language)}" if language else None
+        prompt = (task or "Speech transcription") + ("" if itn else " without text normalization") + ": "
+    else:
+        into = f"成{LANGUAGE_NAMES_ZH.get(language, language)}" if language else ""
+        prompt = f"语音转写{into}{'' if itn else '，不进行文本规整'}："
+    if hotwords:
+        header = (
+            "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
+        )
+        prompt = f"{header}热词列表：[{', '.join(hotwords)}]\n{prompt}"
+    return prompt
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance as tokens. `labels` is as long as `input_ids`, IGNORED where there is no loss; without a target
+    both end where the model is to go on."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+class PromptEncoder:
+    """Turns (prompt, number of audio tokens, target) into tokens, with the tokenizer of a model."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO_TOKEN)
+        self.end_id = tokenizer.convert_tokens_to_ids(END_OF_TURN)
+        self._cache: dict[str, list[int]] = {}
+
+    def _encode(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _encode_fixed(self, text: str) -> list[int]:
+        """Prompts repeat, so their tokens are kept (not those of prompts with hotwords, which may never repeat)."""
+        if text not in self._cache:
+            if len(self._cache) > 1000:
+                self._cache.clear()
+            self._cache[text] = self._encode(text)
+        return self._cache[text]
+
+    def encode(self, prompt: str, num_audio: int, target: str | None = None, after: str = "") -> Example:
+        """Tokens of the chat with `num_audio` placeholders after `prompt` (and `after` behind them)."""
+        before = self._encode_fixed(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{prompt}")
+        behind = self._encode_fixed(f"{after}<|im_end|>\n<|im_start|>assistant\n")
+        context = before + [self.audio_token_id] * num_audio + behind
+        if target is None:
+            return Example(context, [IGNORED] * len(context))
+        answer = self._encode(target + END_OF_TURN)
+        return Example(context + answer, [IGNORED] * len(context) + answer)
+
+
+def split_user_content(content: str) -> tuple[str, str, str]:
+    """Split a published user message into (prompt, audio source, text after the audio).
+
+    ValueError if there is not exactly one `<|startofspeech|>!SOURCE<|endofspeech|>`: without the `!` the published
+    training reads no audio and learns from the text alone, without saying so.
+    """
+    spans = list(_AUDIO_SPAN.finditer(content))
+    if len(spans) != 1:
+        raise ValueError(
+            f"found {len(spans)} audio spans {START_OF_SPEECH}!...{END_OF_SPEECH} in a user message, expected 1"
+        )
+    source = spans[0][1]
+    if not source.startswith("!") or len(source) == 1:
+        raise ValueError(f"audio source {source!r} must be '!' and a path")
+    return content[: spans[0].start()], source[1:], content[spans[0].end() :]
+
+
+def join_user_content(prompt: str, source: str) -> str:
+    """The published user message: prompt and audio source."""
+    return f"{prompt}{START_OF_SPEECH}!{source}{END_OF_SPEECH}"

@@ -1,0 +1,97 @@
+"""Settings of a training run: one dataclass that checks itself, read from the run's YAML file."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from recipe.files import RecipeError
+
+PARTS = ("encoder", "adaptor", "llm")
+LOW_FRAME_RATE = "low_frame_rate"
+FULL = "full"
+AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """All settings of `train.py`; units and defaults are those that config.yaml documents."""
+
+    seed: int = 1
+    audio_tokens: str = "auto"  # auto (the model's own), low_frame_rate or full
+    freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm
+    epochs: float = 3.0
+    max_steps: int = 0  # optimizer steps; 0: by epochs
+    learning_rate: float = 2e-5
+    scheduler: str = "cosine"
+    warmup: float = 0.05  # share of the steps, or steps if over 1
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    batch_seconds: float = 120.0  # padded audio seconds a batch and process
+    accumulate: int = 1  # batches a step
+    precision: str = "auto"  # auto (bf16 on a GPU that has it, else fp32), bf16 or fp32
+    evaluations: int = 5  # evaluations and checkpoints over the run
+    decode_utterances: int = 100  # validation utterances decoded at each evaluation; 0: none
+    select: str = "cer"  # the checkpoint to keep: least cer, least loss, or last
+    keep_checkpoints: int = 2
+    log_every: int = 10  # steps
+    workers: int = 2  # processes that read audio; 0: in the training process
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self):
+        _one_of("audio_tokens", self.audio_tokens, ("auto", *AUDIO_TOKEN_MODES))
+        _one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        _one_of("select", self.select, ("cer", "loss", "last"))
+        for part in self.freeze:
+            _one_of("freeze", part, PARTS)
+        if set(self.freeze) == set(PARTS):
+            raise RecipeError("freeze names every part of the model, so nothing would be trained")
+        for name in ("epochs", "learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
+            if getattr(self, name) <= 0:
+                raise RecipeError(f"{name} is {getattr(self, name)}, expected more than 0")
+        if self.select == "cer" and not self.decode_utterances:
+            raise RecipeError("select: cer needs decode_utterances > 0 (or choose select: loss)")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")
+
+
+def from_mapping(values: dict[str, Any], where: str) -> TrainSettings:
+    """Make settings of a mapping; RecipeError names `where`, the key and what it should be."""
+    fields = {field.name: field for field in dataclasses.fields(TrainSettings)}
+    checked = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise RecipeError(f"{where}: unknown setting {key!r}; known: {', '.join(fields)}")
+        default = fields[key].default
+        if isinstance(default, tuple):
+            if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+                raise RecipeError(f"{where}: {key} is {value!r}, expected a list of names")
+            value = tuple(value)
+        elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        elif type(value) is not type(default):
+            raise RecipeError(f"{where}: {key} is {value!r}, expected {type(default).__name__}")
+        checked[key] = value
+    try:
+        return TrainSettings(**checked)
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
+
+
+def load(path: str | os.PathLike) -> TrainSettings:
+    """Read the settings of a run from its YAML file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file) or {}
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: expected settings as `name: value`, found {type(values).__name__}")
+    return from_mapping(values, str(path))

@@ -1,0 +1,44 @@
+"""Fine-tune a Fun-ASR-Nano on manifests and write the chosen checkpoint as a complete model directory.
+
+In:  a run's settings (YAML), training and validation manifests (JSONL of scp2jsonl.py), a model directory or hub id.
+Out: --output-dir with the model (weights, processor, tokenizer), recipe.json (what it was made from) and history.json
+     (loss, CER, learning rate by step). Checkpoints live in --state-dir until the run is finished: called again after
+     an interruption, training goes on from there and ends with the same weights.
+"""
+
+import argparse
+from pathlib import Path
+
+from recipe.cli import run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="settings of the run (YAML); every setting has a default")
+    parser.add_argument("--train-jsonl", required=True, nargs="+", help="training manifests")
+    parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
+    parser.add_argument("--model", required=True, help="model directory, or hub id (with --revision)")
+    parser.add_argument("--revision", help="revision of a hub model; pin it")
+    parser.add_argument("--output-dir", required=True, help="model directory to write")
+    parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # torch takes seconds to import; --help should not.
+    import torch
+
+    from recipe import model, settings, train
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    chosen = settings.load(args.config)
+    recognizer = model.load(args.model, chosen.audio_tokens, revision=args.revision)
+    state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
+    train.train(recognizer, chosen, args.train_jsonl, args.valid_jsonl, args.output_dir, state_dir)
+
+
+if __name__ == "__main__":
+    run(main)
