@@ -63,6 +63,8 @@ DOMAIN = {
     "zh": sentences.CHINESE_DOMAIN,
     "mix": sentences.MIXED_DOMAIN,
 }
+# Into so many parts the hashes of sentences divide them.
+BUCKETS = 20
 # How many of 100 sentences.
 SHARES = {"en": 45, "zh": 40, "mix": 15}
 
@@ -72,8 +74,8 @@ BITS = 10
 
 @dataclass(frozen=True)
 class Set:
-    """What a set is made of. Its sentences are those whose hash falls into its `buckets` of 20, so sets of the same
-    grammars whose buckets differ share no sentence; every variant speaks as `speakers_each` speakers."""
+    """What a set is made of. Its sentences are those whose hash falls into its `buckets` of BUCKETS, so that sets of
+    the same grammars with other buckets share no sentence; every variant speaks as `speakers_each` speakers."""
 
     name: str
     size: int
@@ -145,21 +147,28 @@ def make_speakers(variants: list[str], each: int, rng: random.Random) -> list[Sp
     return [speakers[name] for name in sorted(speakers)]
 
 
-def choose_sentences(spec: Set, rng: random.Random) -> list[tuple[str, Phrase]]:
-    """The distinct sentences of a set with their languages, in random order."""
+def sizes_by_language(spec: Set) -> dict[str, int]:
+    """How many sentences of each language a set has; RecipeError if its grammars do not give as many."""
     sizes = {language: spec.size * share // 100 for language, share in SHARES.items()}
     sizes["en"] += spec.size - sum(sizes.values())
+    for language, grammar in spec.grammars.items():
+        # Drawing the last of all sentences would take for ever: half of them is the limit.
+        limit = sentences.count(grammar, "sentence") * len(spec.buckets) // BUCKETS // 2
+        if sizes[language] > limit:
+            raise RecipeError(
+                f"{spec.name}: {sizes[language]} sentences of language {language} are wanted, at most {limit} can be "
+                "had; ask for fewer utterances"
+            )
+    return sizes
+
+
+def choose_sentences(spec: Set, rng: random.Random) -> list[tuple[str, Phrase]]:
+    """The distinct sentences of a set with their languages, in random order."""
+    sizes = sizes_by_language(spec)
     chosen = []
     for language, grammar in spec.grammars.items():
-        available = sentences.count(grammar, "sentence") * len(spec.buckets) // 20
-        # Drawing the last of them would take for ever.
-        if sizes[language] > available // 2:
-            raise RecipeError(
-                f"{spec.name}: {sizes[language]} sentences in {language!r} wanted, at most {available // 2} can be had; "
-                "ask for fewer utterances"
-            )
         stream = sentences.sentences(grammar, "sentence", rng)
-        fitting = (phrase for phrase in stream if sentences.bucket(phrase.written, 20) in spec.buckets)
+        fitting = (phrase for phrase in stream if sentences.bucket(phrase.written, BUCKETS) in spec.buckets)
         chosen += [(language, phrase) for phrase in itertools.islice(fitting, sizes[language])]
     rng.shuffle(chosen)
     return chosen

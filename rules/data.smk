@@ -28,7 +28,7 @@ rule scp2jsonl:
     params:
         script=script("scp2jsonl.py"),
         code=code("scp2jsonl.py"),
-        tokenizer=SETTINGS["model"]["base"],
+        tokenizer=lambda wildcards: model_dir(BASE),
         prompt=prompt_flags(),
         limits={name: SETTINGS["data"][name] for name in ("min_seconds", "max_seconds", "max_tokens_per_second")},
         ratio=SETTINGS["data"]["max_reject_ratio"],

@@ -51,7 +51,7 @@ rule train:
     params:
         script=script("train.py"),
         code=code("train.py"),
-        model=SETTINGS["model"]["base"],
+        model=lambda wildcards: model_dir(BASE),
         revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",

@@ -16,10 +16,10 @@ from recipe.files import RecipeError
 Edit = tuple[str, int, int]
 """(kind, index into the reference, index into the hypothesis); kind is "replace", "delete" or "insert"."""
 
-# Up to this product of lengths (about two seconds) the exact full search runs; beyond it, searches in bands around the
-# diagonal that double until the distance fits, quick where the texts are similar.
+# Up to this product of lengths (some two seconds) all alignments are searched. Beyond it the search keeps to a band
+# around the diagonal that doubles until the distance fits in, which is fast where the texts are alike.
 FULL_SEARCH = 10**10
-# Length times distance that a search in a band may cost: some tens of seconds.
+# The product of length and distance up to which the search in a band is tried (about a minute).
 BAND_SEARCH = 10**11
 
 
@@ -32,12 +32,11 @@ def edits(ref: Sequence[str], hyp: Sequence[str]) -> list[Edit]:
         return []
     if len(ref) * len(hyp) <= FULL_SEARCH:
         return Levenshtein.editops(ref, hyp).as_list()
-    longest = max(len(ref), len(hyp))
-    limit = max(abs(len(ref) - len(hyp)), BAND_SEARCH // longest)
+    limit = BAND_SEARCH // max(len(ref), len(hyp))
     if Levenshtein.distance(ref, hyp, score_cutoff=limit, score_hint=64) > limit:
         raise RecipeError(
-            f"reference and hypothesis of {len(ref)} and {len(hyp)} tokens differ in more than {limit}; an alignment "
-            "of that size takes too long (a line break lost?): cut the utterance into pieces"
+            f"texts of {len(ref)} and {len(hyp)} tokens or characters that differ in more than {limit} take too long "
+            "to align (was a line break lost?); cut the recording into shorter utterances"
         )
     return Levenshtein.editops(ref, hyp, score_hint=64).as_list()
 

@@ -109,7 +109,7 @@ def generate(recognizer: Recognizer, items: Sequence[Item], limits: Sequence[int
     """New tokens of each item, at most `limits[i]` of them, the end-of-turn token included where it was reached."""
     model, tokenizer = recognizer.model, recognizer.tokenizer
     batch = {k: v.to(model.device) for k, v in collate(items, tokenizer.pad_token_id, left=True).items()}
-    embeds = model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
+    embeds, _ = model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
     end = recognizer.prompts.end_id
     out = model.generate(
         inputs_embeds=embeds,

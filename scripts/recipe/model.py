@@ -63,6 +63,8 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
     def __init__(self, config):
         super().__init__(config)
         self._frozen: list[nn.Module] = []
+        self.ctc_weight = 0.0
+        self.ctc_blank = 0
 
     def part(self, name: str) -> list[nn.Module]:
         """Modules of "encoder", "adaptor" or "llm"."""
@@ -89,8 +91,9 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
 
     def embed(
         self, input_ids: torch.Tensor, input_features: torch.Tensor, input_features_mask: torch.Tensor
-    ) -> torch.Tensor:
-        """Token embeddings [batch, tokens, hidden] with the placeholders replaced by adaptor frames.
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token embeddings [batch, tokens, hidden] with the placeholders replaced by adaptor frames, and all the
+        adaptor frames [batch, frames, hidden].
 
         `input_features` [batch, frames, 560] and its mask [batch, frames] hold one utterance a row.
         """
@@ -101,7 +104,24 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         is_audio = input_ids == self.config.audio_token_id
         taken = torch.arange(audio.shape[1], device=audio.device) < is_audio.sum(1, keepdim=True)
         text = self.get_input_embeddings()(input_ids)
-        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype))
+        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype)), audio
+
+    def ctc_loss(self, audio: torch.Tensor, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Summed CTC loss of the targets without their end token over adaptor frames, scored with the language
+        model's own output embeddings: it pulls the frames towards the embeddings of the tokens that they sound like.
+
+        A help for models that learn from nothing, where attention takes long to find the audio. `audio` [batch,
+        frames, hidden], `frames` [batch] valid ones, `labels` [batch, tokens]. Source: Graves et al. 2006; the
+        published training has a CTC branch beside the adaptor, which released checkpoints do not carry.
+        """
+        supervised = labels != IGNORED
+        lengths = supervised.sum(1) - 1
+        last = supervised.cumsum(1) == supervised.sum(1, keepdim=True)
+        targets = labels[supervised & ~last]
+        scores = self.lm_head(audio).float().log_softmax(-1).transpose(0, 1)
+        return nn.functional.ctc_loss(
+            scores, targets, frames, lengths, blank=self.ctc_blank, reduction="sum", zero_infinity=True
+        )
 
     def forward(
         self,
@@ -117,7 +137,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         """With `labels` [batch, tokens]: the summed cross entropy over targets divided by `num_items_in_batch`
         (default: the targets here), logits [targets, vocabulary] of target positions only. Without: as HF."""
         if input_features is not None:
-            inputs_embeds = self.embed(input_ids, input_features, input_features_mask)
+            inputs_embeds, audio = self.embed(input_ids, input_features, input_features_mask)
             input_ids = None
         if labels is None:
             return super().forward(
@@ -130,6 +150,8 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         supervised = targets != IGNORED
         logits = self.lm_head(hidden[:, :-1][supervised])
         loss = nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="sum")
+        if self.ctc_weight and self.training:
+            loss = loss + self.ctc_weight * self.ctc_loss(audio, input_features_mask.sum(1), labels)
         loss = loss / (supervised.sum() if num_items_in_batch is None else num_items_in_batch)
         return CausalLMOutput(loss=loss, logits=logits)
 

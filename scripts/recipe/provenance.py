@@ -27,7 +27,7 @@ def _closure(script: Path, library: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imports(path, library))
+            waiting.extend(_imports(path, library) if path.suffix == ".py" else [])
     return found
 
 

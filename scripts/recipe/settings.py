@@ -22,6 +22,7 @@ class TrainSettings:
     seed: int = 1
     audio_tokens: str = "auto"  # auto (the model's own), low_frame_rate or full
     freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm
+    ctc_weight: float = 0.0  # of an auxiliary CTC loss on the adaptor's frames; for models from nothing
     epochs: float = 3.0
     max_steps: int = 0  # optimizer steps; 0: by epochs
     learning_rate: float = 2e-5
@@ -51,6 +52,8 @@ class TrainSettings:
         for name in ("epochs", "learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected more than 0")
+        if self.ctc_weight < 0:
+            raise RecipeError(f"ctc_weight is {self.ctc_weight}, expected 0 or more")
         if self.select == "cer" and not self.decode_utterances:
             raise RecipeError("select: cer needs decode_utterances > 0 (or choose select: loss)")
 

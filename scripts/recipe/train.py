@@ -325,6 +325,8 @@ def _run(recognizer, settings, train_manifests, valid_manifests, output_dir: Pat
     train_set = Utterances(_read_manifests(train_manifests), front_end)
     valid_set = Utterances(_read_manifests(valid_manifests), front_end)
     recognizer.model.freeze(set(settings.freeze))
+    recognizer.model.ctc_weight = settings.ctc_weight
+    recognizer.model.ctc_blank = recognizer.tokenizer.pad_token_id
     if settings.gradient_checkpointing:
         recognizer.model.gradient_checkpointing_enable()
     precision = _precision(settings.precision)

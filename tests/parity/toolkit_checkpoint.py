@@ -132,7 +132,7 @@ def _adaptor_block(make: _Maker, name: str, hidden: int) -> None:
 
 def _llm(make: _Maker, vocabulary: int, tied: bool, s: dict) -> None:
     hidden, attention = s["hidden"], s["llm_heads"] * s["head_dim"]
-    make.add("llm.model.embed_tokens.weight", vocabulary, hidden, scale=0.5)
+    make.add("llm.model.embed_tokens.weight", vocabulary, hidden, scale=0.1)
     for i in range(s["llm_layers"]):
         name = f"llm.model.layers.{i}"
         make.linear(f"{name}.self_attn.q_proj", attention, hidden, bias=False)
@@ -141,7 +141,8 @@ def _llm(make: _Maker, vocabulary: int, tied: bool, s: dict) -> None:
         make.linear(f"{name}.self_attn.o_proj", hidden, attention, bias=False)
         make.norm(f"{name}.self_attn.q_norm", s["head_dim"], bias=False)
         make.norm(f"{name}.self_attn.k_norm", s["head_dim"], bias=False)
-        make.linear(f"{name}.mlp.gate_proj", s["llm_ffn"], hidden, bias=False)
+        # Large, so that decoding does not only repeat its last token.
+        make.add(f"{name}.mlp.gate_proj.weight", s["llm_ffn"], hidden, scale=4 * hidden**-0.5)
         make.linear(f"{name}.mlp.up_proj", s["llm_ffn"], hidden, bias=False)
         make.linear(f"{name}.mlp.down_proj", hidden, s["llm_ffn"], bias=False)
         make.norm(f"{name}.input_layernorm", hidden, bias=False)
@@ -150,7 +151,7 @@ def _llm(make: _Maker, vocabulary: int, tied: bool, s: dict) -> None:
     if tied:
         make.tensors["llm.lm_head.weight"] = make.tensors["llm.model.embed_tokens.weight"].clone()
     else:
-        make.add("llm.lm_head.weight", vocabulary, hidden, scale=0.5)
+        make.add("llm.lm_head.weight", vocabulary, hidden, scale=0.1)
 
 
 def toolkit_settings(low_frame_rate: bool = True, **sizes) -> dict:

@@ -1,7 +1,10 @@
 """Chinese characters: traditional to simplified, by OpenCC (Apache-2.0)."""
 
 import functools
+import re
 from typing import Any
+
+_IDEOGRAPH = re.compile("[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @functools.cache
@@ -39,3 +42,8 @@ _SIMPLIFIED = _SimplifiedCharacters()
 def simplify_characters(text: str) -> str:
     """Traditional to simplified, each character for itself (乾 is always 干)."""
     return text if text.isascii() else text.translate(_SIMPLIFIED)
+
+
+def simplify_line(text: str) -> str:
+    """Traditional to simplified, words at a time (乾隆 stays, 乾燥 becomes 干燥)."""
+    return _converter().convert(text) if _IDEOGRAPH.search(text) else text

@@ -1,0 +1,79 @@
+"""What a reader has to mind before trusting the numbers, in sentences."""
+
+from collections.abc import Iterator
+
+from recipe.report.data import OVERLAPS, Card
+from recipe.report.results import Results
+from recipe.report.spec import Spec
+from recipe.report.summary import percent
+from recipe.report.training import Training
+
+FLAGS = {
+    "missing": "without a hypothesis, counted as deletions",
+    "error": "that could not be decoded",
+    "truncated": "that were stopped at the length limit",
+    "looping": "that repeat a phrase over and over",
+    "empty_hypothesis": "that were decoded to nothing",
+    "text_on_silence": "decoded to text although the reference is empty",
+}
+
+
+def collect(
+    spec: Spec,
+    results: Results,
+    cards: list[Card],
+    shared: dict[str, dict[str, tuple[int, int]]],
+    trainings: list[Training],
+) -> list[str]:
+    """All findings, the gravest first."""
+    return [
+        *_training(trainings),
+        *_worse(spec, results),
+        *_overlaps(shared),
+        *_flags(spec, results),
+        *_rejects(cards),
+    ]
+
+
+def _training(trainings: list[Training]) -> Iterator[str]:
+    for training in trainings:
+        if (step := training.diverged_at()) is not None:
+            yield f"{training.name}: the loss is no finite number at step {step}."
+        last = training.logged("step")
+        recipe = training.recipe
+        if recipe.get("selected_by") in ("cer", "loss") and last and recipe.get("selected_step") == last:
+            yield (
+                f"{training.name}: the last checkpoint was the best by validation {recipe['selected_by']}; "
+                "longer training may give more."
+            )
+
+
+def _worse(spec: Spec, results: Results) -> Iterator[str]:
+    for result in results:
+        if result.mode == spec.modes[0] and result.verdict == "worse":
+            yield (
+                f"{result.model} is significantly worse than {spec.baseline} on {result.test}: "
+                f"{percent(result.rate)} % against {percent(result.baseline['mer']['rate'])} %."
+            )
+
+
+def _overlaps(shared: dict[str, dict[str, tuple[int, int]]]) -> Iterator[str]:
+    for test, counts in shared.items():
+        for name, (same, known) in counts.items():
+            if same:
+                yield f"{test}: {same} of {known} utterances have {OVERLAPS[name]} that are also in the training data."
+
+
+def _flags(spec: Spec, results: Results) -> Iterator[str]:
+    for test in spec.tests:
+        found = [result for result in results if (result.test, result.mode) == (test, spec.modes[0])]
+        for name, what in FLAGS.items():
+            counts = [f"{result.model} {result.flagged(name)}" for result in found if result.flagged(name)]
+            if counts:
+                yield f"{test}: of {found[0].utterances} utterances, those {what}: {', '.join(counts)}."
+
+
+def _rejects(cards: list[Card]) -> Iterator[str]:
+    for card in cards:
+        if card.rejected:
+            yield f"{card.role} set {card.name}: {card.rejected.total()} of {card.entries} entries were rejected."

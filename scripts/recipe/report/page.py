@@ -1,0 +1,245 @@
+"""The HTML page: gathers what the template shows, and puts style and script into it."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+import recipe
+from recipe.report import charts, data, findings, listing, players, training
+from recipe.report.charts import Estimate
+from recipe.report.results import Result, Results
+from recipe.report.spec import Spec
+from recipe.report.summary import percent, signed_percent
+
+ASSETS = Path(__file__).parent / "assets"
+# What else of score.json the script shows, by model, test set and mode.
+SCORE_PARTS = ("mer", "by_language", "by_speaker", "by_group", "by_duration", "by_cluster", "confusions", "insertions",
+               "deletions", "hotwords", "flags")  # fmt: skip
+HISTOGRAMS = {
+    "duration_seconds": "duration, s",
+    "tokens_per_utterance": "tokens of the transcript",
+    "tokens_per_second": "tokens per second",
+}
+VERDICTS = {"better": "significant", "worse": "significant", "unclear": "not significant"}
+
+
+def render(spec: Spec, results: Results, output_dir: Path) -> str:
+    """The page. Links to audio count from `output_dir`."""
+    cards = [data.card(entry) for entry in spec.data]
+    shared = data.overlaps(spec)
+    trainings = [training.load(run) for run in spec.runs]
+    listed = listing.collect(spec)
+    audio = players.collect(spec, {test: found["keys"] for test, found in listed.items()}, output_dir)
+    style, script = _asset("page.css"), _asset("page.js")
+    return _environment().get_template("page.html").render(
+        spec=spec,
+        results=results,
+        domain=_domain(spec),
+        cards=cards,
+        shared=shared,
+        overlap_names=data.OVERLAPS,
+        trainings=trainings,
+        findings=findings.collect(spec, results, cards, shared, trainings),
+        charts=_charts(spec, results, cards, trainings),
+        differing=training.differing(trainings),
+        timings=_timings(spec),
+        versions=_versions(results, trainings),
+        hashes=_hashes(results, cards, trainings),
+        config=yaml.safe_dump(spec.config, sort_keys=False, allow_unicode=True) if spec.config else "",
+        recipe_version=recipe.__version__,
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        payload=_payload(spec, results, listed),
+        audio=embed_json(audio),
+    )  # fmt: skip
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "signed": lambda value: signed_percent(value).replace("-", "−"),
+        "p_value": p_value,
+        "duration": duration,
+        "value": setting,
+        "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
+    }
+    environment.globals["verdicts"] = VERDICTS
+    environment.globals["histograms"] = HISTOGRAMS
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    """A file of our own, as it is: it holds no `</style` or `</script`."""
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """A content security policy: only our own style and script, and no network."""
+
+    def source(content: str) -> str:
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")
+        return f"'sha256-{digest}'"
+
+    return (
+        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; "
+        "media-src data: 'self' file:; img-src data:"
+    )
+
+
+def embed_json(value: Any) -> Markup:
+    """JSON for a script element: no character in it can end the element or begin a comment or an entity."""
+    encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        encoded = encoded.replace(char, f"\\u{ord(char):04x}")
+    return Markup(encoded)
+
+
+def _payload(spec: Spec, results: Results, listed: dict[str, Any]) -> Markup:
+    scores: dict[str, Any] = {}
+    for result in results:
+        parts = {name: result.score[name] for name in SCORE_PARTS if result.score.get(name)}
+        scores.setdefault(result.test, {}).setdefault(result.model, {})[result.mode] = parts
+    domain = _domain(spec)
+    best = results.best(domain, spec.modes[0])
+    return embed_json(
+        {
+            "models": spec.models,
+            "tests": spec.tests,
+            "modes": spec.modes,
+            "first": {"model": best.model if best else spec.baseline, "test": domain},
+            "scores": scores,
+            "sets": listed,
+        }
+    )
+
+
+def _domain(spec: Spec) -> str:
+    """The first test set of the domain."""
+    return next((test for test in spec.tests if spec.in_domain(test)), spec.tests[0])
+
+
+def _charts(spec: Spec, results: Results, cards: list[data.Card], trainings: list[training.Training]) -> dict:
+    """All drawings, by what they belong to."""
+    return {
+        "intervals": {(test, mode): _intervals(spec, results, test, mode)
+                      for test in spec.tests for mode in spec.modes},
+        "forgetting": {mode: _forgetting(spec, results, mode) for mode in spec.modes},
+        "comparison": training.comparison(trainings),
+        "curves": {run.name: training.curves(run) for run in trainings},
+        "data": [_histograms(card) for card in cards],
+    }  # fmt: skip
+
+
+def _estimate(result: Result | None, best: Result | None) -> Estimate | None:
+    if result is None or result.rate is None:
+        return None
+    interval = tuple(100 * end for end in result.interval) if result.interval else None
+    return Estimate(result.model, 100 * result.rate, interval, training.ACCENT if result is best else training.GREY)
+
+
+def _intervals(spec: Spec, results: Results, test: str, mode: str) -> Markup:
+    best = results.best(test, mode)
+    estimates = [_estimate(results.get(model, test, mode), best) for model in spec.models]
+    estimates = [estimate for estimate in estimates if estimate]
+    if not estimates:
+        return Markup("")
+    return charts.intervals(f"Error rates on {test} with intervals ({mode})", "error rate (MER), %", estimates)
+
+
+def _forgetting(spec: Spec, results: Results, mode: str) -> list[tuple[str, Markup]]:
+    """In-domain against other test sets: (test set, chart) for each of these."""
+    domain = _domain(spec)
+    drawn = []
+    for test in spec.tests:
+        best = results.best(domain, mode)
+        places = ((results.get(model, domain, mode), results.get(model, test, mode)) for model in spec.models)
+        pairs = [
+            (across, up)
+            for across, up in ((_estimate(x, best), _estimate(y, best and results.get(best.model, test, mode)))
+                               for x, y in places)
+            if across and up
+        ]  # fmt: skip
+        if not spec.in_domain(test) and len(pairs) > 1 and pairs[0][0].name == spec.baseline:
+            label = f"Error rate on {domain} and on {test} of every model ({mode})"
+            drawn.append((test, charts.scatter(label, f"{domain}: error rate, %", f"{test}: error rate, %", pairs)))
+    return drawn
+
+
+def _histograms(card: data.Card) -> list[Markup]:
+    found = card.stats.get("histograms", {})
+    audio = card.stats.get("audio", {})
+    plots = [(label, found[name]) for name, label in HISTOGRAMS.items() if name in found]
+    if "level_histogram" in audio:
+        plots.append(("level, dB of full scale", audio["level_histogram"]))
+    return [charts.histogram(f"{card.role} set {card.name}: {label}", label, h["edges"], h["counts"])
+            for label, h in plots]  # fmt: skip
+
+
+def _timings(spec: Spec) -> list[dict[str, Any]]:
+    longest = max((timing.seconds for timing in spec.timings), default=0) or 1
+    return [
+        {
+            "stage": timing.stage,
+            "name": timing.name,
+            "seconds": timing.seconds,
+            "share": f"{100 * timing.seconds / longest:.2f}",
+            "memory": timing.max_rss_mb,
+            "speed": timing.audio_seconds / timing.seconds if timing.audio_seconds and timing.seconds else None,
+        }
+        for timing in spec.timings
+    ]
+
+
+def _versions(results: Results, trainings: list[training.Training]) -> list[tuple[str, str, str]]:
+    """(package, version, where): of training and of scoring, each stated once."""
+    found = [(name, str(version), f"training {t.name}") for t in trainings
+             for name, version in t.recipe.get("versions", {}).items()]  # fmt: skip
+    found += [(name, str(version), "scoring") for r in results for name, version in r.score.get("versions", {}).items()]
+    where: dict[tuple[str, str], dict[str, None]] = {}
+    for name, version, place in found:
+        where.setdefault((name, version), {})[place] = None
+    return [(name, version, ", ".join(places)) for (name, version), places in sorted(where.items())]
+
+
+def _hashes(results: Results, cards: list[data.Card], trainings: list[training.Training]) -> list[tuple[str, str]]:
+    """(what, SHA-256) of inputs."""
+    found = [(f"{card.role} set {card.name}, manifest", card.sha256) for card in cards if card.sha256]
+    found += [(f"{t.name}, trained on {path}", digest) for t in trainings
+              for path, digest in t.recipe.get("data", {}).items()]  # fmt: skip
+    found += [
+        (f"{r.model} on {r.test}, {r.mode}: {name} {entry['file']}", entry["sha256"])
+        for r in results
+        for name, entry in r.score.get("inputs", {}).items()
+    ]
+    return found
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for reading."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def setting(value: Any) -> str:
+    """A setting's value as config.yaml writes it."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value

@@ -1,0 +1,47 @@
+"""Audio of the listed utterances: embedded while it is small, otherwise linked."""
+
+import base64
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from recipe import datadir
+from recipe.files import read_map
+from recipe.report.spec import Spec
+
+# What browsers play, by suffix. Ark files, commands and URLs have no player: the page loads nothing from elsewhere.
+TYPES = {
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".m4a": "audio/mp4",
+    ".webm": "audio/webm",
+}
+
+
+def collect(spec: Spec, keys: dict[str, list[str]], output_dir: Path) -> dict[str, list[str | None]]:
+    """Source of a player per test set and listed key: a data URI if all of the audio together is at most
+    `embed_audio_mb`, else a path relative to `output_dir`; None where there is no playable file."""
+    files = {test: _files(spec.audio[test], listed) for test, listed in keys.items() if test in spec.audio}
+    total = sum(path.stat().st_size for paths in files.values() for path in paths if path)
+    embedded = total <= spec.embed_audio_mb * 1e6
+    return {
+        test: [path and (_data_uri(path) if embedded else _link(path, output_dir)) for path in paths]
+        for test, paths in files.items()
+    }
+
+
+def _files(scp_file: str, keys: list[str]) -> list[Path | None]:
+    sources = {key: Path(datadir.resolve(source, scp_file)) for key, source in read_map(scp_file).items()}
+    playable = {key: path for key, path in sources.items() if path.suffix.lower() in TYPES and path.is_file()}
+    return [playable.get(key) for key in keys]
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:{TYPES[path.suffix.lower()]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _link(path: Path, output_dir: Path) -> str:
+    return quote(Path(os.path.relpath(path.resolve(), output_dir.resolve())).as_posix())

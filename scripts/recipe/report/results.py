@@ -1,0 +1,129 @@
+"""Error rates of all models on all test sets, and how they differ from the baseline's."""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from recipe.files import RecipeError, read_json
+from recipe.report.spec import Spec
+
+logger = logging.getLogger(__name__)
+
+RATE = "mer"  # the rate that the report is about; cer and wer stand beside it
+SIGNIFICANCE = 0.05
+COUNTS = ("n", "cor", "sub", "del", "ins")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The score of one model on one test set in one mode. `score` and `baseline` are contents of score.json;
+    `baseline` is None for the baseline itself."""
+
+    model: str
+    test: str
+    mode: str
+    score: dict
+    baseline: dict | None
+
+    @property
+    def rate(self) -> float | None:
+        """Errors per reference token; None without reference tokens."""
+        return self.score[RATE]["rate"]
+
+    @property
+    def interval(self) -> list[float] | None:
+        """95 % interval of the rate."""
+        return self.score[RATE].get("ci")
+
+    @property
+    def tokens(self) -> int:
+        return self.score[RATE]["n"]
+
+    @property
+    def errors(self) -> int:
+        return sum(self.score[RATE][name] for name in ("sub", "del", "ins"))
+
+    @property
+    def utterances(self) -> int:
+        return self.score.get("utterances", {}).get("scored", 0)
+
+    @property
+    def change(self) -> float | None:
+        """Relative change of the rate against the baseline: -0.5 is half the errors."""
+        before = self.baseline[RATE]["rate"] if self.baseline else None
+        return self.rate / before - 1 if before and self.rate is not None else None
+
+    @cached_property
+    def comparison(self) -> dict[str, Any] | None:
+        """The paired comparison with the baseline, if scoring made one."""
+        found = self.score.get("compare")
+        if not found or not self.baseline:
+            return None
+        ours, other = self.baseline[RATE], found["other"][RATE]
+        if any(ours[name] != other[name] for name in COUNTS):
+            logger.warning("%s on %s (%s) is compared with another system than the baseline; comparison left out",
+                           self.model, self.test, self.mode)  # fmt: skip
+            return None
+        return found
+
+    @property
+    def difference(self) -> dict[str, Any]:
+        """Difference of the rates: value, relative, ci, probability_of_improvement; empty if not compared."""
+        return self.comparison["difference"][RATE] if self.comparison else {}
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p of the matched-pairs test."""
+        return (self.comparison.get("matched_pairs") or {}).get("p") if self.comparison else None
+
+    @property
+    def verdict(self) -> str | None:
+        """ "better" or "worse" if the difference to the baseline is significant, "unclear" if not, None if not known.
+
+        The interval of the paired difference decides, for it resamples speakers where they are known; without one,
+        the matched-pairs test does.
+        """
+        value, interval = self.difference.get("value"), self.difference.get("ci")
+        if value is None or (interval is None and self.p is None):
+            return None
+        significant = interval[0] * interval[1] > 0 if interval else self.p < SIGNIFICANCE
+        return ("better" if value < 0 else "worse") if significant else "unclear"
+
+    def flagged(self, name: str) -> int:
+        """How many hypotheses have a flag."""
+        return self.score.get("flags", {}).get(name, {}).get("count", 0)
+
+
+class Results:
+    """The results that a specification names, by model, test set and mode."""
+
+    def __init__(self, spec: Spec):
+        self._spec = spec
+        scores = {(entry.model, entry.test, entry.mode): _read(entry.score) for entry in spec.scores}
+        self._results = {}
+        for (model, test, mode), score in scores.items():
+            baseline = None if model == spec.baseline else scores.get((spec.baseline, test, mode))
+            self._results[model, test, mode] = Result(model, test, mode, score, baseline)
+
+    def get(self, model: str, test: str, mode: str) -> Result | None:
+        return self._results.get((model, test, mode))
+
+    def __iter__(self):
+        """All results, by mode, test set and model."""
+        spec = self._spec
+        places = ((model, test, mode) for mode in spec.modes for test in spec.tests for model in spec.models)
+        return (self._results[place] for place in places if place in self._results)
+
+    def best(self, test: str, mode: str) -> Result | None:
+        """The result of the best model that is not the baseline."""
+        found = (self.get(model, test, mode) for model in self._spec.models[1:])
+        return min((r for r in found if r and r.rate is not None), key=lambda result: result.rate, default=None)
+
+
+def _read(path: str) -> dict:
+    score = read_json(path)
+    counts = score.get(RATE) if isinstance(score, dict) else None
+    if not isinstance(counts, dict) or not all(name in counts for name in ("rate", *COUNTS)):
+        raise RecipeError(f"{path}: not a score of compute_wer.py --json: it has no counts of {RATE!r}")
+    return score

@@ -1,0 +1,77 @@
+"""The small table: summary.tsv for programs, summary.md for people and terminals."""
+
+from collections.abc import Iterator, Sequence
+
+from recipe.report.results import RATE, Result, Results
+from recipe.report.spec import Spec
+from recipe.wer import width
+
+COLUMNS = (
+    "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
+    "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
+)  # fmt: skip
+MARKS = {"better": " *", "worse": " *"}
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A share as a number of percent; empty if there is none."""
+    return "" if value is None else f"{100 * value:.{digits}f}"
+
+
+def signed_percent(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{100 * value:+.{digits}f}"
+
+
+def tsv_lines(results: Results) -> Iterator[str]:
+    """One line per mode, test set and model. Rates, intervals, change (relative) and difference (absolute) in percent."""
+    yield "\t".join(COLUMNS)
+    for result in results:
+        low, high = result.interval or (None, None)
+        difference = result.difference
+        difference_low, difference_high = difference.get("ci") or (None, None)
+        rates = (result.rate, low, high, *(result.score.get(name, {}).get("rate") for name in ("cer", "wer", "ser")))
+        changes = (result.change, difference.get("value"), difference_low, difference_high)
+        yield "\t".join(
+            [
+                *(result.mode, result.test, result.model),
+                *map(str, (result.utterances, result.tokens, result.errors)),
+                *(percent(value, 3) for value in (*rates, *changes)),
+                "" if result.p is None else f"{result.p:.3g}",
+                result.verdict or "",
+                *(str(result.flagged(name)) for name in ("truncated", "error", "missing")),
+            ]
+        )
+
+
+def markdown_lines(spec: Spec, results: Results) -> Iterator[str]:
+    """A table per mode: a row per model, a column per test set. Cells are padded, to be read on a terminal as well."""
+    yield f"Error rate ({RATE.upper()}) in percent, with its 95 % interval and the change relative to {spec.baseline};"
+    yield "* where the difference is significant."
+    for mode in spec.modes:
+        rows = [[_escape(model), *(_cell(results.get(model, test, mode)) for test in spec.tests)]
+                for model in spec.models]  # fmt: skip
+        yield ""
+        yield from _table([_escape(mode), *map(_escape, spec.tests)], rows)
+
+
+def _cell(result: Result | None) -> str:
+    if result is None or result.rate is None:
+        return "-"
+    parts = [percent(result.rate)]
+    if result.interval:
+        parts.append("[{}, {}]".format(*map(percent, result.interval)))
+    if result.change is not None:
+        parts.append(f"{signed_percent(result.change)} %{MARKS.get(result.verdict, '')}")
+    return " ".join(parts)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(width(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    rule = [":" + "-" * (size - 1) for size in widths]
+    for row in (header, rule, *rows):
+        cells = (cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _escape(name: str) -> str:
+    return name.replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,99 @@
+"""Training runs: their curves, facts and settings."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from recipe.files import RecipeError, read_json
+from recipe.report import charts
+from recipe.report.charts import Point, Series
+from recipe.report.spec import Run
+
+GREY, ACCENT = 1, 0  # line styles
+
+
+@dataclass
+class Training:
+    """A run's name, its settings that differ from the default, its history (entries of the Trainer's log) and the
+    contents of the model's recipe.json."""
+
+    name: str
+    settings: dict[str, Any]
+    history: list[dict] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def points(self, name: str, factor: float = 1.0) -> list[Point]:
+        """(step, value x factor) of a logged quantity. A value that is no number is not-a-number."""
+        return [
+            (entry["step"], factor * entry[name] if isinstance(entry[name], int | float) else math.nan)
+            for entry in self.history
+            if name in entry and "step" in entry
+        ]
+
+    def diverged_at(self) -> int | None:
+        """The first step whose loss is no finite number."""
+        losses = self.points("loss") + self.points("eval_loss")
+        return min((step for step, value in losses if not math.isfinite(value)), default=None)
+
+    def logged(self, name: str) -> float | None:
+        """The last logged value of a quantity."""
+        return next((entry[name] for entry in reversed(self.history) if name in entry), None)
+
+
+def load(run: Run) -> Training:
+    history = read_json(run.history) if run.history else []
+    if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
+        raise RecipeError(f"{run.history}: expected a list of log entries")
+    return Training(run.name, run.settings, history, read_json(run.recipe) if run.recipe else {})
+
+
+def curves(training: Training) -> list[Markup]:
+    """Charts of a run: loss, error rates on validation data, learning rate, gradient norm; those that were logged."""
+    chosen = training.recipe.get("selected_step")
+    plots = [
+        (
+            "Loss per token",
+            [
+                Series("training", training.points("loss"), GREY),
+                Series("validation", training.points("eval_loss"), ACCENT, dots=True),
+            ],
+        ),
+        (
+            "Validation error rate, %",
+            [
+                Series("CER", training.points("eval_cer", 100), ACCENT, dots=True),
+                Series("WER", training.points("eval_wer", 100), GREY, dots=True),
+            ],
+        ),
+        ("Learning rate", [Series("learning rate", training.points("learning_rate"), GREY)]),
+        ("Gradient norm", [Series("gradient norm", training.points("grad_norm"), GREY)]),
+    ]
+    drawn = (
+        charts.lines(f"{title} of {training.name} by step", "step", title, series, chosen) for title, series in plots
+    )
+    return [chart for chart in drawn if chart]
+
+
+def comparison(trainings: list[Training]) -> list[Markup]:
+    """Charts with all runs in one: what they reach on the validation data. Empty for a single run."""
+    if len(trainings) < 2:
+        return []
+    plots = [("Validation CER, %", "eval_cer", 100.0), ("Validation loss per token", "eval_loss", 1.0)]
+    drawn = (
+        charts.lines(
+            f"{title} of all runs by step",
+            "step",
+            title,
+            [Series(t.name, t.points(name, factor), style, dots=True) for style, t in enumerate(trainings)],
+        )
+        for title, name, factor in plots
+    )
+    return [chart for chart in drawn if chart]
+
+
+def differing(trainings: list[Training]) -> list[tuple[str, list[Any]]]:
+    """Settings in which a run differs from the default: (name, value per run or None)."""
+    names = dict.fromkeys(name for training in trainings for name in training.settings)
+    return [(name, [training.settings.get(name) for training in trainings]) for name in names]

@@ -1,0 +1,87 @@
+"""Fixtures: a random model small enough for every test, and made-up recordings."""
+
+import os
+from pathlib import Path
+
+# Small tensors: more threads per test only compete.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+SENTENCES = ["turn on the light", "set it to 45%", "把灯打开", "明天7点叫醒我", "call Tom 请"]
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with real recordings and the real tokenizer; tests that need it are skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared")
+    return SHARED
+
+
+def _build(directory: Path, audio_tokens: str) -> Path:
+    from recipe import init
+
+    tokenizer = init.train_tokenizer((SENTENCES + init.PROMPT_TEXTS) * 20, 400)
+    sizes = init.Sizes(
+        encoder_layers=3, encoder_width=32, encoder_heads=2, encoder_ffn=48, adaptor_ffn=48, adaptor_layers=1,
+        llm_layers=2, llm_width=32, llm_heads=2, llm_kv_heads=1, llm_ffn=64,
+    )  # fmt: skip
+    recognizer = init.build(sizes, tokenizer, audio_tokens, seed=7)
+    randomize(recognizer.model)
+    recognizer.save(directory, {"base": None})
+    return directory
+
+
+def randomize(model) -> None:
+    """Give norms and biases random values: at ones and zeros a forgotten one goes unnoticed."""
+    import torch
+
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1:
+                base = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+                parameter.copy_(base + 0.1 * torch.randn(parameter.shape, generator=generator))
+
+
+@pytest.fixture(scope="session")
+def full_model(tmp_path_factory):
+    """Directory of a random model that takes all audio tokens."""
+    return _build(tmp_path_factory.mktemp("full") / "model", "full")
+
+
+@pytest.fixture(scope="session")
+def low_model(tmp_path_factory):
+    """Directory of a random model that takes an eighth of the audio tokens."""
+    return _build(tmp_path_factory.mktemp("low") / "model", "low_frame_rate")
+
+
+def tone(seconds: float, seed: int = 0, rate: int = 16000) -> np.ndarray:
+    """A chirp with noise, float32."""
+    random = np.random.default_rng(seed)
+    time = np.arange(int(seconds * rate)) / rate
+    wave = 0.3 * np.sin(2 * np.pi * (200 + 150 * (seed % 7)) * time * (1 + 0.3 * time))
+    return (wave + 0.01 * random.standard_normal(len(time))).astype(np.float32)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A Kaldi data directory of eight recordings; returns its path."""
+    folder = tmp_path / "data"
+    (folder / "wav").mkdir(parents=True)
+    scp, text, spk = [], [], []
+    for i in range(8):
+        key = f"spk{i % 2}-utt{i}"
+        soundfile.write(folder / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
+        scp.append(f"{key} wav/{key}.wav")
+        text.append(f"{key} {SENTENCES[i % len(SENTENCES)]}")
+        spk.append(f"{key} spk{i % 2}")
+    for name, lines in (("wav.scp", scp), ("text", text), ("utt2spk", spk)):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
