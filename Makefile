@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev eval test test-slow test-parity lint format clean
+.PHONY: help tiny setup setup-dev eval test test-slow test-parity lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -53,3 +53,9 @@ format: setup-dev
 
 clean:
 	rm -rf $(VENV) exp
+
+# The bundled base model from nothing; see config/tiny.yaml.
+tiny: setup
+	$(BIN)/python local/bundled.py --set pretrain --num-utterances 6000 --output-dir corpora/pretrain
+	$(BIN)/python scripts/init_model.py --text corpora/pretrain/train/text data/train/text --output-dir corpora/tiny-untrained
+	$(BIN)/snakemake --cores 1 --configfile config/tiny.yaml eval

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Speed and memory of compute_wer.py, as a whole process, beside the compute-wer package where it is installed.
 
-    python benchmarks/bench_wer.py                        # 20,000 utterances of 20 tokens, both tools, three rounds
-    python benchmarks/bench_wer.py --long                 # one pair of texts of 50,000 tokens
-    python benchmarks/bench_wer.py --utterances 1000000 --rounds 1 --ours-only
+python benchmarks/bench_wer.py                        # 20,000 utterances of 20 tokens, both tools, three rounds
+python benchmarks/bench_wer.py --long                 # one pair of texts of 50,000 tokens
+python benchmarks/bench_wer.py --utterances 1000000 --rounds 1 --ours-only
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "compute_wer.py"
 ENGLISH = [f"{a}{b}{c}" for a in ("ba", "ko", "li", "stra") for b in ("mo", "ne", "ri") for c in range(100)]
@@ -50,8 +51,15 @@ def write_texts(folder: Path, utterances: int, length: int, rate: float) -> tupl
     return ref_path, hyp_path
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory (MiB) of a process."""
+class Cost(NamedTuple):
+    """Of one process: seconds by the clock, seconds of processor, peak memory in MiB."""
+
+    clock: float
+    processor: float
+    memory: float
+
+
+def measure(command: list[str]) -> Cost:
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -59,7 +67,7 @@ def measure(command: list[str]) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"exit status {process.returncode} of {' '.join(command)}")
-    return seconds, usage.ru_maxrss / 1024
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -89,14 +97,22 @@ def main() -> None:
         if package and not args.ours_only:
             sides["compute-wer"] = [package, ref, hyp, str(folder / "theirs.txt")]
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
-        print(f"{args.utterances} utterances of {args.tokens} tokens, {args.rate:.0%} errors, best of {args.rounds}")
-        best: dict[str, tuple[float, float]] = {}
+        print(f"{args.utterances} utterances of {args.tokens} tokens, {args.rate:.0%} errors")
+        runs: dict[str, list[Cost]] = {side: [] for side in sides}
         for _ in range(args.rounds):  # sides take turns, so that a busy machine is busy for all
             for side, command in sides.items():
-                best[side] = min(best.get(side, (float("inf"), 0.0)), measure(command))
-        for side, (seconds, memory) in best.items():
-            ratio = f"{best['compute-wer'][0] / seconds:6.1f}x" if "compute-wer" in best else ""
-            print(f"{side:36}{seconds:8.2f} s {memory:7.0f} MiB {ratio}")
+                runs[side].append(measure(command))
+        best = {side: Cost(*map(min, zip(*costs, strict=True))) for side, costs in runs.items()}
+        print(f"{'best of ' + str(args.rounds):36}   clock  processor     memory")
+        for side, cost in best.items():
+            print(f"{side:36}{cost.clock:6.2f} s   {cost.processor:6.2f} s {cost.memory:6.0f} MiB", end="")
+            if "compute-wer" in best:
+                theirs = best["compute-wer"]
+                print(
+                    f"  {theirs.clock / cost.clock:5.1f}x clock {theirs.processor / cost.processor:5.1f}x processor",
+                    end="",
+                )
+            print()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from recipe import provenance
 from recipe.files import RecipeError, read_map
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 if not workflow.configfiles:
 
@@ -83,45 +83,3 @@ def gpus():
         return 0
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
     return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
-
-
-def data_dir(role, name):
-    """A set's data directory as the configuration gives it."""
-    return SETTINGS["data"][role][name]
-
-
-def data_files(role, name):
-    """The files of a data directory that a manifest is made of."""
-    folder = Path(data_dir(role, name))
-    for required in ("wav.scp", "text"):
-        if not (folder / required).is_file():
-            raise WorkflowError(f"data.{role}.{name}: {folder / required} does not exist")
-    tables = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2group")
-    return [str(folder / table) for table in tables if (folder / table).is_file()]
-
-
-def base_files():
-    """Files of the base model's directory; nothing for a hub id, which its revision pins."""
-    folder = Path(SETTINGS["model"]["base"])
-    return [str(folder / name) for name in ("config.json", "model.safetensors") if (folder / name).is_file()]
-
-
-def model_files(model):
-    """What a decoding needs of a model."""
-    return base_files() if model == BASE else [f"{EXP}/train/{model}/model/{name}" for name in MODEL_FILES]
-
-
-def model_dir(model):
-    """Directory (or hub id) of a model."""
-    return SETTINGS["model"]["base"] if model == BASE else f"{EXP}/train/{model}/model"
-
-
-def prompt_flags():
-    """The instruction's settings as flags of scp2jsonl.py and decode.py."""
-    prompt = SETTINGS["data"]["prompt"]
-    language = f" --language {prompt['language']}" if prompt["language"] else ""
-    return f"--wording {prompt['wording']}{language}{'' if prompt['itn'] else ' --no-itn'}"
-
-
-def commands_flag():
-    return "--allow-commands" if SETTINGS["data"]["allow_commands"] else ""

@@ -1,13 +1,6 @@
 # Data stage: data directory -> manifest (+ rejects) -> statistics.
 
 
-def data_outputs():
-    """Manifest, rejects and statistics of every set."""
-    manifests = [f"{EXP}/data/{role}/{name}.{end}" for role, name in SETS for end in ("jsonl", "rejects.tsv")]
-    stats = [f"{EXP}/stats/{role}/{name}/{file}" for role, name in SETS for file in ("stats.json", "cmvn.ark")]
-    return manifests + stats
-
-
 rule scp2jsonl:
     input:
         tables=lambda wildcards: data_files(wildcards.role, wildcards.set),

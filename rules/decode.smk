@@ -1,11 +1,6 @@
 # Every model, the untouched base included, decodes every test set.
 
 
-def decode_outputs():
-    """Hypotheses of every model on every test set."""
-    return [f"{EXP}/decode/{model}/{test}/text{end}" for model in MODELS for test in TESTS for end in ("", ".jsonl")]
-
-
 rule decode:
     input:
         scp=lambda wildcards: data_files("test", wildcards.test)[0],

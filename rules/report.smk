@@ -1,58 +1,6 @@
 # Report: the table of models x test sets and everything behind it, as one HTML page.
 
 
-def report_spec(folder):
-    """What the report shows, as report.py's specification."""
-    score = lambda mode, model, test: f"{EXP}/score/{mode}/hyp/{model}/{test}"
-    return {
-        "experiment": SETTINGS["experiment"],
-        "config": SETTINGS,
-        "models": MODELS,
-        "tests": TESTS,
-        "modes": MODES,
-        "data": [
-            {
-                "role": role,
-                "name": name,
-                "manifest": f"{EXP}/data/{role}/{name}.jsonl",
-                "rejects": f"{EXP}/data/{role}/{name}.rejects.tsv",
-                "stats": f"{EXP}/stats/{role}/{name}/stats.json",
-            }
-            for role, name in SETS
-        ],
-        "runs": [
-            {
-                "name": run,
-                "history": f"{EXP}/train/{run}/model/history.json",
-                "recipe": f"{EXP}/train/{run}/model/recipe.json",
-                "settings": SETTINGS["runs"][run],
-            }
-            for run in RUNS
-        ],
-        "scores": [
-            {
-                "model": model,
-                "test": test,
-                "mode": mode,
-                "score": f"{score(mode, model, test)}/score.json",
-                "utterances": f"{score(mode, model, test)}/utterances.jsonl",
-                "details": f"{EXP}/decode/{model}/{test}/text.jsonl",
-            }
-            for mode in MODES
-            for model in MODELS
-            for test in TESTS
-        ],
-        "audio": {test: f"{data_dir('test', test)}/wav.scp" for test in TESTS},
-    }
-
-
-def show_summary():
-    """Print the table of results, where the run made one."""
-    summary = Path(f"{EXP}/report/summary.md")
-    if summary.is_file():
-        print(f"\n{summary.read_text(encoding='utf-8')}\nReport: {EXP}/report/report.html", file=sys.stderr)
-
-
 localrules:
     report_spec,
 
@@ -65,7 +13,7 @@ rule report_spec:
     conda:
         "../envs/recipe.yaml"
     params:
-        spec=lambda wildcards, output: json.dumps(report_spec(output[0]), indent=2, ensure_ascii=False),
+        spec=lambda wildcards: json.dumps(report_spec(), indent=2, ensure_ascii=False),
     shell:
         "printf '%s\\n' {params.spec:q} > {output:q} 2> {log:q}"
 

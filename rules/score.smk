@@ -1,20 +1,5 @@
 # Scoring: references and hypotheses are normalized in every mode, then compared.
 
-SCORE_FILES = ["cer.txt", "score.json", "utterances.jsonl"]
-
-
-def score_outputs():
-    """Normalized texts and scores of every mode, model and test set."""
-    references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
-    pairs = [f"{EXP}/score/{mode}/hyp/{model}/{test}" for mode in MODES for model in MODELS for test in TESTS]
-    return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
-
-
-def speaker_flags(test):
-    """Tables of the test set that the score is broken down by."""
-    present = {Path(file).name: file for file in data_files("test", test)}
-    return {name: file for name, file in present.items() if name.startswith("utt2")}
-
 
 rule normalize_reference:
     input:

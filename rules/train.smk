@@ -3,15 +3,6 @@
 # from them when snakemake is called again.
 
 
-def model_outputs():
-    """The files of every trained model."""
-    return [file for run in RUNS for file in model_files(run)]
-
-
-def manifests(role):
-    return [f"{EXP}/data/{role}/{name}.jsonl" for name in SETTINGS["data"][role]]
-
-
 localrules:
     run_settings,
 

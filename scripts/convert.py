@@ -23,7 +23,7 @@ def main() -> None:
         help="how many adaptor frames the language model is given (default: the model's own setting)",
     )
     parser.add_argument("source", metavar="SRC_DIR", help="model directory to read")
-    parser.add_argument("target", metavar="DST_DIR", help="directory to write; must be new or empty")
+    parser.add_argument("target", metavar="DST_DIR", help="directory to write; an earlier conversion is replaced")
     args = parser.parse_args()
 
     from recipe.convert import convert

@@ -31,7 +31,7 @@ import convert as command
 from recipe import cli, toolkit
 from recipe.convert import CHAT_TEMPLATE, convert, directory_kind
 from recipe.files import RecipeError
-from recipe.prompt import AUDIO_TOKEN, SYSTEM, transcription_prompt
+from recipe.prompt import AUDIO_TOKEN, LANGUAGE_NAMES_ZH, SYSTEM, transcription_prompt
 
 ROOT = Path(__file__).resolve().parents[1]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -404,9 +404,11 @@ class TestChatTemplate:
     @pytest.mark.parametrize("hotwords", [[], ["Fun-ASR", "阿里"]])
     @pytest.mark.parametrize("itn", [True, False])
     def test_it_writes_the_published_prompts(self, processor, language, hotwords, itn):
-        text = processor.apply_transcription_request(
-            ["a.wav"], language=language, keywords=hotwords or None, tokenize=False, itn=itn
-        )[0]
+        # The items that the processor's `apply_transcription_request` makes.
+        items = [{"type": "audio", "path": "a.wav"}]
+        items += [{"type": "keywords", "keywords": hotwords}] if hotwords else []
+        items += [{"type": "language", "language": LANGUAGE_NAMES_ZH[language]}] if language else []
+        text = processor.apply_chat_template([{"role": "user", "content": items}], add_generation_prompt=True, itn=itn)
         prompt = transcription_prompt("zh", language, itn, hotwords)
         assert text == (
             f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{prompt}{AUDIO_TOKEN}<|im_end|>\n"
@@ -547,18 +549,31 @@ class TestOptions:
 
 
 class TestTarget:
-    def test_an_empty_directory_may_be_written_into(self, source, tmp_path):
+    def test_an_earlier_conversion_is_replaced(self, source, tmp_path):
         (tmp_path / "hf").mkdir()
+        for mode in ("full", "low_frame_rate"):
+            convert(source, tmp_path / "hf", "hf", audio_tokens=mode)
+            (tmp_path / "hf" / "model.safetensors").unlink()  # as Snakemake does before a rule runs again
         convert(source, tmp_path / "hf", "hf")
-        assert (tmp_path / "hf" / "config.json").is_file()
+        assert (tmp_path / "hf" / "model.safetensors").is_file()
 
-    def test_directories_with_something_in_them_are_not_touched(self, source, tmp_path):
-        (tmp_path / "precious").mkdir()
-        (tmp_path / "precious" / "thesis.txt").write_text("years of work")
-        for target in (tmp_path / "precious", source):
-            with pytest.raises(RecipeError, match="exists already"):
-                convert(source, target, "hf")
-        assert (tmp_path / "precious" / "thesis.txt").read_text() == "years of work"
+    def test_directories_with_other_files_are_not_touched(self, source, tmp_path):
+        convert(source, tmp_path / "hf", "hf")
+        (tmp_path / "hf" / "thesis.txt").write_text("years of work")
+        with pytest.raises(RecipeError, match=r"thesis\.txt"):
+            convert(source, tmp_path / "hf", "hf")
+        assert (tmp_path / "hf" / "thesis.txt").read_text() == "years of work"
+
+    def test_a_copy_of_the_llm_made_for_vllm_is_not_left_beside_new_weights(self, source, tmp_path):
+        convert(source, tmp_path / "served", "toolkit")
+        (tmp_path / "served" / "Qwen3-0.6B-vllm").mkdir()
+        (tmp_path / "served" / "Qwen3-0.6B-vllm" / "model.safetensors").write_bytes(b"old")
+        with pytest.raises(RecipeError, match=r"Qwen3-0\.6B-vllm"):
+            convert(source, tmp_path / "served", "toolkit")
+
+    def test_source_and_target_may_not_be_the_same(self, source):
+        with pytest.raises(RecipeError, match="same directory"):
+            convert(source, source / ".." / source.name, "hf")
 
     def test_no_file_names_a_path_of_this_machine(self, source, tmp_path):
         convert(source, tmp_path / "hf", "hf")

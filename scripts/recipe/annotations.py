@@ -1,5 +1,6 @@
 """What other files, and the texts themselves, say about utterances: decoding, durations, hotwords, loops."""
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -59,15 +60,13 @@ def read_durations(path: str) -> dict[str, float]:
 def _seconds(value: dict, where: str) -> float | None:
     frames = value.get("speech_length")
     seconds = value.get("duration", frames / 100 if isinstance(frames, int) else None)
-    if seconds is not None and (not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0):
+    if seconds is not None and (not isinstance(seconds, int | float) or not 0 <= seconds < math.inf):
         raise RecipeError(f"{where}: duration is {seconds!r}, expected seconds")
     return seconds
 
 
-def duration_name(seconds: float | None) -> str:
-    """The name of the group of durations."""
-    if seconds is None:
-        return UNKNOWN
+def duration_name(seconds: float) -> str:
+    """The group of a duration; a group starts with its lower end."""
     return DURATION_NAMES[sum(seconds >= end for end in DURATIONS)]
 
 

@@ -49,6 +49,21 @@ TOKENIZER_FILES = (
     "merges.txt",
     "tokenizer.model",
 )
+# All that a conversion of either kind may write.
+_WRITTEN = {
+    toolkit.CONFIG_FILE,
+    toolkit.PATHS_FILE,
+    toolkit.WEIGHTS_FILE,
+    *(f"{toolkit.LLM_FOLDER}/{name}" for name in ("config.json", *TOKENIZER_FILES)),
+    "config.json",
+    "generation_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    HF_WEIGHTS,
+    *TOKENIZER_FILES,
+    RECIPE_FILE,
+    "README.md",
+}
 # Both directories must turn these into the same tokens as the source does.
 _PROBES = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n语音转写成中文，不进行文本规整：",
@@ -138,11 +153,12 @@ def convert(
 ) -> None:
     """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`.
 
-    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all, and may
-    exist only if it is empty: what else is in there, a cache of the toolkit's vLLM path say, would no longer fit.
+    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
+    earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
+    fit, like the copy of the language model that the toolkit's vLLM path leaves.
     """
     source, target = Path(source), Path(target)
-    _check_target(target)
+    _check_target(source, target)
     checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
     if dtype:
         checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
@@ -153,16 +169,26 @@ def convert(
     staging.mkdir(parents=True)
     try:
         (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, staging)
-        staging.rename(target)  # onto an empty directory, too
+        shutil.rmtree(target, ignore_errors=True)
+        staging.rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
     logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
 
 
-def _check_target(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise RecipeError(f"{target}: exists already; remove it or name another directory")
+def _check_target(source: Path, target: Path) -> None:
+    if target.resolve() == source.resolve():
+        raise RecipeError(f"{target}: source and target are the same directory")
+    if target.exists() and not target.is_dir():
+        raise RecipeError(f"{target}: exists and is no directory")
+    files = (path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir())
+    others = sorted(set(files) - _WRITTEN)
+    if others:
+        raise RecipeError(
+            f"{target}: holds {len(others)} files that no conversion writes ({', '.join(others[:3])}); remove them or "
+            "name another directory"
+        )
 
 
 def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -366,7 +392,8 @@ def _write_facts(checkpoint: Checkpoint, directory: Path, how: str) -> None:
     card = [
         "# Fun-ASR-Nano model",
         "",
-        f"Converted from `{facts['base']}`; recipe.json has the hashes of the files it was made of.",
+        f"Base model: `{facts['base']}`. recipe.json says how this one came about, with the hashes of the files it was",
+        "converted from.",
         "",
         f"- Loads with {how}.",
         f"- Audio tokens: `{checkpoint.audio_tokens}` ({frames} of the adaptor's frames go to the language model).",

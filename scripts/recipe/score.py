@@ -85,26 +85,37 @@ class Settings:
     mode: str | None = None
     remove_tags: bool = False
 
+    def __post_init__(self):
+        for name, known in (("missing", ("deletions", "error")), ("extra", ("error", "ignore"))):
+            if getattr(self, name) not in known:
+                raise RecipeError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        if self.bootstrap < 0:
+            raise RecipeError(f"bootstrap is {self.bootstrap}, expected the number of samples, or 0 for no intervals")
+
 
 class Text(NamedTuple):
-    """The tokens of a text in the mixed tokenization and as words."""
+    """A text as it is compared (see `fold`), and its mixed tokens."""
 
+    folded: str
     mixed: list[str]
-    words: list[str]
 
 
 def tokenize(text: str, remove_tags: bool) -> Text:
     folded = fold(text, remove_tags)
-    return Text(mixed_tokens(folded), words(folded))
+    return Text(folded, mixed_tokens(folded))
 
 
 def counts_by_rate(ref: Text, hyp: Text, mer: Counts) -> dict[str, Counts]:
     """Counts of one utterance for each of RATES, given those of the mixed tokens."""
+    cer = wer = mer
     chars, hyp_chars = "".join(ref.mixed), "".join(hyp.mixed)
-    cer = count(len(chars), len(hyp_chars), edits(chars, hyp_chars))
-    if ref.words == ref.mixed and hyp.words == hyp.mixed:
-        return {"mer": mer, "cer": cer, "wer": mer}
-    return {"mer": mer, "cer": cer, "wer": count(len(ref.words), len(hyp.words), edits(ref.words, hyp.words))}
+    if len(chars) > len(ref.mixed) or len(hyp_chars) > len(hyp.mixed):
+        cer = count(len(chars), len(hyp_chars), edits(chars, hyp_chars))
+    # Mostly the words are the mixed tokens, which a plain split shows sooner than working the words out.
+    if ref.folded.split() != ref.mixed or hyp.folded.split() != hyp.mixed:
+        ref_words, hyp_words = words(ref.folded), words(hyp.folded)
+        wer = count(len(ref_words), len(hyp_words), edits(ref_words, hyp_words))
+    return {"mer": mer, "cer": cer, "wer": wer}
 
 
 class Tally:
@@ -258,7 +269,7 @@ class Details:
         self.hotwords = Hotwords(inputs.hotwords, settings.remove_tags) if inputs.hotwords else None
         self.comparison = Comparison(inputs.compare, settings) if inputs.compare else None
         self.flags = Flags()
-        self.empty_ref = self.empty_hyp = 0
+        self.empty_ref = self.empty_hyp = self.unexplained = 0
 
     def add(self, scored: Utterance) -> list[str]:
         """Add one utterance and return its flags."""
@@ -275,13 +286,15 @@ class Details:
             self.hotwords.add(key, ref.mixed, hyp.mixed)
         if self.comparison:
             self.comparison.add(scored, counts, speaker)
-        flags = flags_of(ref.mixed, hyp.mixed, scored.missing, self.decoded.get(key))
+        decoded = self.decoded.get(key)
+        self.unexplained += bool(self.decoded) and not scored.missing and decoded is None
+        flags = flags_of(ref.mixed, hyp.mixed, scored.missing, decoded)
         self.flags.add(key, flags)
         return flags
 
     def labels(self, key: str) -> dict[str, str]:
         """The groups that an utterance belongs to, as far as known."""
-        return {name[3:]: groups.names[key] for name, groups in self.groups.items() if key in groups.names}
+        return {name.removeprefix("by_"): groups.names[key] for name, groups in self.groups.items() if key in groups.names}
 
 
 class Scorer:
@@ -308,6 +321,8 @@ class Scorer:
             except RecipeError as error:
                 raise RecipeError(f"{self.inputs.ref}: key {key!r}: {error}") from None
             yield scored, flags
+        if not self.right + self.wrong:
+            raise RecipeError(f"{self.inputs.ref}: no references; there is nothing to score")
         self.hyps.check(self.inputs.ref)
         if self.details and self.details.comparison:
             self.details.comparison.hyps.check(self.inputs.ref)
@@ -364,6 +379,18 @@ class Scorer:
             },
         }
 
+    def log_summary(self, out: str) -> None:
+        """Log the rate, and what a reader of it must know."""
+        hyp, missing, extra = self.inputs.hyp, self.hyps.missing, self.hyps.extra
+        if missing:
+            log.warning("%s: %d keys of %s have no hypothesis; counted as deletions", hyp, missing, self.inputs.ref)
+        if extra:
+            log.warning("%s: %d keys are not in %s; left out", hyp, extra, self.inputs.ref)
+        if self.details and self.details.unexplained:
+            path, times = self.inputs.hyp_jsonl, self.details.unexplained
+            log.warning("%s: has no details of %d hypotheses; is it of another decoding?", path, times)
+        log.info("%s: %s over %d utterances", out, self.tokens.total(), self.right + self.wrong)
+
 
 def versions() -> dict[str, Any]:
     """Versions of what decides a score."""
@@ -392,13 +419,18 @@ def utterance_row(scored: Utterance, flags: list[str], labels: dict[str, str]) -
     }
 
 
-def check_outputs(inputs: Inputs, outputs: list[str]) -> None:
-    """RecipeError if an output is an input, by whatever path or link, or two outputs are one file."""
+def check_paths(inputs: Inputs, outputs: list[str]) -> None:
+    """RecipeError if an input is no file, or an output is an input or another output, by whatever path or link."""
+    for path in inputs.given().values():
+        if not os.path.isfile(path):  # files are read twice, which a pipe does not stand
+            raise RecipeError(f"{path}: {'is not a file' if os.path.exists(path) else 'no such file'}")
     for index, out in enumerate(outputs):
-        for name, path in [*inputs.given().items(), *(("another output", other) for other in outputs[:index])]:
-            same = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
-            if same or os.path.realpath(out) == os.path.realpath(path):
-                raise RecipeError(f"{out}: the output is the same file as {path} ({name}); write to another file")
+        if os.path.isdir(out):
+            raise RecipeError(f"{out}: is a directory, expected the name of a file")
+        for path in [*inputs.given().values(), *outputs[:index]]:
+            linked = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
+            if linked or os.path.realpath(out) == os.path.realpath(path):
+                raise RecipeError(f"{out}: the output is the same file as {path}; write to another file")
 
 
 def score_files(inputs: Inputs, settings: Settings, out: str, json_out: str | None, rows_out: str | None) -> None:
@@ -406,7 +438,7 @@ def score_files(inputs: Inputs, settings: Settings, out: str, json_out: str | No
 
     All of them are written or, on an error, none.
     """
-    check_outputs(inputs, [path for path in (out, json_out, rows_out) if path])
+    check_paths(inputs, [path for path in (out, json_out, rows_out) if path])
     scorer = Scorer(inputs, settings, detailed=bool(json_out or rows_out))
     widths = Cached(width)
     with contextlib.ExitStack() as stack:
@@ -420,8 +452,4 @@ def score_files(inputs: Inputs, settings: Settings, out: str, json_out: str | No
         report.write(scorer.summary())
         if json_out:
             write_json(json_out, scorer.result())
-    if scorer.hyps.missing:
-        log.warning("%s: %d references have no hypothesis; counted as deletions", inputs.hyp, scorer.hyps.missing)
-    if scorer.hyps.extra:
-        log.warning("%s: %d hypotheses have no reference; left out", inputs.hyp, scorer.hyps.extra)
-    log.info("%s: %s over %d utterances", out, scorer.tokens.total(), scorer.right + scorer.wrong)
+    scorer.log_summary(out)

@@ -168,7 +168,7 @@ class Counts(NamedTuple):
 
 def count(ref_length: int, hyp_length: int, found: list[Edit]) -> Counts:
     """Counts of an alignment from its edits."""
-    sub = sum(1 for edit in found if edit[0] == "replace")
+    sub = [kind for kind, _, _ in found].count("replace")
     # sub + dels + ins = all edits, dels - ins = difference of the lengths.
     dels = (len(found) - sub + ref_length - hyp_length) // 2
     return Counts(ref_length - sub - dels, sub, dels, len(found) - sub - dels)
@@ -259,9 +259,10 @@ class TokenErrors:
 
     def add(self, ref: list[str], hyp: list[str], found: list[Edit]) -> None:
         """Add one utterance. `utterances` counts those that have reference tokens of a cluster."""
-        for name, times in Counter(map(self._clusters.__getitem__, ref)).items():
+        names = [self._clusters[token] for token in ref]
+        for name in set(names):
             self.utterances[name] += 1
-            self._tokens[name] += times
+            self._tokens[name] += names.count(name)
         for kind, at_ref, at_hyp in found:
             if kind == "replace":
                 self.confusions[ref[at_ref], hyp[at_hyp]] += 1

@@ -26,6 +26,9 @@ from recipe.prompt import SYSTEM, PromptEncoder, join_user_content, transcriptio
 
 funasr = pytest.importorskip("funasr")
 
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED_MODEL = ROOT / "models" / "tiny"
+BUNDLED_DATA = ROOT / "data" / "test_general"
 TOLERANCE = 2e-4
 SECONDS = (0.6, 5.1, 2.3)
 TARGETS = ("今天 is a good day。", "thank you", "你的转写：12.50 dollars!")
@@ -237,6 +240,26 @@ def test_decoding_writes_the_same_tokens(sides, index, monkeypatch):
     assert len(set(written)) > 2  # not one token over and over
 
 
+@pytest.mark.skipif(not (BUNDLED_MODEL / "config.json").is_file(), reason="the bundled model is not here")
+def test_the_bundled_model_transcribes_alike_in_the_toolkit(tmp_path):
+    # A tokenizer that is not Qwen's, weights that know something, and the toolkit as anybody calls it: with dither.
+    convert(BUNDLED_MODEL, tmp_path / "served", "toolkit")
+    theirs = funasr.AutoModel(model=str(tmp_path / "served"), device="cpu", disable_update=True, disable_pbar=True)
+    ours = load(BUNDLED_MODEL)
+    front_end = FrontEnd(ours)
+    data = BUNDLED_DATA / "wav.scp"
+    wavs = [data.parent / line.split()[1] for line in data.read_text().splitlines()[::20]]
+    for wav in wavs:
+        item = front_end.item(wav.stem, soundfile.read(wav, dtype="float32")[0], transcription_prompt("zh"))
+        batch = collate([item], pad_id=ours.tokenizer.pad_token_id, left=True)
+        prompt_length = batch.pop("labels").shape[1]
+        with torch.inference_mode():
+            tokens = ours.model.generate(**batch, max_new_tokens=100)[0, prompt_length:]
+        text = ours.tokenizer.decode(tokens, skip_special_tokens=True)
+        assert text
+        assert theirs.generate(input=[str(wav)], max_length=100)[0]["text"] == " ".join(text.split())
+
+
 def test_the_llm_of_the_directory_can_be_split_off_for_vllm(sides, tmp_path):
     from funasr.models.fun_asr_nano.inference_vllm import prepare_vllm_model_dir
     from transformers import AutoModelForCausalLM
@@ -290,8 +313,7 @@ def their_dataset(theirs, cases: list[tuple[str, Path, str]], file: Path):
 
 @pytest.mark.slow
 def test_the_toolkit_loads_and_decodes_a_model_of_full_size_within_24_gb(tmp_path):
-    root = Path(__file__).resolve().parents[2]
-    environment = os.environ | {"PYTHONPATH": f"{root / 'scripts'}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT / 'tests'}"}
     command = [sys.executable, Path(__file__).with_name("full_size.py"), tmp_path, "--toolkit"]
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr

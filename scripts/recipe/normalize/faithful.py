@@ -15,7 +15,7 @@ from recipe.normalize.unicode_text import KANA, clean
 
 _HAN = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _CJK = f"{_HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"(?<!\d)\d++(?:\.\d++)?"
 _MAX_PASSES = 8
 
 _ANY_HAN = re.compile(f"[{_HAN}]")
@@ -58,8 +58,8 @@ _ISO_DATE = re.compile(
 )
 _ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
 _PHONE = re.compile(
-    r"(?<![\w.:/-])(?:\+?\d{1,3}[- ])?(?:\(\d{2,4}\) ?|\d{2,4}-)\d{3,4}-\d{4}(?![\w/-]|[.:]\d)"
-    r"|(?<![\d.:/-] )(?<![\w.:/-])(?:\d{3} \d{3} \d{4}|1[3-9]\d \d{4} \d{4})(?![\w/-]|[.:]\d| \d)"
+    r"(?<![a-z\d.:/-])(?:(?:\+?\d{1,3}[- ])?(?:\(\d{2,4}\) ?|\d{2,4}-)\d{3,4}-\d{4}|0\d{2,3}-\d{7,8})(?![a-z\d/-]|[.:]\d)"
+    r"|(?<![\d.:/-] )(?<![a-z\d.:/-])(?:\d{3} \d{3} \d{4}|1[3-9]\d \d{4} \d{4})(?![a-z\d/-]|[.:]\d| \d)"
 )
 _CLOCK = re.compile(r"(?<![\d.:/-])(\d{1,2})[点时](?:(\d{1,2})分(?!之)(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|半|整|([13])刻)")
 _DIGITAL_CLOCK = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
@@ -68,7 +68,7 @@ _DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.]|[分刻])")
 _PERCENT = re.compile(rf"({_NUMBER}) ?(?:%|percent\b|per cent\b)")
 _PERCENT_ZH = re.compile(rf"百分之(-?{_NUMBER})")
 _FRACTION_ZH = re.compile(r"(?<![\d.])(\d+|[千万])分之(\d+)(?![\d.])")
-_PER_MILLE = re.compile(r"(\d+) ?‰")
+_PER_MILLE = re.compile(r"(?<![\d.])(\d++) ?‰")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 _NEGATIVE = re.compile(r"(?:零下|负) ?(?=\d)")
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")

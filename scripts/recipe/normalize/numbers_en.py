@@ -42,7 +42,7 @@ _WORDS = sorted(
     reverse=True,
 )  # fmt: skip
 _LETTER = "a-z0-9'\u00df-\u024f\u1e00-\u1eff\u0300-\u036f"
-_UNIT = rf"(?:(?:{'|'.join(_WORDS)})(?![{_LETTER}])|\d+(?:\.\d+)?(?![{_LETTER}%]|[.,:/^-]\d))"
+_UNIT = rf"(?:(?:{'|'.join(_WORDS)})(?![{_LETTER}])|\d++(?:\.\d++)?(?![{_LETTER}%]|[.,:/^-]\d))"
 _SEQUENCE = re.compile(rf"(?<![{_LETTER}.,:/^]){_UNIT}(?:(?: |(?<=[a-z])-(?=[a-z])){_UNIT})*")
 _CLOCK_CONTEXT = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
 
@@ -189,7 +189,7 @@ class _Reader:
                 total, group, room = total + group * limit, 0, 1000
             elif base in ("hundred", *_POWERS) and word != base and not (total or group):
                 total = 100 if base == "hundred" else 10 ** _POWERS[base]
-            elif word == "and" and self._and_continues(room):
+            elif word == "and" and self._and_continues(room, limit):
                 self.take()
                 continue
             else:
@@ -198,11 +198,13 @@ class _Reader:
             if word != base:
                 return str(total + group), True
 
-    def _and_continues(self, room: int) -> bool:
-        """`and` belongs to the number after hundred or a power, before something below a hundred."""
+    def _and_continues(self, room: int, limit: int) -> bool:
+        """`and` belongs to the number after hundred or a power, before something below a hundred (two thousand and
+        five, but not one hundred and two hundred)."""
         following = _ORDINALS.get(self.peek(1), self.peek(1))
         below_hundred = following in _ONES or following in _TEENS or following in _TENS
-        return room in (100, 1000) and below_hundred and self.peek(2) not in ("hundred", *_POWERS)
+        power = 10 ** _POWERS.get(self.peek(2), 0)
+        return room in (100, 1000) and below_hundred and self.peek(2) != "hundred" and power < limit
 
 
 _CARDINAL_STARTS = {*_ONES, *_TEENS, *_TENS, "zero"}

@@ -2,78 +2,93 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from recipe.normalize.characters import simplify_line
 
+KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
+
+_MODEL_TAG = re.compile(r"<\|[^|<>]*\|>")
+_SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])[⁰¹²³⁴-⁹]+")
+_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
 # Python's casefold writes this mark (iota below a Greek vowel) as a letter.
 _YPOGEGRAMMENI = "\u0345"
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
-_MODEL_TAG = re.compile(r"<\|[^|<>]*\|>")
-# Invisible: joiners, marks of direction, soft hyphen, byte-order mark, variation selectors.
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]")
-_SINGLES = str.maketrans(
-    {
-        **dict.fromkeys("‘’ʼ`´′", "'"),
-        **dict.fromkeys("‐‑‒–−", "-"),
-        **dict.fromkeys("—―", " "),
-        "⁄": "/",
-        "∶": ":",
-        "〜": "~",
-        "\u200b": " ",
-        # Not the comma of 1,000.
-        **dict.fromkeys("，、､﹐﹑", ";"),
-    }
+# Symbols with a meaning to later rules.
+_MEANINGFUL = frozenset("°×÷±√€£¥₩¢‰")
+
+
+class _Table(dict):
+    """A function of one character for `str.translate`, called once for each character that is met."""
+
+    def __init__(self, function: Callable[[str], str]) -> None:
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self.function(chr(code))
+        return self[code]
+
+
+_SINGLES = {
+    **dict.fromkeys("‘’ʼ`´′＇", "'"),
+    **dict.fromkeys("‐‑‒–−", "-"),
+    **dict.fromkeys("—―\u200b", " "),
+    **dict.fromkeys("，、､﹐﹑", ";"),  # not the comma of 1,000
+    "∶": ":",
+    "〜": "~",
+}
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]+"
 )
-_CONTROL_OR_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
+
+
+def _before_nfkc(character: str) -> str:
+    """ASCII for quotes, dashes and the decimal digits of any script; a space for a spacing accent, which NFKC would
+    make a space and a combining mark."""
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    return _SINGLES.get(character) or (" " if category == "Sk" and character != "^" else character)
+
+
+def _after_nfkc(character: str) -> str:
+    """A separator for punctuation and symbols that mean nothing to later rules."""
+    if character == "⁄":
+        return "/"
+    is_symbol = unicodedata.category(character)[0] in "PS"
+    return ";" if is_symbol and not character.isascii() and character not in _MEANINGFUL else character
+
+
+_BEFORE_NFKC = _Table(_before_nfkc)
+_AFTER_NFKC = _Table(_after_nfkc)
 
 
 def _fold(text: str) -> str:
     """NFKC and case folding; every combining mark stays."""
     text = unicodedata.normalize("NFKC", text)
-    if _YPOGEGRAMMENI in unicodedata.normalize("NFD", text):
-        parts = unicodedata.normalize("NFD", text).split(_YPOGEGRAMMENI)
-        text = _YPOGEGRAMMENI.join(part.casefold() for part in parts)
+    decomposed = unicodedata.normalize("NFD", text)
+    if _YPOGEGRAMMENI in decomposed:
+        text = _YPOGEGRAMMENI.join(part.casefold() for part in decomposed.split(_YPOGEGRAMMENI))
     else:
         text = text.casefold()
     return unicodedata.normalize("NFKC", text)
 
 
-def _one_character(character: str) -> str:
-    """A decimal digit of any script as ASCII; a spacing accent, which NFKC makes a space and a mark, as a space."""
-    category = unicodedata.category(character)
-    if category == "Nd":
-        return str(unicodedata.digit(character))
-    return " " if category == "Sk" and character != "^" else character
-
-
-class _Separators(dict):
-    """Code point -> itself or, for punctuation and symbols without a meaning to later rules, a separator."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        dropped = code > 127 and unicodedata.category(character)[0] in "PS" and character not in "°×÷±√€£¥₩¢‰"
-        self[code] = ";" if dropped else character
-        return self[code]
-
-
-_SEPARATORS = _Separators()
-
-
 def clean(text: str) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
-    Superscripts become `^2`, so that 5² is not 52. Combining marks stay. Text with kana keeps its characters: it is
-    Japanese, whose own simplified characters are others.
+    Superscripts become `^2`, so that 5² is not 52. Combining marks stay; invisible characters and variation selectors
+    go. A line with kana keeps its characters: it is Japanese, which has simplified characters of its own.
     """
     text = _MODEL_TAG.sub(" ", text)
-    if not text.isascii():
-        text = _INVISIBLE.sub("", text)
-        text = _SUPERSCRIPT.sub(lambda digits: "^" + digits[0].translate(_SUPERSCRIPTS), text)
-        text = _VULGAR_FRACTION.sub(" ", text).translate(_SINGLES)
-        text = _fold("".join(map(_one_character, text))).translate(_SINGLES).translate(_SEPARATORS)
-        if not KANA.search(text):
-            text = simplify_line(text)
-    return _CONTROL_OR_SPACE.sub(" ", text.casefold()).strip()
+    if text.isascii():
+        return " ".join(text.lower().translate(_CONTROLS).split())
+    text = _SUPERSCRIPT.sub(lambda digits: "^" + unicodedata.normalize("NFKC", digits[0]), _INVISIBLE.sub("", text))
+    text = _VULGAR_FRACTION.sub(" ", text).translate(_BEFORE_NFKC)
+    text = _fold(text).translate(_AFTER_NFKC)
+    if not KANA.search(text):
+        text = simplify_line(text)
+    return " ".join(text.translate(_CONTROLS).split())
+
+
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")

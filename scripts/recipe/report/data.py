@@ -1,6 +1,7 @@
 """The data of an experiment: what was accepted and rejected, and what test sets share with the training data."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,27 +62,30 @@ OVERLAPS = {"key": "keys", "source": "recordings", "speaker": "speakers", "text"
 def overlaps(spec: Spec) -> dict[str, dict[str, tuple[int, int]]]:
     """For every test set: how many of its utterances have a key, recording, speaker or transcript that is also in the
     training data, out of how many where that is known. Empty without manifests of both."""
-    seen: dict[str, set] = {name: set() for name in OVERLAPS}
+    tests = {entry.name: [_values(u) for u in _utterances([entry])] for entry in spec.of_role("test")}
+    # The training data may be large: it is read as a stream, and only what the test sets have too is kept.
+    wanted = {name: {values[name] for rows in tests.values() for values in rows} - {None} for name in OVERLAPS}
+    shared: dict[str, set] = {name: set() for name in OVERLAPS}
+    trained = False
     for utterance in _utterances(spec.of_role("train")):
-        for name, values in seen.items():
-            values.add(_value(utterance, name))
-    found = {}
-    for data in spec.of_role("test"):
-        shared, known = Counter(), Counter()
-        for utterance in _utterances([data]):
-            for name, values in seen.items():
-                value = _value(utterance, name)
-                known[name] += value is not None
-                shared[name] += value is not None and value in values
-        if any(seen.values()) and known:
-            found[data.name] = {name: (shared[name], known[name]) for name in OVERLAPS if known[name]}
-    return found
+        trained = True
+        for name, value in _values(utterance).items():
+            if value in wanted[name]:
+                shared[name].add(value)
+    return {test: _counts(rows, shared) for test, rows in tests.items() if rows and trained}
 
 
-def _utterances(sets: list[DataSet]):
-    return (utterance for data in sets if data.manifest for utterance in manifest.read(data.manifest))
+def _counts(rows: list[dict[str, Any]], shared: dict[str, set]) -> dict[str, tuple[int, int]]:
+    known = {name: [row[name] for row in rows if row[name] is not None] for name in OVERLAPS}
+    return {
+        name: (sum(value in shared[name] for value in values), len(values)) for name, values in known.items() if values
+    }
 
 
-def _value(utterance: manifest.Utterance, name: str) -> object:
+def _utterances(sets: list[DataSet]) -> Iterator[manifest.Utterance]:
+    return (utterance for entry in sets if entry.manifest for utterance in manifest.read(entry.manifest))
+
+
+def _values(utterance: manifest.Utterance) -> dict[str, Any]:
     # Segments of one recording are different recordings.
-    return (utterance.source, utterance.start) if name == "source" else getattr(utterance, name)
+    return {name: getattr(utterance, name) for name in OVERLAPS} | {"source": (utterance.source, utterance.start)}

@@ -18,6 +18,7 @@ from recipe.report.spec import ScoreFiles, Spec
 
 MAX_LISTED = 20_000  # utterances per test set; of more, those with the most errors
 LABELS = ("speaker", "language", "group")
+_ADVICE = "other models were scored on; score all models on the same references of"
 
 
 def collect(spec: Spec) -> dict[str, Any]:
@@ -27,76 +28,72 @@ def collect(spec: Spec) -> dict[str, Any]:
 
 
 class _Set:
-    """One test set: what is known of its utterances, by key."""
+    """One test set, read file by file; of each scored utterance only the compact form is kept."""
 
     def __init__(self, spec: Spec, test: str):
         self.keys: list[str] = []
-        self._rows: dict[tuple[str, str], dict[str, dict]] = {}  # (model, mode) -> key -> scored utterance
-        self._details: dict[str, dict[str, dict]] = {}
+        self._labels: dict[str, list[str | None]] = {}
+        self._refs: dict[str, list[str]] = {}  # by mode
+        self._edits: dict[tuple[str, str], list[list]] = {}  # by model and mode, as the flags
+        self._flags: dict[tuple[str, str], list[list[str]]] = {}
+        self._texts: dict[str, dict[str, str]] = {}  # by model, then key
+        self._seconds: dict[str, float] = {}
         for files in spec.scores:
             if files.test == test:
-                self._add(files)
+                self._read_utterances(files)
+                if files.details and files.model not in self._texts:
+                    self._read_details(files)
         self._transcripts = _transcripts(spec, test)
-        self._left_out = self._limit()
 
-    def _add(self, files: ScoreFiles) -> None:
-        rows = {row["key"]: row for _, row in read_json_lines(files.utterances)}
-        if self.keys and list(rows) != self.keys:
-            raise RecipeError(
-                f"{files.utterances}: holds other utterances than those that other models were scored on; "
-                f"score all models on the same references of {files.test}"
-            )
-        self.keys = list(rows)
-        self._rows[files.model, files.mode] = rows
-        if files.details and files.model not in self._details:
-            self._details[files.model] = {row["key"]: row for _, row in read_json_lines(files.details)}
+    def _read_utterances(self, files: ScoreFiles) -> None:
+        keys, refs, found, flags = [], [], [], []
+        labels: dict[str, list[str | None]] = {name: [] for name in LABELS}
+        for _, row in read_json_lines(files.utterances):
+            keys.append(row["key"])
+            refs.append(" ".join(ref for _, ref, _ in row["alignment"] if ref))
+            found.append(list(edits(row["alignment"])))
+            flags.append(row.get("flags", []))
+            for name, values in labels.items():
+                values.append(row.get(name))
+        if self._edits and keys != self.keys:
+            raise RecipeError(f"{files.utterances}: holds other utterances than those that {_ADVICE} {files.test}")
+        if self._refs.setdefault(files.mode, refs) != refs:
+            raise RecipeError(f"{files.utterances}: has other references than those that {_ADVICE} {files.test}")
+        self.keys, self._labels = keys, self._labels or labels
+        self._edits[files.model, files.mode] = found
+        self._flags[files.model, files.mode] = flags
 
-    def _limit(self) -> int:
-        """Leave out what is too much to list; returns how many utterances these are."""
-        if len(self.keys) <= MAX_LISTED:
-            return 0
-
-        def errors(key: str) -> int:
-            return max(row[key]["sub"] + row[key]["del"] + row[key]["ins"] for row in self._rows.values())
-
-        kept = set(sorted(self.keys, key=errors, reverse=True)[:MAX_LISTED])
-        left_out = len(self.keys) - len(kept)
-        self.keys = [key for key in self.keys if key in kept]
-        return left_out
+    def _read_details(self, files: ScoreFiles) -> None:
+        texts = self._texts[files.model] = {}
+        for _, row in read_json_lines(files.details):
+            texts[row["key"]] = row.get("text")
+            self._seconds.setdefault(row["key"], round(row.get("duration") or 0, 2))
 
     def result(self) -> dict[str, Any]:
-        first = next(iter(self._rows.values()))
-        refs: dict[str, list[str]] = {}
+        kept = self._kept()
+        keys = [self.keys[i] for i in kept]
         hyps: dict[str, Any] = {}
-        for (model, mode), rows in self._rows.items():
-            chosen = [rows[key] for key in self.keys]
-            tokens = [" ".join(ref for _, ref, _ in row["alignment"] if ref) for row in chosen]
-            if refs.setdefault(mode, tokens) != tokens:
-                raise RecipeError(f"{model}: was scored on other references than other models ({mode})")
-            details = self._details.get(model, {})
-            hyp = hyps.setdefault(model, {"written": _column(self.keys, details, "text"), "modes": {}})
-            hyp["modes"][mode] = {
-                "edits": [list(edits(row["alignment"])) for row in chosen],
-                "flags": [row.get("flags", []) for row in chosen],
-            }
-        labels = {name: _column(self.keys, first, name) for name in LABELS}
+        for (model, mode), found in self._edits.items():
+            texts, flags = self._texts.get(model, {}), self._flags[model, mode]
+            hyp = hyps.setdefault(model, {"written": [texts.get(key) for key in keys], "modes": {}})
+            hyp["modes"][mode] = {"edits": [found[i] for i in kept], "flags": [flags[i] for i in kept]}
         return {
-            "keys": self.keys,
-            "seconds": self._seconds(),
-            "labels": {name: values for name, values in labels.items() if any(values)},
-            "written": [self._transcripts.get(key) for key in self.keys],
-            "refs": refs,
+            "keys": keys,
+            "seconds": [self._seconds.get(key) or None for key in keys],
+            "labels": {name: [values[i] for i in kept] for name, values in self._labels.items() if any(values)},
+            "written": [self._transcripts.get(key) for key in keys],
+            "refs": {mode: [refs[i] for i in kept] for mode, refs in self._refs.items()},
             "hyps": hyps,
-            "left_out": self._left_out,
+            "left_out": len(self.keys) - len(kept),
         }
 
-    def _seconds(self) -> list[float | None]:
-        details = next(iter(self._details.values()), {})
-        return [round(seconds, 2) if seconds else None for seconds in _column(self.keys, details, "duration")]
-
-
-def _column(keys: list[str], rows: dict[str, dict], name: str) -> list:
-    return [rows.get(key, {}).get(name) for key in keys]
+    def _kept(self) -> list[int]:
+        """The utterances to list: all of them, or of too many those in which some model made the most errors."""
+        places = range(len(self.keys))
+        if len(places) > MAX_LISTED:
+            worst = sorted(places, key=lambda i: -max(len(found[i]) for found in self._edits.values()))
+            places = sorted(worst[:MAX_LISTED])
+        return list(places)
 
 
 def _transcripts(spec: Spec, test: str) -> dict[str, str]:

@@ -35,7 +35,8 @@ def collect(spec: Spec, keys: dict[str, list[str]], output_dir: Path) -> dict[st
 
 def _files(scp_file: str, keys: list[str]) -> list[Path | None]:
     sources = {key: Path(datadir.resolve(source, scp_file)) for key, source in read_map(scp_file).items()}
-    playable = {key: path for key, path in sources.items() if path.suffix.lower() in TYPES and path.is_file()}
+    # Not Path.is_file, which raises for what is too long to be a path, as a URL may be.
+    playable = {key: path for key, path in sources.items() if path.suffix.lower() in TYPES and os.path.isfile(path)}
     return [playable.get(key) for key in keys]
 
 

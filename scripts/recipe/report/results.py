@@ -49,6 +49,11 @@ class Result:
         return self.score.get("utterances", {}).get("scored", 0)
 
     @property
+    def unit(self) -> str | None:
+        """What was resampled for the interval: speakers or utterances; None if there is no interval."""
+        return self.score.get("settings", {}).get("unit") if self.interval else None
+
+    @property
     def change(self) -> float | None:
         """Relative change of the rate against the baseline: -0.5 is half the errors."""
         before = self.baseline[RATE]["rate"] if self.baseline else None

@@ -23,7 +23,7 @@ def signed_percent(value: float | None, digits: int = 1) -> str:
 
 
 def tsv_lines(results: Results) -> Iterator[str]:
-    """One line per mode, test set and model. Rates, intervals, change (relative) and difference (absolute) in percent."""
+    """One line per mode, test set and model. Rates, change (relative) and difference (absolute) are in percent."""
     yield "\t".join(COLUMNS)
     for result in results:
         low, high = result.interval or (None, None)

@@ -6,7 +6,7 @@
   const MAX_CHOICES = 300; // values of a label that a menu may have; more are left to the search
   const data = JSON.parse(document.getElementById("payload").textContent);
   const base = data.models[0];
-  const tests = data.tests.filter((test) => data.sets[test]);
+  const tests = data.tests.filter((test) => data.scores[test]);
   const state = {
     test: tests.includes(data.first.test) ? data.first.test : tests[0] ?? "",
     model: data.first.model,
@@ -18,7 +18,7 @@
     speaker: "",
     group: "",
     search: "",
-    edit: "",
+    edit: "", // kind, reference token, hypothesis token, between tabs
     base: "yes",
   };
   let audioSources = null;
@@ -115,7 +115,7 @@
     if (!ours) return [];
     const before = state.model === base ? null : scored(base);
     const wanted = state.search.toLowerCase();
-    const edit = state.edit ? JSON.parse(state.edit) : null;
+    const edit = state.edit ? state.edit.split("\t") : null;
     const keep = shows[state.show][1];
     const rows = [];
     for (let index = 0; index < set.keys.length; index++) {
@@ -272,7 +272,7 @@
   ].filter(Boolean);
 
   function tokenTables(score) {
-    const edit = (...parts) => ({ edit: JSON.stringify(parts) });
+    const edit = (...parts) => ({ edit: parts.join("\t") });
     const flags = Object.entries(score.flags ?? {}).filter(([, found]) => found.count);
     const words = score.hotwords?.words;
     return [
@@ -318,7 +318,7 @@
   }
 
   function editName() {
-    const [kind, ref, hyp] = JSON.parse(state.edit);
+    const [kind, ref, hyp] = state.edit.split("\t");
     return { S: `substitution ${ref} → ${hyp}`, D: `deletion ${ref}`, I: `insertion ${hyp}` }[kind];
   }
 

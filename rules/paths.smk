@@ -1,0 +1,136 @@
+# What files there are: inputs, outputs of each stage, and the flags that settings become.
+
+
+def data_dir(role, name):
+    """A set's data directory as the configuration gives it."""
+    return SETTINGS["data"][role][name]
+
+
+def data_files(role, name):
+    """The files of a data directory that a manifest is made of."""
+    folder = Path(data_dir(role, name))
+    for required in ("wav.scp", "text"):
+        if not (folder / required).is_file():
+            raise WorkflowError(f"data.{role}.{name}: {folder / required} does not exist")
+    tables = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2group")
+    return [str(folder / table) for table in tables if (folder / table).is_file()]
+
+
+def base_files():
+    """Files of the base model's directory; nothing for a hub id, which its revision pins."""
+    folder = Path(SETTINGS["model"]["base"])
+    return [str(folder / name) for name in ("config.json", "model.safetensors") if (folder / name).is_file()]
+
+
+def model_files(model):
+    """What a decoding needs of a model."""
+    return base_files() if model == BASE else [f"{EXP}/train/{model}/model/{name}" for name in MODEL_FILES]
+
+
+def model_dir(model):
+    """Directory (or hub id) of a model."""
+    return SETTINGS["model"]["base"] if model == BASE else f"{EXP}/train/{model}/model"
+
+
+def prompt_flags():
+    """The instruction's settings as flags of scp2jsonl.py and decode.py."""
+    prompt = SETTINGS["data"]["prompt"]
+    language = f" --language {prompt['language']}" if prompt["language"] else ""
+    return f"--wording {prompt['wording']}{language}{'' if prompt['itn'] else ' --no-itn'}"
+
+
+def commands_flag():
+    return "--allow-commands" if SETTINGS["data"]["allow_commands"] else ""
+
+
+def data_outputs():
+    """Manifest, rejects and statistics of every set."""
+    manifests = [f"{EXP}/data/{role}/{name}.{end}" for role, name in SETS for end in ("jsonl", "rejects.tsv")]
+    stats = [f"{EXP}/stats/{role}/{name}/{file}" for role, name in SETS for file in ("stats.json", "cmvn.ark")]
+    return manifests + stats
+
+
+def model_outputs():
+    """The files of every trained model."""
+    return [file for run in RUNS for file in model_files(run)]
+
+
+def manifests(role):
+    return [f"{EXP}/data/{role}/{name}.jsonl" for name in SETTINGS["data"][role]]
+
+
+def decode_outputs():
+    """Hypotheses of every model on every test set."""
+    return [f"{EXP}/decode/{model}/{test}/text{end}" for model in MODELS for test in TESTS for end in ("", ".jsonl")]
+
+
+SCORE_FILES = ["cer.txt", "score.json", "utterances.jsonl"]
+
+
+def score_dir(mode, model, test):
+    """Folder of a model's normalized hypotheses and scores on a test set."""
+    return f"{EXP}/score/{mode}/hyp/{model}/{test}"
+
+
+def score_outputs():
+    """Normalized texts and scores of every mode, model and test set."""
+    references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
+    pairs = [score_dir(mode, model, test) for mode in MODES for model in MODELS for test in TESTS]
+    return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
+
+
+def speaker_flags(test):
+    """Tables of the test set that the score is broken down by."""
+    present = {Path(file).name: file for file in data_files("test", test)}
+    return {name: file for name, file in present.items() if name.startswith("utt2")}
+
+
+def report_spec():
+    """What the report shows, as report.py's specification."""
+    return {
+        "experiment": SETTINGS["experiment"],
+        "config": SETTINGS,
+        "models": MODELS,
+        "tests": TESTS,
+        "modes": MODES,
+        "data": [
+            {
+                "role": role,
+                "name": name,
+                "manifest": f"{EXP}/data/{role}/{name}.jsonl",
+                "rejects": f"{EXP}/data/{role}/{name}.rejects.tsv",
+                "stats": f"{EXP}/stats/{role}/{name}/stats.json",
+            }
+            for role, name in SETS
+        ],
+        "runs": [
+            {
+                "name": run,
+                "history": f"{EXP}/train/{run}/model/history.json",
+                "recipe": f"{EXP}/train/{run}/model/recipe.json",
+                "settings": SETTINGS["runs"][run],
+            }
+            for run in RUNS
+        ],
+        "scores": [
+            {
+                "model": model,
+                "test": test,
+                "mode": mode,
+                "score": f"{score_dir(mode, model, test)}/score.json",
+                "utterances": f"{score_dir(mode, model, test)}/utterances.jsonl",
+                "details": f"{EXP}/decode/{model}/{test}/text.jsonl",
+            }
+            for mode in MODES
+            for model in MODELS
+            for test in TESTS
+        ],
+        "audio": {test: f"{data_dir('test', test)}/wav.scp" for test in TESTS},
+    }
+
+
+def show_summary():
+    """Print the table of results, where the run made one."""
+    summary = Path(f"{EXP}/report/summary.md")
+    if summary.is_file():
+        print(f"\n{summary.read_text(encoding='utf-8')}\nReport: {EXP}/report/report.html", file=sys.stderr)

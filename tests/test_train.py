@@ -1,0 +1,146 @@
+"""Training: complete model directories, exact resume, refused states."""
+
+import dataclasses
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from conftest import ROOT
+from safetensors.torch import load_file
+from test_prepare import scp2jsonl
+
+from recipe import model, settings, train
+from recipe.files import RecipeError
+
+SETTINGS = settings.TrainSettings(
+    max_steps=6, learning_rate=1e-3, batch_seconds=3.0, evaluations=3, decode_utterances=2, workers=0, select="loss"
+)
+
+
+@pytest.fixture
+def manifests(data_dir, full_model):
+    scp2jsonl(data_dir, full_model)
+    return data_dir / "out" / "set.jsonl"
+
+
+def run(base, manifest, folder, chosen=SETTINGS):
+    recognizer = model.load(base, chosen.audio_tokens)
+    return train.train(recognizer, chosen, [manifest], [manifest], folder / "model", folder / "state")
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_training_writes_a_complete_model_directory(full_model, manifests, tmp_path):
+    facts = run(full_model, manifests, tmp_path)
+    tuned = model.load(tmp_path / "model")
+    assert tuned.audio_tokens == "full"
+    record = json.loads((tmp_path / "model" / "recipe.json").read_text())
+    assert record["steps"] == 6 and record["settings"]["learning_rate"] == 1e-3
+    assert facts["selected_step"] in (2, 4, 6)
+    history = json.loads((tmp_path / "model" / "history.json").read_text())
+    assert [entry["step"] for entry in history if "eval_loss" in entry] == [2, 4, 6]
+    assert {"eval_cer", "eval_wer"} <= {name for entry in history for name in entry}
+    assert not (tmp_path / "state").exists()
+    assert not same(weights(tmp_path), load_file(full_model / "model.safetensors"))
+
+
+def test_training_is_the_same_bit_for_bit_when_repeated(full_model, manifests, tmp_path):
+    run(full_model, manifests, tmp_path / "a")
+    run(full_model, manifests, tmp_path / "b")
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+def test_frozen_weights_stay_bit_for_bit(full_model, manifests, tmp_path):
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, freeze=("encoder", "llm")))
+    before, after = load_file(full_model / "model.safetensors"), weights(tmp_path)
+    changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"multi_modal_projector"}
+
+
+def test_a_killed_training_ends_with_the_same_weights(full_model, manifests, tmp_path):
+    """Killed with -9 once a checkpoint is there, called again: bit for bit what an undisturbed run gives."""
+    run(full_model, manifests, tmp_path / "calm", dataclasses.replace(SETTINGS, select="last"))
+    config = tmp_path / "run.yaml"
+    values = dataclasses.asdict(dataclasses.replace(SETTINGS, select="last")) | {"freeze": []}
+    config.write_text(json.dumps(values))
+    command = [
+        sys.executable, ROOT / "scripts/train.py", "--config", config, "--train-jsonl", manifests,
+        "--valid-jsonl", manifests, "--model", full_model, "--output-dir", tmp_path / "killed/model",
+        "--state-dir", tmp_path / "killed/state",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed").glob("state/checkpoint-*/complete")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+        assert process.poll() is None, "training ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed/model").exists()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "going on from" in done.stderr, done.stderr
+    assert same(weights(tmp_path / "calm"), weights(tmp_path / "killed"))
+
+
+def test_a_half_written_checkpoint_is_passed_over(tmp_path):
+    for step, whole in ((2, True), (10, True), (12, False)):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        checkpoint.mkdir()
+        if whole:
+            (checkpoint / train.COMPLETE).touch()
+    assert train.last_checkpoint(tmp_path).name == "checkpoint-10"
+
+
+def test_a_state_of_other_settings_is_refused_by_name(tmp_path):
+    (tmp_path / "checkpoint-2").mkdir()
+    (tmp_path / "checkpoint-2" / train.COMPLETE).touch()
+    (tmp_path / train.FINGERPRINT).write_text(json.dumps({"settings.learning_rate": "0.001", "data.x": "aa"}))
+    with pytest.raises(RecipeError, match=r"data\.x: aa -> bb"):
+        train.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "bb"})
+    train.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "aa"})
+
+
+def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path):
+    import filelock
+
+    (tmp_path / "state").mkdir()
+    with filelock.FileLock(tmp_path / "state" / "lock"), pytest.raises(RecipeError, match="another training process"):
+        run(full_model, manifests, tmp_path)
+
+
+def test_audio_that_has_gone_since_the_data_stage_stops_training(full_model, manifests, data_dir, tmp_path):
+    shutil.rmtree(data_dir / "wav")
+    with pytest.raises(RecipeError, match="run the data stage again"):
+        run(full_model, manifests, tmp_path)
+
+
+def test_audio_token_setting_can_be_changed_and_is_recorded(full_model, manifests, tmp_path):
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, max_steps=1, audio_tokens="low_frame_rate"))
+    assert model.load(tmp_path / "model").audio_tokens == "low_frame_rate"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rat: 1", "unknown setting 'learning_rat'"),
+        ("seed: x", "seed is 'x', expected int"),
+        ("freeze: [encoder, adaptor, llm]", "nothing would be trained"),
+        ("select: best", "expected one of cer, loss, last"),
+        ("- 1", "expected settings"),
+        ("epochs: 0", "expected more than 0"),
+    ],
+)
+def test_bad_settings_are_named(tmp_path, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        settings.load(tmp_path / "run.yaml")
