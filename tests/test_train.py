@@ -14,7 +14,7 @@ from conftest import ROOT
 from safetensors.torch import load_file
 from test_prepare import scp2jsonl
 
-from recipe import model, settings, train
+from recipe import checkpoints, model, settings, train
 from recipe.files import RecipeError
 
 SETTINGS = settings.TrainSettings(
@@ -97,17 +97,17 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path):
         checkpoint = tmp_path / f"checkpoint-{step}"
         checkpoint.mkdir()
         if whole:
-            (checkpoint / train.COMPLETE).touch()
-    assert train.last_checkpoint(tmp_path).name == "checkpoint-10"
+            (checkpoint / checkpoints.COMPLETE).touch()
+    assert checkpoints.last(tmp_path).name == "checkpoint-10"
 
 
 def test_a_state_of_other_settings_is_refused_by_name(tmp_path):
     (tmp_path / "checkpoint-2").mkdir()
-    (tmp_path / "checkpoint-2" / train.COMPLETE).touch()
-    (tmp_path / train.FINGERPRINT).write_text(json.dumps({"settings.learning_rate": "0.001", "data.x": "aa"}))
+    (tmp_path / "checkpoint-2" / checkpoints.COMPLETE).touch()
+    (tmp_path / checkpoints.FINGERPRINT).write_text(json.dumps({"settings.learning_rate": "0.001", "data.x": "aa"}))
     with pytest.raises(RecipeError, match=r"data\.x: aa -> bb"):
-        train.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "bb"})
-    train.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "aa"})
+        checkpoints.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "bb"})
+    checkpoints.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "aa"})
 
 
 def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path):
@@ -129,6 +129,41 @@ def test_audio_token_setting_can_be_changed_and_is_recorded(full_model, manifest
     assert model.load(tmp_path / "model").audio_tokens == "low_frame_rate"
 
 
+LORA = settings.LoraSettings(rank=4, alpha=8.0, targets=("q_proj", "down_proj"))
+
+
+def test_adapters_are_merged_and_kept_beside_the_model(full_model, manifests, tmp_path):
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, lora=LORA, freeze=("encoder", "adaptor")))
+    before, after = load_file(full_model / "model.safetensors"), weights(tmp_path)
+    changed = {name.rpartition("_proj")[0] + "_proj" for name in before if not torch.equal(before[name], after[name])}
+    assert {name.rpartition(".")[2] for name in changed} == {"q_proj", "down_proj"}
+    assert all("language_model" in name for name in changed)
+    adapter = load_file(tmp_path / "model" / "adapter" / "adapter_model.safetensors")
+    name = "model.language_model.layers.0.self_attn.q_proj.weight"
+    a, b = (adapter[f"base_model.model.layers.0.self_attn.q_proj.lora_{x}.weight"] for x in "AB")
+    assert torch.allclose(after[name] - before[name], 8.0 / 4 * b @ a, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{}, {"freeze": ("llm",)}, {"lora": LORA}])
+def test_a_training_of_no_steps_gives_the_base_model(full_model, manifests, tmp_path, changes):
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, max_steps=0, epochs=0.0, **changes))
+    assert same(weights(tmp_path), load_file(full_model / "model.safetensors"))
+
+
+def test_a_model_that_says_something_else_when_loaded_is_not_delivered(full_model, manifests, tmp_path, monkeypatch):
+    saved = model.Recognizer.save
+
+    def broken(self, directory, facts):
+        self.model.model.language_model.layers[0].mlp.down_proj.weight.data.mul_(30)
+        saved(self, directory, facts)
+        self.model.model.language_model.layers[0].mlp.down_proj.weight.data.div_(-30)
+
+    monkeypatch.setattr(model.Recognizer, "save", broken)
+    with pytest.raises(RuntimeError, match="gives other text"):
+        run(full_model, manifests, tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -137,7 +172,9 @@ def test_audio_token_setting_can_be_changed_and_is_recorded(full_model, manifest
         ("freeze: [encoder, adaptor, llm]", "nothing would be trained"),
         ("select: best", "expected one of cer, loss, last"),
         ("- 1", "expected settings"),
-        ("epochs: 0", "expected more than 0"),
+        ("epochs: -1", "expected 0 or more"),
+        ("accumulate: 0", "expected more than 0"),
+        ("lora: {rang: 4}", "lora: unknown setting 'rang'"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, text, message):

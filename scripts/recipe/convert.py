@@ -9,12 +9,15 @@ import dataclasses
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -164,15 +167,15 @@ def convert(
         checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
     if audio_tokens:
         checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
-    staging = target.with_name(f".{target.name}.converting")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
-        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, staging)
-        shutil.rmtree(target, ignore_errors=True)
-        staging.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
+        made = Path(staging) / place.name
+        made.mkdir()
+        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        if place.exists():
+            shutil.rmtree(place)
+        made.rename(place)
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
     logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
 
@@ -216,8 +219,7 @@ def read_toolkit(directory: Path) -> Checkpoint:
     tensors agree: checkpoints exist whose config.json says so although the two differ."""
     settings = toolkit.Settings(directory / toolkit.CONFIG_FILE)
     llm = toolkit.llm_folder(settings)
-    tokenizer = AutoTokenizer.from_pretrained(llm)
-    text_config = AutoConfig.from_pretrained(llm)
+    tokenizer, text_config = _load(AutoTokenizer, llm), _load(AutoConfig, llm)
     text_config.name_or_path = ""  # a path of this machine
     config = toolkit.config_from_settings(settings, text_config, _token_id(tokenizer, AUDIO_TOKEN, llm))
     processor = FunAsrNanoProcessor(toolkit.front_end(settings), tokenizer, chat_template=CHAT_TEMPLATE)
@@ -243,8 +245,7 @@ def read_toolkit(directory: Path) -> Checkpoint:
 
 def read_hf(directory: Path) -> Checkpoint:
     """Read an HF directory, its tensors in one safetensors file or several."""
-    config = FunAsrNanoConfig.from_pretrained(directory)
-    processor = AutoProcessor.from_pretrained(directory)
+    config, processor = _load(FunAsrNanoConfig, directory), _load(AutoProcessor, directory)
     files = _present(directory, TOKENIZER_FILES)
     generation = _present(directory, ("generation_config.json",))
     weights = _safetensors_files(directory)
@@ -266,6 +267,15 @@ def read_hf(directory: Path) -> Checkpoint:
     facts = _facts(directory, [directory / "config.json", *weights, *files])
     kept = read_json(generation[0]) if generation else {}
     return Checkpoint(directory, config, tensors, processor, files, mode, facts, kept)
+
+
+def _load(kind: type, directory: Path) -> Any:
+    """`kind.from_pretrained(directory)` without a network; RecipeError where transformers does not accept it."""
+    try:
+        return kind.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{directory}: {kind.__name__} of transformers does not accept it ({reason})") from error
 
 
 def _safetensors_files(directory: Path) -> list[Path]:
@@ -311,7 +321,8 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     if config.tie_word_embeddings:
         del tensors[HEAD]
     config.architectures = [FunAsrNanoForConditionalGeneration.__name__]
-    config.dtype = config.text_config.dtype = _common_dtype(tensors)
+    for part in (config, config.audio_config, config.adaptor_config, config.text_config):
+        part.dtype = _common_dtype(tensors)
     config.save_pretrained(directory)
     checkpoint.processor.save_pretrained(directory)
     # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
@@ -335,7 +346,9 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
     # Two tensors of their own also where they are tied, as in the published files: the toolkit's vLLM path cannot
     # export tensors that share memory.
     tensors[HEAD] = tensors[HEAD].clone()
-    llm_dtype = _common_dtype({name: tensors[name] for name in (EMBEDDINGS, HEAD)})
+    llm_dtype = _common_dtype(
+        {name: t for name, t in tensors.items() if name.startswith(("model.language_model.", HEAD))}
+    )
     low = checkpoint.audio_tokens == LOW_FRAME_RATE
     settings = toolkit.settings_from_config(config, checkpoint.processor.feature_extractor, low, llm_dtype)
     with open_atomic(directory / toolkit.CONFIG_FILE) as file:
@@ -364,23 +377,29 @@ def _end_of_turn(checkpoint: Checkpoint) -> int:
 
 
 def _name_tokenizer_class(file: Path) -> None:
-    """Write the class under the name that transformers 4 knows as well, and always: beside a config.json of Qwen3, a
-    tokenizer without one is taken for Qwen's."""
-    settings = read_json(file)
-    if settings.get("tokenizer_class") in (None, "TokenizersBackend"):
+    """Write the one class that has another name in transformers 4 under that name; transformers 5 knows both."""
+    settings = read_json(file) if file.is_file() else {}
+    if settings.get("tokenizer_class") == "TokenizersBackend":
         write_json(file, {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
 
 
 def _check_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
-    """RecipeError if the tokenizer in `directory`, loaded as the toolkit and transformers do, differs."""
-    written = AutoTokenizer.from_pretrained(directory)
+    """RecipeError if the tokenizer in `directory`, loaded as the toolkit and transformers do, differs from the source's
+    or has more tokens than the model."""
+    written, source = _load(AutoTokenizer, directory), checkpoint.processor.tokenizer
+    if len(written) > checkpoint.config.text_config.vocab_size:
+        raise RecipeError(
+            f"{checkpoint.source}: its tokenizer has {len(written)} tokens, its language model embeddings for "
+            f"{checkpoint.config.text_config.vocab_size}"
+        )
     for probe in _PROBES:
-        before = checkpoint.processor.tokenizer(probe, add_special_tokens=False)["input_ids"]
-        after = written(probe, add_special_tokens=False)["input_ids"]
-        if before != after or before != written.encode(probe):
+        before = source(probe, add_special_tokens=False)["input_ids"]
+        # The toolkit encodes with whatever tokens the tokenizer adds by itself; there must be none.
+        after = written.encode(probe)
+        if before != after:
             raise RecipeError(
-                f"{checkpoint.source}: its tokenizer ({type(checkpoint.processor.tokenizer).__name__}) turns {probe!r} "
-                f"into other tokens once converted ({before} before, {after} after)"
+                f"{checkpoint.source}: its tokenizer ({type(source).__name__}) turns {probe!r} into other tokens once "
+                f"converted ({before} before, {after} after)"
             )
 
 

@@ -19,7 +19,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from recipe.files import RecipeError, read_json, write_json
 from recipe.prompt import IGNORED, PromptEncoder
-from recipe.settings import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE, PARTS
+from recipe.settings import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE, PARTS, LoraSettings
 
 logger = logging.getLogger(__name__)
 # Bars that last a blink of the eye, and its own idea of what is worth a line.
@@ -63,6 +63,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
     def __init__(self, config):
         super().__init__(config)
         self._frozen: list[nn.Module] = []
+        self._adapters = None  # peft's model around the language model while it has LoRA adapters
         self.ctc_weight = 0.0
         self.ctc_blank = 0
 
@@ -80,13 +81,44 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         self.requires_grad_(True)
         for module in self._frozen:
             module.requires_grad_(False)
+        for _, parameter in self._adapter_parameters():
+            parameter.requires_grad_(True)
         self.train(self.training)
+
+    def add_adapters(self, lora: LoraSettings, seed: int) -> None:
+        """Put LoRA adapters (Hu et al. 2021) into the language model; before the first step they change nothing.
+        Call `freeze` after it, with "llm"."""
+        import peft
+
+        torch.manual_seed(seed)
+        names = {
+            name.rpartition(".")[2] for name, m in self.model.language_model.named_modules() if isinstance(m, nn.Linear)
+        }
+        if unknown := sorted(set(lora.targets) - names):
+            raise RecipeError(f"lora.targets: no layers {', '.join(unknown)}; there are {', '.join(sorted(names))}")
+        config = peft.LoraConfig(
+            r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=sorted(lora.targets)
+        )
+        self._adapters = [peft.get_peft_model(self.model.language_model, config)]  # a list: not a submodule
+
+    def merge_adapters(self, directory: str | os.PathLike) -> None:
+        """Write the adapters to `directory` and merge them into the language model's weights."""
+        self._adapters[0].save_pretrained(directory)
+        self.model.language_model = self._adapters[0].merge_and_unload()
+        self._adapters = None
+
+    def _adapter_parameters(self):
+        return [(n, p) for n, p in self.named_parameters() if ".lora_" in n] if self._adapters else []
 
     def train(self, mode: bool = True):
         super().train(mode)
         # __init__ of the parent may call this before `_frozen` exists.
         for module in getattr(self, "_frozen", []):
             module.train(False)
+        if getattr(self, "_adapters", None):
+            for name, module in self.named_modules():
+                if ".lora_dropout" in name:
+                    module.train(mode)
         return self
 
     def embed(

@@ -294,7 +294,9 @@ class Details:
 
     def labels(self, key: str) -> dict[str, str]:
         """The groups that an utterance belongs to, as far as known."""
-        return {name.removeprefix("by_"): groups.names[key] for name, groups in self.groups.items() if key in groups.names}
+        return {
+            name.removeprefix("by_"): groups.names[key] for name, groups in self.groups.items() if key in groups.names
+        }
 
 
 class Scorer:

@@ -16,12 +16,27 @@ AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 
 
 @dataclass(frozen=True)
+class LoraSettings:
+    """Low-rank adapters on the language model, merged into it at the end of training."""
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+    def __post_init__(self):
+        if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1 or not self.targets:
+            raise RecipeError(f"lora: expected rank >= 1, alpha > 0, dropout in 0..1 and targets, found {self}")
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """All settings of `train.py`; units and defaults are those that config.yaml documents."""
 
     seed: int = 1
     audio_tokens: str = "auto"  # auto (the model's own), low_frame_rate or full
     freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm
+    lora: LoraSettings | None = None  # adapters instead of the language model's own weights
     ctc_weight: float = 0.0  # of an auxiliary CTC loss on the adaptor's frames; for models from nothing
     epochs: float = 3.0
     max_steps: int = 0  # optimizer steps; 0: by epochs
@@ -47,13 +62,14 @@ class TrainSettings:
         _one_of("select", self.select, ("cer", "loss", "last"))
         for part in self.freeze:
             _one_of("freeze", part, PARTS)
-        if set(self.freeze) == set(PARTS):
+        if set(self.freeze) == set(PARTS) and not self.lora:
             raise RecipeError("freeze names every part of the model, so nothing would be trained")
-        for name in ("epochs", "learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
+        for name in ("learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected more than 0")
-        if self.ctc_weight < 0:
-            raise RecipeError(f"ctc_weight is {self.ctc_weight}, expected 0 or more")
+        for name in ("ctc_weight", "epochs", "max_steps"):
+            if getattr(self, name) < 0:
+                raise RecipeError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.select == "cer" and not self.decode_utterances:
             raise RecipeError("select: cer needs decode_utterances > 0 (or choose select: loss)")
 
@@ -63,27 +79,35 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise RecipeError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")
 
 
-def from_mapping(values: dict[str, Any], where: str) -> TrainSettings:
+def from_mapping(values: dict[str, Any], where: str, kind: type = TrainSettings) -> Any:
     """Make settings of a mapping; RecipeError names `where`, the key and what it should be."""
-    fields = {field.name: field for field in dataclasses.fields(TrainSettings)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     checked = {}
     for key, value in values.items():
         if key not in fields:
             raise RecipeError(f"{where}: unknown setting {key!r}; known: {', '.join(fields)}")
-        default = fields[key].default
-        if isinstance(default, tuple):
-            if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-                raise RecipeError(f"{where}: {key} is {value!r}, expected a list of names")
-            value = tuple(value)
-        elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        elif type(value) is not type(default):
-            raise RecipeError(f"{where}: {key} is {value!r}, expected {type(default).__name__}")
-        checked[key] = value
+        checked[key] = _checked(key, value, fields[key].default, where)
     try:
-        return TrainSettings(**checked)
+        return kind(**checked)
     except RecipeError as error:
         raise RecipeError(f"{where}: {error}") from None
+
+
+def _checked(key: str, value: Any, default: Any, where: str) -> Any:
+    """`value` as the type of the setting's default; RecipeError if it is another."""
+    if key == "lora":
+        if value is not None and not isinstance(value, dict):
+            raise RecipeError(f"{where}: lora is {value!r}, expected rank, alpha, dropout and targets, or null")
+        return None if value is None else from_mapping(value, f"{where}: lora", LoraSettings)
+    if isinstance(default, tuple):
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise RecipeError(f"{where}: {key} is {value!r}, expected a list of names")
+        return tuple(value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise RecipeError(f"{where}: {key} is {value!r}, expected {type(default).__name__}")
+    return value
 
 
 def load(path: str | os.PathLike) -> TrainSettings:

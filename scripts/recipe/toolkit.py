@@ -13,7 +13,7 @@ config.json and tokenizer. HF's model has the same network under other names, wi
 import pickle
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,52 +167,23 @@ def settings_from_config(
     config: FunAsrNanoConfig, extractor: FunAsrNanoFeatureExtractor, low_frame_rate: bool, llm_dtype: torch.dtype
 ) -> dict:
     """config.yaml as a mapping. Sizes are all stated, because the toolkit's vLLM path knows other defaults."""
-    encoder, adaptor = config.audio_config, config.adaptor_config
-    llm = {
-        "hub": "hf",
-        "freeze": True,
-        # The toolkit casts the language model to this type while loading: anything but fp32 would round fp32 weights,
-        # and fp16 makes it write "!!!!".
-        "llm_dtype": "bf16" if llm_dtype == torch.bfloat16 else "fp32",
-        "init_param_path": LLM_FOLDER,
-        "use_lora": False,
-    }
     return {
         "model": "FunASRNano",
         "model_conf": {"lsm_weight": 0.1, "length_normalized_loss": True},
         "audio_encoder": "SenseVoiceEncoderSmall",
-        "audio_encoder_conf": {
-            "output_size": encoder.hidden_size,
-            "attention_heads": encoder.num_attention_heads,
-            "linear_units": encoder.intermediate_size,
-            "num_blocks": transcription_blocks(config),
-            "tp_blocks": encoder.num_timestamp_prediction_layers,
-            "dropout_rate": encoder.hidden_dropout,
-            "positional_dropout_rate": encoder.hidden_dropout,
-            "attention_dropout_rate": encoder.attention_dropout,
-            "input_layer": "pe",
-            "pos_enc_class": "SinusoidalPositionEncoder",
-            "normalize_before": True,
-            "kernel_size": encoder.fsmn_kernel_size,
-            "sanm_shfit": 0,
-            "selfattention_layer_type": "sanm",
-            "freeze": True,
-        },
+        "audio_encoder_conf": _encoder_settings(config),
         "llm": "Qwen3-0.6b",
-        "llm_conf": llm,
-        "audio_adaptor": "Transformer",
-        "audio_adaptor_conf": {
-            "downsample_rate": 1,
-            "use_low_frame_rate": low_frame_rate,
-            "ffn_dim": adaptor.projector_hidden_size,
-            "llm_dim": adaptor.hidden_size,
-            "encoder_dim": encoder.hidden_size,
-            "n_layer": adaptor.num_hidden_layers,
-            "attention_heads": adaptor.num_attention_heads,
-            "dropout_rate": adaptor.hidden_dropout,
-            "attention_dropout_rate": adaptor.attention_dropout,
+        "llm_conf": {
+            "hub": "hf",
             "freeze": True,
+            # The toolkit casts the language model to this type while loading: anything but fp32 would round fp32
+            # weights, and fp16 makes it write "!!!!".
+            "llm_dtype": "bf16" if llm_dtype == torch.bfloat16 else "fp32",
+            "init_param_path": LLM_FOLDER,
+            "use_lora": False,
         },
+        "audio_adaptor": "Transformer",
+        "audio_adaptor_conf": _adaptor_settings(config) | {"use_low_frame_rate": low_frame_rate},
         "frontend": "WavFrontend",
         "frontend_conf": {
             "fs": extractor.sampling_rate,
@@ -226,6 +197,42 @@ def settings_from_config(
         },
         "tokenizer": "HuggingfaceTokenizer",
         "tokenizer_conf": {"init_param_path": LLM_FOLDER},
+    }
+
+
+def _encoder_settings(config: FunAsrNanoConfig) -> dict:
+    encoder = config.audio_config
+    return {
+        "output_size": encoder.hidden_size,
+        "attention_heads": encoder.num_attention_heads,
+        "linear_units": encoder.intermediate_size,
+        "num_blocks": transcription_blocks(config),
+        "tp_blocks": encoder.num_timestamp_prediction_layers,
+        "dropout_rate": encoder.hidden_dropout,
+        "positional_dropout_rate": encoder.hidden_dropout,
+        "attention_dropout_rate": encoder.attention_dropout,
+        "input_layer": "pe",
+        "pos_enc_class": "SinusoidalPositionEncoder",
+        "normalize_before": True,
+        "kernel_size": encoder.fsmn_kernel_size,
+        "sanm_shfit": 0,
+        "selfattention_layer_type": "sanm",
+        "freeze": True,
+    }
+
+
+def _adaptor_settings(config: FunAsrNanoConfig) -> dict:
+    adaptor = config.adaptor_config
+    return {
+        "downsample_rate": 1,
+        "ffn_dim": adaptor.projector_hidden_size,
+        "llm_dim": adaptor.hidden_size,
+        "encoder_dim": config.audio_config.hidden_size,
+        "n_layer": adaptor.num_hidden_layers,
+        "attention_heads": adaptor.num_attention_heads,
+        "dropout_rate": adaptor.hidden_dropout,
+        "attention_dropout_rate": adaptor.attention_dropout,
+        "freeze": True,
     }
 
 
@@ -386,7 +393,7 @@ def check_tensors(
                 complaints.append(f"{name}: shape {list(tensor.shape)}, by the settings {list(expected[name])}")
             elif tensor.dtype not in STORED_DTYPES:
                 complaints.append(f"{name}: type {tensor.dtype}, expected {', '.join(STORED_DTYPES.values())}")
-        elif name.startswith(ignored or ("\0",)):
+        elif name.startswith(ignored):
             passed_over.append(name)
         else:
             complaints.append(f"{name}: not a tensor of this model")
@@ -411,8 +418,11 @@ def read_tensors(file: Path) -> dict[str, torch.Tensor]:
             "objects that only unpickling of arbitrary code would restore, which is refused"
         ) from None
     state = _unwrap(state)
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise RecipeError(f"{file}: expected tensors by name, found {_others(state)}")
+    if not isinstance(state, dict):
+        raise RecipeError(f"{file}: expected tensors by name, found {type(state).__name__}")
+    others = [f"{key} ({type(value).__name__})" for key, value in state.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise RecipeError(f"{file}: expected tensors by name, found {', '.join(others[:5])}")
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
@@ -422,12 +432,3 @@ def _unwrap(state: Any) -> Any:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             return _unwrap(state[key])
     return state
-
-
-def _others(state: Any) -> str:
-    """What in `state` is not a tensor, for an error."""
-    if not isinstance(state, dict):
-        return type(state).__name__
-    names: Collection[str] = [f"{key} ({type(value).__name__})" for key, value in state.items()
-                              if not isinstance(value, torch.Tensor)]  # fmt: skip
-    return ", ".join(list(names)[:5])

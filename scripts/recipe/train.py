@@ -19,20 +19,20 @@ import torch
 import transformers
 
 import recipe
-from recipe import audio, batching, manifest
+from recipe import audio, batching, checkpoints, manifest
 from recipe.audio import AudioError
 from recipe.decode import Limits, generate
 from recipe.features import FrontEnd, Item, collate
-from recipe.files import RecipeError, json_line, read_json, sha256, write_json
+from recipe.files import RecipeError, sha256, write_json
 from recipe.model import Recognizer
+from recipe.model import load as load_model
+from recipe.prompt import IGNORED
 from recipe.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 
-FINGERPRINT = "fingerprint.json"
 HISTORY = "history.json"
-COMPLETE = "complete"  # marks a checkpoint that was written to its end
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "recipe.json")
+ADAPTER = "adapter"  # LoRA adapters beside the merged model
 
 
 class Utterances(torch.utils.data.Dataset):
@@ -111,7 +111,7 @@ class AsrTrainer(transformers.Trainer):
         with torch.inference_mode(), self.compute_loss_context_manager():
             for batch in self._validation_batches(self.eval_dataset):
                 inputs = self._prepare_inputs(self.data_collator(batch))
-                count = int((inputs["labels"] != -100).sum())
+                count = int((inputs["labels"] != IGNORED).sum())
                 loss += float(model(**inputs).loss) * count
                 targets += count
         metrics = {"eval_loss": loss / max(1, targets)}
@@ -141,15 +141,8 @@ class AsrTrainer(transformers.Trainer):
         truncated = 0
         prompts = self._recognizer.prompts
         for batch in self._validation_batches(dataset, sample):
-            texts, contexts = [], []
-            for item in batch:
-                labels = item.example.labels
-                target = next(i for i, label in enumerate(labels) if label != -100)
-                texts.append(self._text(labels[target:]))
-                example = dataclasses.replace(
-                    item.example, input_ids=item.example.input_ids[:target], labels=labels[:target]
-                )
-                contexts.append(dataclasses.replace(item, example=example))
+            texts = [self._text([label for label in item.example.labels if label != IGNORED]) for item in batch]
+            contexts = [_without_target(item) for item in batch]
             allowed = [limits.tokens(len(item.features) * 0.06) for item in batch]
             for text, tokens in zip(texts, generate(self._recognizer, contexts, allowed), strict=True):
                 truncated += tokens[-1] != prompts.end_id
@@ -176,13 +169,17 @@ def _count_errors(errors: dict[str, list[int]], reference: str, hypothesis: str)
 class _Bookkeeping(transformers.TrainerCallback):
     """One log line an interval, and a mark on every checkpoint that is whole."""
 
-    def __init__(self, total_steps: int, seconds_per_step: float):
+    def __init__(self, total_steps: int):
         self._total = total_steps
-        self._seconds_per_step = seconds_per_step
         self._last = (time.monotonic(), 0)
 
     def on_train_begin(self, args, state, control, **kwargs):
         self._last = (time.monotonic(), state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        # The last step is always evaluated, so that the end of training can be chosen too.
+        if state.global_step >= self._total:
+            control.should_evaluate = True
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero or not logs:
@@ -199,7 +196,7 @@ class _Bookkeeping(transformers.TrainerCallback):
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_json(checkpoint / COMPLETE, {"step": state.global_step})
+            checkpoints.mark_complete(checkpoint)
 
 
 _SHOWN = {
@@ -210,40 +207,6 @@ _SHOWN = {
     "eval_cer": "valid CER",
     "eval_wer": "valid WER",
 }
-
-
-def last_checkpoint(state_dir: Path) -> Path | None:
-    """The newest checkpoint that was written to its end."""
-    whole = [path.parent for path in state_dir.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def fingerprint(settings: TrainSettings, data: dict[str, str], recognizer: Recognizer) -> dict[str, str]:
-    """What a training state depends on, by name: settings, data hashes, base model."""
-    facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
-    # These change how fast a run goes and what it tells, not what it computes.
-    for name in ("workers", "log_every", "keep_checkpoints"):
-        del facts[f"settings.{name}"]
-    facts |= {f"data.{name}": digest for name, digest in data.items()}
-    weights = Path(recognizer.source) / "model.safetensors"
-    facts["model"] = sha256(weights) if weights.is_file() else recognizer.source
-    return facts
-
-
-def check_fingerprint(state_dir: Path, facts: dict[str, str]) -> None:
-    """Write the fingerprint of a new state; refuse to go on with a state of other facts, naming what differs."""
-    file = state_dir / FINGERPRINT
-    if last_checkpoint(state_dir) is None or not file.is_file():
-        write_json(file, facts)
-        return
-    found = read_json(file)
-    differing = sorted(name for name in facts.keys() | found.keys() if facts.get(name) != found.get(name))
-    if differing:
-        changes = "; ".join(f"{name}: {found.get(name)} -> {facts.get(name)}" for name in differing)
-        raise RecipeError(
-            f"{state_dir}: holds an unfinished training run of other settings or data ({changes}). "
-            f"Restore them to go on with it, or delete the folder to begin anew"
-        )
 
 
 def _read_manifests(paths: Sequence[str | os.PathLike]) -> list[manifest.Utterance]:
@@ -314,8 +277,7 @@ def train(
         raise RecipeError(f"{state_dir}: another training process is at work here; wait for it or stop it") from None
     with lock:
         data = {os.fspath(path): sha256(path) for path in [*train_manifests, *valid_manifests]}
-        facts = fingerprint(settings, data, recognizer)
-        check_fingerprint(state_dir, facts)
+        checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, data, recognizer.source))
         return _run(recognizer, settings, train_manifests, valid_manifests, output_dir, state_dir, data)
 
 
@@ -324,39 +286,48 @@ def _run(recognizer, settings, train_manifests, valid_manifests, output_dir: Pat
     front_end = FrontEnd(recognizer)
     train_set = Utterances(_read_manifests(train_manifests), front_end)
     valid_set = Utterances(_read_manifests(valid_manifests), front_end)
-    recognizer.model.freeze(set(settings.freeze))
-    recognizer.model.ctc_weight = settings.ctc_weight
-    recognizer.model.ctc_blank = recognizer.tokenizer.pad_token_id
-    if settings.gradient_checkpointing:
-        recognizer.model.gradient_checkpointing_enable()
-    precision = _precision(settings.precision)
+    _set_up_model(recognizer, settings)
     batches = batching.TrainingBatches(
         train_set.frames, int(settings.batch_seconds * 1000 / 60), settings.seed, _env("RANK", 0), _env("WORLD_SIZE", 1)
     )
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
+    precision = _precision(settings.precision)
     _describe(recognizer, settings, train_set, valid_set, batches, steps, precision)
     trainer = AsrTrainer(
         recognizer,
         batches,
         settings,
-        args=_arguments(settings, state_dir, steps, precision),
+        args=_arguments(settings, state_dir, max(1, steps), precision),
         train_dataset=train_set,
         eval_dataset=valid_set,
         data_collator=_Collate(recognizer.tokenizer.pad_token_id),
-        callbacks=[_Bookkeeping(steps, settings.batch_seconds)],
+        callbacks=[_Bookkeeping(steps)],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
-    checkpoint = last_checkpoint(state_dir)
+    checkpoint = checkpoints.last(state_dir)
     if checkpoint:
         logger.info("going on from %s", checkpoint)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    result = _facts(recognizer, settings, trainer, data, precision, time.monotonic() - started)
+    if steps:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    facts = _facts(recognizer, settings, trainer, data, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():
-        _write_model(recognizer, trainer, result, output_dir)
+        _write_model(recognizer, valid_set, facts, trainer.state.log_history, output_dir)
         shutil.rmtree(state_dir)
-    return result
+    return facts
+
+
+def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
+    """Adapters, frozen parts and losses as the settings say."""
+    model = recognizer.model
+    if settings.lora:
+        model.add_adapters(settings.lora, settings.seed)
+    model.freeze(set(settings.freeze) | ({"llm"} if settings.lora else set()))
+    model.ctc_weight = settings.ctc_weight
+    model.ctc_blank = recognizer.tokenizer.pad_token_id
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
 
 
 def _env(name: str, default: int) -> int:
@@ -405,15 +376,38 @@ def _selected_step(state) -> int:
     return int(state.best_model_checkpoint.rpartition("-")[2]) if state.best_model_checkpoint else state.global_step
 
 
-def _write_model(recognizer: Recognizer, trainer: AsrTrainer, facts: dict, output_dir: Path) -> None:
-    """Write the model beside its place and move it there whole."""
-    history = facts.pop("history")
+def _write_model(recognizer: Recognizer, valid_set: Utterances, facts: dict, history: list, output_dir: Path) -> None:
+    """Write the model beside its place, prove that it can be loaded and says the same, and move it there whole."""
     temporary = output_dir.with_name(f".{output_dir.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
+    if facts["settings"]["lora"]:
+        recognizer.model.merge_adapters(temporary / ADAPTER)
     recognizer.save(temporary, facts)
     write_json(temporary / HISTORY, history)
+    _prove(recognizer, temporary, valid_set)
     output_dir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output_dir / ADAPTER, ignore_errors=True)
     for file in sorted(temporary.iterdir()):
         os.replace(file, output_dir / file.name)
     temporary.rmdir()
     logger.info("model of step %d written to %s", facts["selected_step"], output_dir)
+
+
+def _prove(recognizer: Recognizer, directory: Path, valid_set: Utterances, sample: int = 8) -> None:
+    """Load a written model afresh: it must give the very hypotheses that the trained one in memory gives."""
+    recognizer.model.eval()
+    items = [_without_target(valid_set[0, i]) for i in range(min(sample, len(valid_set)))]
+    limits = [Limits().tokens(len(item.features) * 0.06) for item in items]
+    afresh = load_model(directory, device=recognizer.model.device)
+    expected, found = generate(recognizer, items, limits), generate(afresh, items, limits)
+    differing = [item.key for item, a, b in zip(items, expected, found, strict=True) if a != b]
+    if differing:
+        raise RuntimeError(f"{directory}: loaded afresh, the model gives other text for {', '.join(differing)}")
+
+
+def _without_target(item: Item) -> Item:
+    """An item as decoding has it: its tokens end where the model is to write."""
+    labels = item.example.labels
+    target = next(i for i, label in enumerate(labels) if label != IGNORED)
+    example = dataclasses.replace(item.example, input_ids=item.example.input_ids[:target], labels=labels[:target])
+    return dataclasses.replace(item, example=example)

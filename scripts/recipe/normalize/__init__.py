@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from recipe.files import RecipeError, open_atomic, read_lines
@@ -54,7 +53,8 @@ def normalize_file(
     """
     if Path(source).exists() and Path(target).exists() and os.path.samefile(source, target):
         raise RecipeError(f"{target}: is also the input; write to another file")
-    normalizer(mode, kana=kana)  # before anything is written
+    # What is missing is reported before anything is written, and workers that fork find everything loaded.
+    normalizer(mode, kana=kana)("one 零")
     work = partial(_normalize_batch, os.fspath(source), mode, kana)
     count = 0
     with open_atomic(target) as file:
@@ -91,6 +91,6 @@ def _map(work: Callable, batches: Iterator[list[Line]], workers: int) -> Iterato
     if workers <= 1:
         yield from map(work, batches)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers) as pool:
         while window := list(itertools.islice(batches, 16 * workers)):
             yield from pool.map(work, window)

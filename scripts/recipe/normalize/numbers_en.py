@@ -5,14 +5,14 @@ import re
 
 from recipe.normalize.decimals import scale
 
-_ONES = dict(zip("one two three four five six seven eight nine".split(), range(1, 10)))
-_TEENS = dict(
-    zip(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),
-        range(10, 20),
-    )
+_NAMES = re.findall(
+    r"\w+",
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety",
 )
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10)))
+_ONES = dict(zip(_NAMES, range(1, 10)))
+_TEENS = dict(zip(_NAMES[9:], range(10, 20)))
+_TENS = dict(zip(_NAMES[19:], range(20, 100, 10)))
 _TENS["fourty"] = 40
 _POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15}
 _ZEROS = {"zero", "oh", "o"}

@@ -19,7 +19,9 @@ _RUN = re.compile(
 _ELEMENT = re.compile(r"\d+(?:\.\d+)?|\D")
 _CLOCK_CONTEXT = re.compile("(?:[上下中]午|早上|早晨|清晨|凌晨|傍晚|晚上|夜里|[今明昨当]晚|[今明]早|[今明昨]天) ?$")
 # After two digits that differ by one or two, these mean about so many (三五个), not a number of two digits.
-_MEASURE = "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周"
+_MEASURES = frozenset(
+    "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周"
+)
 
 
 class _Cardinal:
@@ -113,7 +115,7 @@ def _read_digits(run: str, following: str) -> list[str]:
     if len(run) > 1 and "两" in run:
         return [*(_DIGITS[numeral] for numeral in run[:-1]), "两" if run[-1] == "两" else _DIGITS[run[-1]]]
     digits = "".join(_DIGITS[numeral] for numeral in run)
-    if len(digits) == 2 and 1 <= int(digits[1]) - int(digits[0]) <= 2 and digits[0] != "0" and following in _MEASURE:
+    if len(digits) == 2 and 1 <= int(digits[1]) - int(digits[0]) <= 2 and digits[0] != "0" and following in _MEASURES:
         return list(digits)
     return [digits]
 
