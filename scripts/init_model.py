@@ -1,6 +1,7 @@
 """Make a small Fun-ASR-Nano with random weights and a SentencePiece tokenizer of its own.
 
-In:  texts to train the tokenizer on (Kaldi `text` files), sizes (YAML; defaults make about 3 M parameters).
+In:  texts to train the tokenizer on (Kaldi `text` files), or a model directory to take it from; sizes (YAML; defaults
+     make about 3 M parameters).
 Out: a model directory for `train.py --model`. For fine-tuning, start from a trained model instead.
 """
 
@@ -11,7 +12,9 @@ from recipe.cli import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", required=True, nargs="+", help="Kaldi text files to train the tokenizer on")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--text", nargs="+", help="Kaldi text files to train the tokenizer on")
+    source.add_argument("--tokenizer", help="model directory whose tokenizer is taken instead")
     parser.add_argument("--sizes", help="sizes of the model (YAML)")
     parser.add_argument("--audio-tokens", default="full", choices=("low_frame_rate", "full"))
     parser.add_argument("--seed", type=int, default=1)
@@ -33,10 +36,13 @@ def main() -> None:
         sizes = init.Sizes(**values)
     except TypeError as error:
         raise files.RecipeError(f"{args.sizes}: {error}") from None
-    texts = [value for path in args.text for value in files.read_map(path).values()]
-    # The words around every audio, often enough that they become few tokens.
-    texts += init.PROMPT_TEXTS * (1 + len(texts) // 10)
-    tokenizer = init.train_tokenizer(texts, sizes.vocabulary)
+    if args.tokenizer:
+        tokenizer = init.load_tokenizer(args.tokenizer)
+    else:
+        texts = [value for path in args.text for value in files.read_map(path).values()]
+        # The words around every audio, often enough that they become few tokens.
+        texts += init.PROMPT_TEXTS * (1 + len(texts) // 10)
+        tokenizer = init.train_tokenizer(texts, sizes.vocabulary)
     init.build(sizes, tokenizer, args.audio_tokens, args.seed).save(args.output_dir, {"base": None})
 
 

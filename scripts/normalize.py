@@ -16,6 +16,11 @@ from recipe.cli import run
 from recipe.normalize import VERSIONS, normalize_file
 
 
+def _processors() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", required=True, choices=list(VERSIONS))
@@ -23,7 +28,7 @@ def main() -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=len(os.sched_getaffinity(0)),
+        default=_processors(),
         metavar="N",
         help="processes; the output does not depend on it (default: one per processor)",
     )

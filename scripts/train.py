@@ -2,8 +2,9 @@
 
 In:  a run's settings (YAML), training and validation manifests (JSONL of scp2jsonl.py), a model directory or hub id.
 Out: --output-dir with the model (weights, processor, tokenizer), recipe.json (what it was made from) and history.json
-     (loss, CER, learning rate by step). Checkpoints live in --state-dir until the run is finished: called again after
-     an interruption, training goes on from there and ends with the same weights.
+     (loss, CER, learning rate, throughput by step); tensorboard/ beside --state-dir has the same. Checkpoints live in
+     --state-dir until the run is finished: called again after an interruption, training goes on from there and ends
+     with the same weights.
 """
 
 import argparse
@@ -16,6 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="settings of the run (YAML); every setting has a default")
     parser.add_argument("--train-jsonl", required=True, nargs="+", help="training manifests")
+    parser.add_argument("--train-weights", type=float, nargs="+", default=[], help="how often each is seen in an epoch")
     parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
     parser.add_argument("--model", required=True, help="model directory, or hub id (with --revision)")
     parser.add_argument("--revision", help="revision of a hub model; pin it")
@@ -37,7 +39,8 @@ def main() -> None:
     chosen = settings.load(args.config)
     recognizer = model.load(args.model, chosen.audio_tokens, revision=args.revision)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
-    train.train(recognizer, chosen, args.train_jsonl, args.valid_jsonl, args.output_dir, state_dir)
+    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights)
+    train.train(recognizer, chosen, inputs, args.output_dir, state_dir)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_seed_and_epoch_decide_the_order(frames):
 def test_ranks_share_an_epoch_without_loss_or_repetition(frames, ranks):
     parts = []
     for rank in range(ranks):
-        batches = TrainingBatches(frames, 2000, 1, rank, ranks)
+        batches = TrainingBatches(lambda epoch: (range(len(frames)), frames), 2000, 1, rank, ranks)
         batches.set_length(batches.batches_in(1))
         parts.append(list(batches))
     assert len({len(part) for part in parts}) == 1
@@ -62,7 +62,7 @@ def test_too_few_utterances_for_the_ranks_are_an_error():
 
 
 def test_a_run_is_one_sequence_that_can_be_taken_up_anywhere(frames):
-    batches = TrainingBatches(frames[:500], 2000, 1)
+    batches = TrainingBatches(lambda epoch: (range(500), frames[:500]), 2000, 1)
     total = batches.batches_in(2.5)
     batches.set_length(total)
     everything = list(batches)

@@ -205,7 +205,7 @@ def make_whole(folder: Path) -> Path:
     histograms = {"duration_seconds": {"edges": [0, 1, 2], "counts": [0, 4]}}
     write_json(folder / "stats.json", {**sums, "by_language": {"<en>": sums}, "histograms": histograms})
     write_json(folder / "history.json", HISTORY)
-    write_json(folder / "recipe.json", {"base": "<tiny>", "selected_step": 2, "selected_by": "cer", "seconds": 71.0,
+    write_json(folder / "recipe.json", {"base": "<tiny>", "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
                                           "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip
     for model, texts in HYPOTHESES.items():
         write_lines(folder / model, (f"{u.key}\t{text}" for u, text in zip(found, texts, strict=True)))

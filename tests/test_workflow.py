@@ -1,5 +1,6 @@
 """The workflow: everything runs, nothing runs twice, and a change runs exactly what depends on it."""
 
+import dataclasses
 import json
 import os
 import re
@@ -27,17 +28,17 @@ DOWNSTREAM = {
 }
 
 
-def snakemake(project, *arguments):
+def snakemake(project, *arguments, settings="settings.yaml"):
     done = subprocess.run(
-        [*SNAKEMAKE, "--configfile", "settings.yaml", *arguments], cwd=project, capture_output=True, text=True
+        [*SNAKEMAKE, *arguments, "--configfile", settings], cwd=project, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def planned(project, *arguments):
+def planned(project, *arguments, settings="settings.yaml"):
     """Names of the rules that a call would run."""
-    text = snakemake(project, "--dry-run", *arguments)
+    text = snakemake(project, "--dry-run", *arguments, settings=settings)
     table = text.partition("Job stats:")[2]
     return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all", "eval", "total"}
 
@@ -67,11 +68,11 @@ def project(tmp_path_factory, full_model):
 
 
 def change(project, section, key, value):
-    """Write another settings file with one value changed; returns its flags."""
+    """Write another settings file with one value changed; returns its name."""
     settings = yaml.safe_load((project / "settings.yaml").read_text())
     settings[section][key] = value
     (project / "changed.yaml").write_text(yaml.safe_dump(settings))
-    return ["--configfile", "changed.yaml"]
+    return "changed.yaml"
 
 
 def test_everything_is_made_and_nothing_runs_again(project):
@@ -117,7 +118,7 @@ def test_deleting_an_output_runs_its_stage_and_what_follows(project, output, sta
     ],
 )
 def test_changing_a_setting_runs_the_stages_that_use_it(project, section, key, value, expected):
-    assert planned(project, *change(project, section, key, value)) == expected
+    assert planned(project, settings=change(project, section, key, value)) == expected
 
 
 def test_until_train_stops_there(project, tmp_path):
@@ -146,9 +147,18 @@ def test_schema_and_training_settings_agree():
     from recipe.settings import TrainSettings
 
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
-    properties = schema["properties"]["train"]["properties"]
-    defaults = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(TrainSettings()).items()}
-    assert {name: part["default"] for name, part in properties.items()} == defaults
+    filled = config.check({"model": {"base": "x"}, "data": {}}, schema)["train"]
+    assert filled == json.loads(json.dumps(dataclasses.asdict(TrainSettings())))
+
+
+def test_exponents_are_numbers_however_they_are_written():
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    values = yaml.safe_load(
+        "{model: {base: x}, data: {}, train: {learning_rate: 2e-5}, runs: {a: {learning_rate: 1E-4}}}"
+    )
+    checked = config.check(values, schema)
+    assert checked["train"]["learning_rate"] == 2e-5
+    assert config.runs(checked, schema)["a"]["learning_rate"] == 1e-4
 
 
 def test_a_run_may_not_take_the_name_of_the_base_model():

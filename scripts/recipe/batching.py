@@ -4,7 +4,7 @@ Utterances of like length share a batch, so that little is padding; the batches 
 that lengths mix over the steps. Everything follows from the seed and the epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -57,15 +57,19 @@ def share(batches: list[list[int]], ranks: int) -> list[list[int]]:
     return batches
 
 
+# Epoch -> indices of its utterances (an index may come twice) and the frames of each.
+Plan = Callable[[int], tuple[Sequence[int], Sequence[int]]]
+
+
 class TrainingBatches:
     """The batches of a whole training run on one rank, epoch after epoch, for `DataLoader(batch_sampler=...)`.
 
-    Yields lists of (epoch, index). As one sequence without epochs of its own it can be taken up again at any step by
-    skipping what was done.
+    `plan` says for an epoch which utterances it has, and their frames in it. Yields lists of (epoch, index). As one
+    sequence without epochs of its own it can be taken up again at any step by skipping what was done.
     """
 
-    def __init__(self, frames: Sequence[int], budget: int, seed: int, rank: int = 0, ranks: int = 1):
-        self._frames = list(frames)
+    def __init__(self, plan: Plan, budget: int, seed: int, rank: int = 0, ranks: int = 1):
+        self._plan = plan
         self._budget = budget
         self._seed = seed
         self._rank = rank
@@ -74,8 +78,9 @@ class TrainingBatches:
         self._sizes: list[int] = []
 
     def _epoch(self, epoch: int) -> list[list[int]]:
-        batches = share(epoch_batches(self._frames, self._budget, self._seed, epoch), self._ranks)
-        return batches[self._rank :: self._ranks]
+        indices, frames = self._plan(epoch)
+        batches = share(epoch_batches(frames, self._budget, self._seed, epoch), self._ranks)
+        return [[indices[i] for i in batch] for batch in batches[self._rank :: self._ranks]]
 
     def batches_in(self, epochs: float) -> int:
         """Number of batches of this rank in so many epochs (the last one may be a fraction)."""

@@ -1,13 +1,19 @@
-"""The state of an unfinished training run: which checkpoint to go on from, and whether it belongs to this run."""
+"""The state of an unfinished training run: its checkpoints, which are best, and whether it belongs to this run."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
 
 from recipe.files import RecipeError, json_line, read_json, sha256, write_json
 from recipe.settings import TrainSettings
 
 FINGERPRINT = "fingerprint.json"
 COMPLETE = "complete"  # marks a checkpoint that was written to its end
+# Settings that change how fast a run goes and what it tells, not what it computes.
+INDIFFERENT = ("workers", "log_every")
 
 
 def mark_complete(checkpoint: Path) -> None:
@@ -15,17 +21,44 @@ def mark_complete(checkpoint: Path) -> None:
     write_json(checkpoint / COMPLETE, {})
 
 
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step of a checkpoint folder."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def whole(state_dir: Path) -> list[Path]:
+    """Checkpoints that were written to their end, the oldest first."""
+    return sorted((mark.parent for mark in state_dir.glob(f"checkpoint-*/{COMPLETE}")), key=step_of)
+
+
 def last(state_dir: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
-    whole = [path.parent for path in state_dir.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return whole(state_dir)[-1] if whole(state_dir) else None
+
+
+def ranking(history: Sequence[dict], select: str) -> list[int]:
+    """Evaluated steps of a run's history, the best first (the earlier one of equals); by "last" the latest first."""
+    evaluated = {entry["step"]: entry for entry in history if "eval_loss" in entry}
+    if select == "last":
+        return sorted(evaluated, reverse=True)
+    return sorted(evaluated, key=lambda step: (evaluated[step][f"eval_{select}"], step))
+
+
+def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Weights of the checkpoints of `steps`, averaged in fp64."""
+    parts = [load_file(state_dir / f"checkpoint-{step}" / "model.safetensors") for step in steps]
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: (sum(part[name].double() for part in parts) / len(parts)).to(tensor.dtype)
+        for name, tensor in parts[0].items()
+    }
 
 
 def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
     """What a training state depends on, by name: settings, data hashes, base model."""
     facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
-    # These change how fast a run goes and what it tells, not what it computes.
-    for name in ("workers", "log_every", "keep_checkpoints"):
+    for name in INDIFFERENT:
         del facts[f"settings.{name}"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
     weights = Path(model) / "model.safetensors"

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from recipe.files import RecipeError
+from recipe.files import RecipeError, exponents_to_floats
 
 BASELINE = "base"  # name of the untouched model among the runs' models
 
@@ -20,7 +20,7 @@ def load_schema(path: str | os.PathLike) -> dict:
 
 def check(values: dict[str, Any], schema: dict, where: str = "configuration") -> dict[str, Any]:
     """A copy of `values` with defaults filled in. RecipeError lists every unknown name and wrong value by its path."""
-    checked = copy.deepcopy(values)
+    checked = exponents_to_floats(copy.deepcopy(values))
     _validate(checked, schema, schema, where)
     _fill(checked, schema)
     return checked

@@ -32,13 +32,13 @@ from transformers import (
 
 from recipe import toolkit
 from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json, write_lines
+from recipe.model_dir import CHAT_TEMPLATE, RECIPE_FILE, audio_tokens_of
 from recipe.prompt import AUDIO_TOKEN, END_OF_TURN
+from recipe.settings import FULL, LOW_FRAME_RATE
 
 logger = logging.getLogger(__name__)
 
 HF, TOOLKIT = "hf", "toolkit"
-LOW_FRAME_RATE, FULL = "low_frame_rate", "full"
-RECIPE_FILE = "recipe.json"
 HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -74,43 +74,6 @@ _PROBES = (
     "Thank you, that's 12.50 dollars.<|im_end|>",
     "今天 is a good day，对吗？<|im_end|>",
 )
-
-# The published prompts as a chat template. A user message with audio becomes the request for its transcript: "text"
-# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template argument `itn=False`
-# asks for spoken words instead of written numbers.
-CHAT_TEMPLATE = """\
-{%- for message in messages %}
-{%- if loop.first and message['role'] != 'system' %}
-{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}
-{%- endif %}
-{{- '<|im_start|>' + message['role'] + '\\n' }}
-{%- if message['content'] is string %}
-{{- message['content'] }}
-{%- else %}
-{%- set given = namespace(audio=0, context='', hotwords=[], language='') %}
-{%- for item in message['content'] %}
-{%- if item['type'] == 'audio' %}{%- set given.audio = given.audio + 1 %}
-{%- elif item['type'] == 'text' %}{%- set given.context = given.context + item['text'] + '\\n' %}
-{%- elif item['type'] == 'keywords' %}{%- set given.hotwords = given.hotwords + item['keywords'] %}
-{%- elif item['type'] == 'language' %}{%- set given.language = '成' + item['language'] %}
-{%- endif %}
-{%- endfor %}
-{%- if given.audio %}
-{%- if given.context or given.hotwords %}
-{{- '请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\\n\\n\\n**上下文信息：**\\n\\n\\n' }}
-{{- given.context }}
-{%- if given.hotwords %}{{- '热词列表：[' + given.hotwords | join(', ') + ']\\n' }}{%- endif %}
-{%- endif %}
-{{- '语音转写' + given.language + ('，不进行文本规整' if itn is defined and not itn else '') + '：' }}
-{{- '<|object_ref_start|>' * given.audio }}
-{%- else %}
-{{- given.context[:-1] }}
-{%- endif %}
-{%- endif %}
-{{- '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
-"""
 
 
 @dataclass(frozen=True)
@@ -260,10 +223,7 @@ def read_hf(directory: Path) -> Checkpoint:
         if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
             raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
     toolkit.check_tensors(tensors, _layout(config), directory)
-    facts_file = directory / RECIPE_FILE
-    mode = read_json(facts_file).get("audio_tokens", LOW_FRAME_RATE) if facts_file.is_file() else LOW_FRAME_RATE
-    if mode not in (LOW_FRAME_RATE, FULL):
-        raise RecipeError(f"{facts_file}: audio_tokens is {mode!r}, expected {LOW_FRAME_RATE!r} or {FULL!r}")
+    mode = audio_tokens_of(directory)
     facts = _facts(directory, [directory / "config.json", *weights, *files])
     kept = read_json(generation[0]) if generation else {}
     return Checkpoint(directory, config, tensors, processor, files, mode, facts, kept)

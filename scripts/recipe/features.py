@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recipe.model import WAVEFORM_SCALE, Recognizer, audio_token_count
+from recipe.fbank import WAVEFORM_SCALE
+from recipe.model import Recognizer, audio_token_count
 from recipe.prompt import IGNORED, Example
 
 

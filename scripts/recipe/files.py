@@ -20,6 +20,9 @@ from typing import Any
 _ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 
 
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+
+
 class RecipeError(Exception):
     """Bad input or settings. The message names the file, line or key, what was found and what to do."""
 
@@ -37,15 +40,19 @@ def open_atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; results are to be shared as the user's umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        share_file(temporary)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def share_file(path: str | os.PathLike) -> None:
+    """Give a file that was made private, as temporary files are, the permissions that the user's umask says."""
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(path, 0o666 & ~umask)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
@@ -138,6 +145,16 @@ def read_map(path: str | os.PathLike) -> dict[str, str]:
         values[key] = value
         first[key] = number
     return values
+
+
+def exponents_to_floats(value: Any) -> Any:
+    """A YAML value with strings such as "2e-5" as floats: YAML 1.1, which PyYAML reads, wants "2.0e-5" for a number,
+    and nobody writes it so."""
+    if isinstance(value, dict):
+        return {key: exponents_to_floats(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [exponents_to_floats(entry) for entry in value]
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
 def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:

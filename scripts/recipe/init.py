@@ -17,7 +17,9 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from recipe import prompt
+from recipe.files import RecipeError
 from recipe.model import FunAsrNanoForConditionalGeneration, Recognizer
+from recipe.model_dir import CHAT_TEMPLATE
 
 PAD = "<|endoftext|>"
 CHAT_TOKENS = (
@@ -39,26 +41,6 @@ PROMPT_TEXTS = [
     prompt.transcription_prompt(),
     prompt.transcription_prompt("en"),
 ]
-
-# The published prompt for `processor.apply_transcription_request`; the recipe itself builds prompts in recipe.prompt.
-CHAT_TEMPLATE = """\
-{%- set ns = namespace(language='', keywords=[], text='', audio=0) -%}
-{%- for message in messages -%}{%- if message['role'] == 'user' -%}
-{%- if message['content'] is string -%}{%- set ns.text = message['content'] -%}{%- else -%}
-{%- for part in message['content'] -%}
-{%- if part['type'] == 'audio' -%}{%- set ns.audio = ns.audio + 1 -%}
-{%- elif part['type'] == 'language' -%}{%- set ns.language = part['language'] -%}
-{%- elif part['type'] == 'keywords' -%}{%- set ns.keywords = part['keywords'] -%}
-{%- elif part['type'] == 'text' -%}{%- set ns.text = part['text'] -%}{%- endif -%}
-{%- endfor -%}{%- endif -%}{%- endif -%}{%- endfor -%}
-<|im_start|>system
-You are a helpful assistant.<|im_end|>
-<|im_start|>user
-{% if ns.keywords %}HOTWORD_HEADER热词列表：[{{ ns.keywords | join(', ') }}]
-{% endif %}{{ ns.text if ns.text else '语音转写' + ('成' + ns.language if ns.language else '') + '：' }}\
-{%- for _ in range(ns.audio) -%}<|object_ref_start|>{%- endfor -%}<|im_end|>
-{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}""".replace("HOTWORD_HEADER", prompt.HOTWORD_HEADER)
 
 
 @dataclass(frozen=True)
@@ -109,6 +91,14 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> transformers.PreTr
         minloglevel=2,
     )
     return to_transformers(trained.getvalue())
+
+
+def load_tokenizer(directory: str) -> transformers.PreTrainedTokenizerFast:
+    """The tokenizer of a model directory."""
+    try:
+        return transformers.PreTrainedTokenizerFast.from_pretrained(directory)
+    except OSError as error:
+        raise RecipeError(f"{directory}: no tokenizer ({str(error).splitlines()[0]})") from None
 
 
 def to_transformers(serialized: bytes) -> transformers.PreTrainedTokenizerFast:

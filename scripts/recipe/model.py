@@ -17,20 +17,15 @@ from transformers import AutoProcessor
 from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
 from transformers.modeling_outputs import CausalLMOutput
 
-from recipe.files import RecipeError, read_json, write_json
+from recipe.files import RecipeError, share_file, write_json
+from recipe.model_dir import RECIPE_FILE, audio_tokens_of
 from recipe.prompt import IGNORED, PromptEncoder
-from recipe.settings import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE, PARTS, LoraSettings
+from recipe.settings import FULL, PARTS, LoraSettings
 
 logger = logging.getLogger(__name__)
 # Bars that last a blink of the eye, and its own idea of what is worth a line.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
-
-# The released checkpoints were trained and are served with an eighth of the frames.
-PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
-# The published front end works on 16-bit sample values; HF's expects the caller to scale.
-WAVEFORM_SCALE = 32768.0
-RECIPE_FILE = "recipe.json"
 
 
 def stacked_frames(samples: int) -> int:
@@ -210,16 +205,8 @@ class Recognizer:
         directory = Path(directory)
         self.model.save_pretrained(directory, max_shard_size="100GB")
         self.processor.save_pretrained(directory)
+        share_file(directory / "model.safetensors")  # written readable by its owner alone
         write_json(directory / RECIPE_FILE, {"format": 1, "audio_tokens": self.audio_tokens, **facts})
-
-
-def audio_tokens_of(directory: str | os.PathLike) -> str:
-    """The audio token setting of a model directory: recipe.json's, or the published one where there is none."""
-    file = Path(directory) / RECIPE_FILE
-    mode = read_json(file).get("audio_tokens") if file.is_file() else PUBLISHED_AUDIO_TOKENS
-    if mode not in AUDIO_TOKEN_MODES:
-        raise RecipeError(f"{file}: audio_tokens is {mode!r}, expected one of {', '.join(AUDIO_TOKEN_MODES)}")
-    return mode
 
 
 def load(

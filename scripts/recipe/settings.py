@@ -2,12 +2,12 @@
 
 import dataclasses
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from recipe.files import RecipeError
+from recipe.files import RecipeError, exponents_to_floats
 
 PARTS = ("encoder", "adaptor", "llm")
 LOW_FRAME_RATE = "low_frame_rate"
@@ -30,6 +30,30 @@ class LoraSettings:
 
 
 @dataclass(frozen=True)
+class AugmentSettings:
+    """Changes to training audio; all off by default."""
+
+    speeds: tuple[float, ...] = (1.0,)  # drawn anew in each epoch
+    noise: tuple[str, ...] = ()  # data directories with noises
+    noise_share: float = 0.5  # of utterances that get one
+    snr_db: tuple[float, ...] = (5.0, 25.0)
+    reverb: tuple[str, ...] = ()  # data directories with room impulse responses
+    reverb_share: float = 0.5
+    frequency_masks: int = 0
+    frequency_width: int = 20  # mel bins, at most
+    time_masks: int = 0
+    time_share: float = 0.1  # of the utterance, at most, per mask
+
+    def __post_init__(self):
+        if not self.speeds or not all(0.5 <= speed <= 2 for speed in self.speeds):
+            raise RecipeError(f"augment: speeds are {list(self.speeds)}, expected factors from 0.5 to 2")
+        if len(self.snr_db) != 2 or self.snr_db[0] > self.snr_db[1]:
+            raise RecipeError(f"augment: snr_db is {list(self.snr_db)}, expected the least and the largest")
+        if not 0 <= self.frequency_width <= 80 or not 0 <= self.time_share <= 1:
+            raise RecipeError("augment: frequency_width is up to 80 bins, time_share up to 1")
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """All settings of `train.py`; units and defaults are those that config.yaml documents."""
 
@@ -41,20 +65,25 @@ class TrainSettings:
     epochs: float = 3.0
     max_steps: int = 0  # optimizer steps; 0: by epochs
     learning_rate: float = 2e-5
+    learning_rates: dict[str, float] = field(default_factory=dict)  # of single parts, instead of learning_rate
     scheduler: str = "cosine"
     warmup: float = 0.05  # share of the steps, or steps if over 1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    batch_seconds: float = 120.0  # padded audio seconds a batch and process
+    batch_seconds: float = 120.0  # padded audio seconds a batch and process; on a GPU lowered until it fits
     accumulate: int = 1  # batches a step
     precision: str = "auto"  # auto (bf16 on a GPU that has it, else fp32), bf16 or fp32
     evaluations: int = 5  # evaluations and checkpoints over the run
     decode_utterances: int = 100  # validation utterances decoded at each evaluation; 0: none
     select: str = "cer"  # the checkpoint to keep: least cer, least loss, or last
-    keep_checkpoints: int = 2
+    average: int = 1  # number of best checkpoints whose weights are averaged
+    early_stopping: int = 0  # evaluations without improvement after which training ends; 0: never
+    max_nonfinite: float = 0.02  # share of steps with a loss or gradient that is not finite, above which it is an error
     log_every: int = 10  # steps
     workers: int = 2  # processes that read audio; 0: in the training process
     gradient_checkpointing: bool = False
+    compile: bool = False  # torch.compile the blocks
+    augment: AugmentSettings = AugmentSettings()
 
     def __post_init__(self):
         _one_of("audio_tokens", self.audio_tokens, ("auto", *AUDIO_TOKEN_MODES))
@@ -70,8 +99,15 @@ class TrainSettings:
         for name in ("ctc_weight", "epochs", "max_steps"):
             if getattr(self, name) < 0:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        for part in self.learning_rates:
+            _one_of("learning_rates", part, PARTS)
+        if self.average < 1 or (self.average > 1 and self.select == "last"):
+            raise RecipeError(f"average is {self.average}: expected 1, or more with select: cer or loss")
         if self.select == "cer" and not self.decode_utterances:
             raise RecipeError("select: cer needs decode_utterances > 0 (or choose select: loss)")
+
+
+_NESTED = {"lora": LoraSettings, "augment": AugmentSettings}
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -95,13 +131,20 @@ def from_mapping(values: dict[str, Any], where: str, kind: type = TrainSettings)
 
 def _checked(key: str, value: Any, default: Any, where: str) -> Any:
     """`value` as the type of the setting's default; RecipeError if it is another."""
-    if key == "lora":
-        if value is not None and not isinstance(value, dict):
-            raise RecipeError(f"{where}: lora is {value!r}, expected rank, alpha, dropout and targets, or null")
-        return None if value is None else from_mapping(value, f"{where}: lora", LoraSettings)
+    if key in _NESTED:
+        if value is None and default is None:
+            return None
+        if not isinstance(value, dict):
+            raise RecipeError(f"{where}: {key} is {value!r}, expected settings of its own")
+        return from_mapping(value, f"{where}: {key}", _NESTED[key])
+    if key == "learning_rates":
+        if not isinstance(value, dict) or not all(isinstance(rate, float) and rate > 0 for rate in value.values()):
+            raise RecipeError(f"{where}: learning_rates is {value!r}, expected a rate by part")
+        return value
     if isinstance(default, tuple):
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise RecipeError(f"{where}: {key} is {value!r}, expected a list of names")
+        kind = float if default and isinstance(default[0], float) else str
+        if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+            raise RecipeError(f"{where}: {key} is {value!r}, expected a list of {kind.__name__}")
         return tuple(value)
     if isinstance(default, float) and type(value) is int:
         return float(value)
@@ -114,7 +157,7 @@ def load(path: str | os.PathLike) -> TrainSettings:
     """Read the settings of a run from its YAML file."""
     try:
         with open(path, encoding="utf-8") as file:
-            values = yaml.safe_load(file) or {}
+            values = exponents_to_floats(yaml.safe_load(file) or {})
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file") from None
     except yaml.YAMLError as error:

@@ -19,7 +19,7 @@ VERSIONS: dict[str, str] = {"compatible": "1", "faithful": "1"}
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
 
-Line = tuple[int, str, str]  # number in the file, key, text
+_Line = tuple[int, str, str]  # number in the file, key, text
 
 
 def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
@@ -51,20 +51,24 @@ def normalize_file(
     The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
     not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
     """
+    if workers < 1:
+        raise RecipeError(f"{workers} workers cannot do anything; use 1 or more")
     if Path(source).exists() and Path(target).exists() and os.path.samefile(source, target):
         raise RecipeError(f"{target}: is also the input; write to another file")
     # What is missing is reported before anything is written, and workers that fork find everything loaded.
     normalizer(mode, kana=kana)("one 零")
     work = partial(_normalize_batch, os.fspath(source), mode, kana)
     count = 0
+    if Path(source).is_file() and os.path.getsize(source) <= _SMALL:
+        workers = 1
     with open_atomic(target) as file:
-        for lines in _map(work, _batches(source), workers if os.path.getsize(source) > _SMALL else 1):
+        for lines in _map(work, _batches(source), workers):
             file.writelines(lines)
             count += len(lines)
     return count
 
 
-def _batches(source: str | os.PathLike) -> Iterator[list[Line]]:
+def _batches(source: str | os.PathLike) -> Iterator[list[_Line]]:
     lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
     while batch := list(itertools.islice(lines, _BATCH)):
         yield batch
@@ -75,7 +79,7 @@ def _split(line: str) -> tuple[str, str]:
     return key, text[0] if text else ""
 
 
-def _normalize_batch(source: str, mode: str, kana: bool, batch: list[Line]) -> list[str]:
+def _normalize_batch(source: str, mode: str, kana: bool, batch: list[_Line]) -> list[str]:
     normalize = normalizer(mode, kana=kana)
     lines = []
     for number, key, text in batch:
@@ -86,7 +90,7 @@ def _normalize_batch(source: str, mode: str, kana: bool, batch: list[Line]) -> l
     return lines
 
 
-def _map(work: Callable, batches: Iterator[list[Line]], workers: int) -> Iterator[list[str]]:
+def _map(work: Callable, batches: Iterator[list[_Line]], workers: int) -> Iterator[list[str]]:
     """`map` in order, over processes, with a bounded number of batches in memory."""
     if workers <= 1:
         yield from map(work, batches)

@@ -4,7 +4,9 @@ import functools
 import re
 from typing import Any
 
-_IDEOGRAPH = re.compile("[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# Chinese characters, for character classes.
+HAN = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_ANY_HAN = re.compile(f"[{HAN}]")
 
 
 @functools.cache
@@ -46,4 +48,4 @@ def simplify_characters(text: str) -> str:
 
 def simplify_line(text: str) -> str:
     """Traditional to simplified, words at a time (乾隆 stays, 乾燥 becomes 干燥)."""
-    return _converter().convert(text) if _IDEOGRAPH.search(text) else text
+    return _converter().convert(text) if _ANY_HAN.search(text) else text

@@ -14,6 +14,7 @@ A line goes through these steps (they are the published ones; this is an impleme
 With `kana`, step 1 puts the line's reading in katakana in its place before splitting it.
 """
 
+import functools
 import itertools
 import re
 
@@ -41,8 +42,8 @@ def _token_class(token: str) -> str:
     return "chinese" if _CHINESE.fullmatch(token) else "other"
 
 
-def _normalize_run(kind: str, text: str) -> list[str]:
-    """The output tokens of one run of tokens of one class."""
+def _normalize_run(kind: str, text: str) -> str:
+    """One run of tokens of one class; output tokens separated by single spaces."""
     if kind == "other":
         text = whisper.basic(text)
     elif kind == "chinese" and _PLAIN_HAN.fullmatch(text):
@@ -50,9 +51,13 @@ def _normalize_run(kind: str, text: str) -> list[str]:
     else:
         text = whisper.english(text)
     if kind == "english":
-        return _TOKEN.findall(text)
+        return " ".join(_TOKEN.findall(text))
     text = write_numerals(_HAN_GAP.sub("", read_numbers(text)))
-    return _TOKEN.findall(simplify_characters(text.translate(_SPOKEN_SYMBOLS)))
+    return " ".join(_TOKEN.findall(simplify_characters(text.translate(_SPOKEN_SYMBOLS))))
+
+
+# Short runs recur: numbers, names, whole commands.
+_normalize_short_run = functools.lru_cache(maxsize=1 << 14)(_normalize_run)
 
 
 def normalize(text: str, *, kana: bool = False) -> str:
@@ -60,8 +65,8 @@ def normalize(text: str, *, kana: bool = False) -> str:
     text = text.translate(_TO_SPACE)
     if kana:
         text = to_kana(text)
-    tokens = text.split()
     normalized: list[str] = []
-    for kind, run in itertools.groupby(tokens, _token_class):
-        normalized += _normalize_run(kind, " ".join(run))
-    return " ".join(normalized)
+    for kind, tokens in itertools.groupby(text.split(), _token_class):
+        run = " ".join(tokens)
+        normalized.append((_normalize_short_run if len(run) <= 64 else _normalize_run)(kind, run))
+    return " ".join(filter(None, normalized))

@@ -80,7 +80,7 @@ def _read_telephone(telephone: str) -> str:
 
 def _replace_in_turn(text: str, pattern: re.Pattern, read: Callable[[str], str]) -> str:
     """Read out every match, each at the FIRST place where its text occurs, which may be inside a longer number that
-    the pattern did not match: so the published normalizer does it (`1.5 5个`)."""
+    the pattern did not match: so the published normalizer does it (`15 5个` becomes 一五 五个)."""
     for found in pattern.findall(text):
         text = text.replace(found, read(found), 1)
     return text

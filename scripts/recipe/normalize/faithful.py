@@ -10,17 +10,15 @@ once.
 import re
 
 from recipe.normalize import measures, words_en
+from recipe.normalize.characters import HAN
 from recipe.normalize.numbers_zh import digits_for_numerals
 from recipe.normalize.unicode_text import KANA, clean
 
-_HAN = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_CJK = f"{_HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
+_CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
 
-_ANY_HAN = re.compile(f"[{_HAN}]")
-_HAN_PAIR = re.compile(f"[{_HAN}]{{2}}")
-_HAN_GAP = re.compile(rf"(?<=[{_HAN}]) (?=[{_HAN}])")
-_NUMBER_GAP = re.compile(rf"(?<=[{_HAN}]) (?=[{_HAN}\d-])|(?<=[\d%]) (?=[{_HAN}])")
+_ANY_HAN = re.compile(f"[{HAN}]")
+_NUMBER_GAP = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}\d-])|(?<=[\d%]) (?=[{HAN}])")
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
 _LETTER = re.compile("[a-z]")
 
@@ -37,7 +35,9 @@ _PHONE = re.compile(
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
 _LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
-_OPERATION = re.compile(r"(?<=[\d%]) ?([-+=×÷*<>~]) ?(?=-?\d)")
+_DATE = r"(?<!\d)\d{4}-\d\d-\d\d(?![\d-])"
+# Between two numbers, but ` -5` is a negative number.
+_OPERATION = re.compile(rf"({_DATE})|(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 # --- Chinese, its numerals in digits already ---
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
@@ -54,9 +54,9 @@ _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}°×÷±√]+"
 _TOKEN = re.compile(
-    r"\d{4}-\d\d-\d\d(?![\d-])"  # a date
+    rf"{_DATE}"
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"|(?:(?<![^\W{_HAN}])(?<![%°)])-)?\d+(?:[.:/^]\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{_HAN}]))?"
+    rf"|(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/^]\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     r"|(?<=[\d%] )[-+=×÷*<>~](?= -?\d)|[=<>±√](?= ?-?\d)"  # an operation
     r"|°[cf]?(?![a-z])"
     r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#"  # programming languages
@@ -67,8 +67,6 @@ _TOKEN = re.compile(
 
 def _chinese(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios and signs in one form."""
-    if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
-        text = _HAN_GAP.sub("", text)
     text = _BELOW_ZERO.sub("负", text.replace("百分之百", "100%"))
     text = _NUMBER_GAP.sub("", digits_for_numerals(text))
     text = _NEGATIVE.sub("-", _ZERO_IN_DATE.sub("", text))
@@ -92,8 +90,9 @@ def _fraction(match: re.Match) -> str:
 
 def _ratio(match: re.Match) -> str:
     """3比2 is 3:2, but where that would be a time of day it stays."""
-    could_be_clock = int(match[1]) <= 24 and len(match[2]) == 2 and int(match[2]) <= 59
-    return match[0] if could_be_clock else f"{match[1]}:{match[2]}"
+    first, second = match.groups()
+    could_be_clock = len(first) <= 2 and int(first) <= 24 and len(second) == 2 and int(second) <= 59
+    return match[0] if could_be_clock else f"{first}:{second}"
 
 
 def _dates(text: str) -> str:
@@ -111,6 +110,10 @@ def _digits_only(match: re.Match) -> str:
     return re.sub(r"\D", "", match[0])
 
 
+def _set_apart(match: re.Match) -> str:
+    return match[1] or f" {match[2]} "
+
+
 def _normalize_once(text: str) -> str:
     text = clean(text)
     text = _THOUSANDS.sub(_digits_only, text)
@@ -121,7 +124,7 @@ def _normalize_once(text: str) -> str:
     if _ANY_HAN.search(text) and not KANA.search(text):
         text = _chinese(text)
     text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
-    return " ".join(map(words_en.spell, _TOKEN.findall(_OPERATION.sub(r" \1 ", text))))
+    return " ".join(map(words_en.spell, _TOKEN.findall(_OPERATION.sub(_set_apart, text))))
 
 
 def normalize(text: str) -> str:

@@ -11,7 +11,7 @@ _PER_MILLE = re.compile(r"(?<![\d.])(\d++) ?‰")
 def _number_and(names: dict[str, tuple[str, ...]]) -> re.Pattern:
     """A number and one of its names, one group for each key; `_name` tells which it was."""
     groups = "|".join(f"({'|'.join(alternatives)})" for alternatives in names.values())
-    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?![a-z])")
+    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?![a-z\d])")
 
 
 def _name(match: re.Match, names: dict[str, tuple[str, ...]]) -> str:
@@ -27,8 +27,8 @@ _UNITS = {
     "ml": ("milliliters?", "millilitres?", "毫升"),
     "°c": ("degrees? celsius", "degrees? centigrade", "° c", "摄氏度"),
     "°f": ("degrees? fahrenheit", "° f", "华氏度"),
-    "m2": ("square meters?", "square metres?", "平方米"),
-    "km2": ("square kilometers?", "square kilometres?", "平方公里", "平方千米"),
+    "sqm": ("square meters?", "square metres?", r"m\^?2", "平方米"),
+    "sqkm": ("square kilometers?", "square kilometres?", r"km\^?2", "平方公里", "平方千米"),
 }
 _UNIT = _number_and(_UNITS)
 

@@ -17,12 +17,19 @@ _TENS["fourty"] = 40
 _POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15}
 _ZEROS = {"zero", "oh", "o"}
 _DIGITS = {**_ONES, "zero": 0, "oh": 0, "o": 0}
-_IRREGULAR = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth"}
-_IRREGULAR["twelve"] = "twelfth"
+_IRREGULAR_ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
 
 
 def _ordinal(word: str) -> str:
-    return _IRREGULAR.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
+    return _IRREGULAR_ORDINALS.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
 
 
 _ORDINALS = {_ordinal(word): word for word in [*_ONES, *_TEENS, *_TENS, "hundred", *_POWERS]}

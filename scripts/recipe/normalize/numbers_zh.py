@@ -4,13 +4,13 @@ import re
 
 from recipe.normalize.decimals import scale
 
-_DIGITS = dict(zip("零〇○一二三四五六七八九两幺", "00012345678921"))
+_DIGITS = dict(zip("零〇一二三四五六七八九两幺", "0012345678921"))
 _SMALL = {"十": 1, "百": 2, "千": 3}
 _LARGE = {"万": 4, "亿": 8}
 _FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾佰仟", "一二三四五六七八九十百千")
 _FORMAL_RUN = re.compile("[零壹贰叁肆伍陆柒捌玖拾佰仟万亿]{2,}")
 
-_NUMERAL = "[零〇○一二三四五六七八九两幺十百千万亿]"
+_NUMERAL = "[零〇一二三四五六七八九两幺十百千万亿]"
 # Numerals, with digits before a unit among them (35万, 3千5百, 1.5亿), and decimals read one by one behind 点.
 _RUN = re.compile(
     rf"(?<![\d.])(?:\d++(?:\.\d++)?(?= ?[十百千万亿]) ?)?{_NUMERAL}(?:{_NUMERAL}|\d++(?=[十百千万亿]))*+"
@@ -33,9 +33,6 @@ class _Cardinal:
         self.unit: int | None = None  # power of the last unit
         self.limit = 9  # a unit below 万 must be of a smaller power than this
         self.zero = False  # 零 since the last unit
-
-    def add_digit(self, value: int) -> None:
-        self.digit = value
 
     def add_small(self, power: int) -> bool:
         """Whether 十, 百 or 千 can follow."""
@@ -95,7 +92,7 @@ def _read_cardinals(elements: list[str]) -> list[str]:
         elif element == "两" and position == len(elements) - 1 and position:
             close()
             output.append(element)  # the weight
-        elif element in "零〇○" and number.unit is not None and number.digit is None:
+        elif element in "零〇" and number.unit is not None and number.digit is None:
             number.zero = True
         elif "." in element or len(element) > 15:
             close()
@@ -103,7 +100,7 @@ def _read_cardinals(elements: list[str]) -> list[str]:
         else:
             if number.digit is not None:
                 close()
-            number.add_digit(int(_DIGITS.get(element, element)))
+            number.digit = int(_DIGITS.get(element, element))
     close()
     return output
 
@@ -159,7 +156,8 @@ def _with_decimals(integer: str, decimals: str, unit: str, before: str) -> list[
     digits = "".join(_DIGITS[numeral] for numeral in decimals)
     if not integer[0].isdigit():
         return [integer, "点", digits, unit]
-    if not unit and len(digits) == 2 and digits[0] == "0" and int(integer) <= 24 and _CLOCK_CONTEXT.search(before):
+    could_be_clock = not unit and len(digits) == 2 and digits[0] == "0" and len(integer) <= 2 and int(integer) <= 24
+    if could_be_clock and _CLOCK_CONTEXT.search(before):
         return [f"{integer}:{digits}"]
     number = f"{integer}.{digits}"
     return [scale(number, _LARGE[unit]) if unit else number]

@@ -4,10 +4,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from recipe.normalize.characters import simplify_line
+from recipe.normalize.characters import HAN, simplify_line
 
 KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
 
+_HAN_PAIR = re.compile(f"[{HAN}]{{2}}")
+_HAN_GAP = re.compile(f"(?<=[{HAN}])[ \u3000]+(?=[{HAN}])")
+_CIRCLE_ZERO = re.compile("(?<=[一二三四五六七八九〇○])○|○(?=[一二三四五六七八九])")
 _MODEL_TAG = re.compile(r"<\|[^|<>]*\|>")
 _SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])[⁰¹²³⁴-⁹]+")
 _VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
@@ -59,6 +62,7 @@ def _after_nfkc(character: str) -> str:
     return ";" if is_symbol and not character.isascii() and character not in _MEANINGFUL else character
 
 
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
 _BEFORE_NFKC = _Table(_before_nfkc)
 _AFTER_NFKC = _Table(_after_nfkc)
 
@@ -84,11 +88,10 @@ def clean(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().translate(_CONTROLS).split())
     text = _SUPERSCRIPT.sub(lambda digits: "^" + unicodedata.normalize("NFKC", digits[0]), _INVISIBLE.sub("", text))
-    text = _VULGAR_FRACTION.sub(" ", text).translate(_BEFORE_NFKC)
+    text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
     text = _fold(text).translate(_AFTER_NFKC)
     if not KANA.search(text):
+        if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
+            text = _HAN_GAP.sub("", text)
         text = simplify_line(text)
     return " ".join(text.translate(_CONTROLS).split())
-
-
-_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")

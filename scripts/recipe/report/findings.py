@@ -41,7 +41,7 @@ def _training(trainings: list[Training]) -> Iterator[str]:
             yield f"{training.name}: the loss is no finite number at step {step}."
         last = training.logged("step")
         recipe = training.recipe
-        if recipe.get("selected_by") in ("cer", "loss") and last and recipe.get("selected_step") == last:
+        if recipe.get("selected_by") in ("cer", "loss") and last and recipe.get("selected_steps") == [last]:
             yield (
                 f"{training.name}: the last checkpoint was the best by validation {recipe['selected_by']}; "
                 "longer training may give more."

@@ -51,7 +51,7 @@ def load(run: Run) -> Training:
 
 def curves(training: Training) -> list[Markup]:
     """Charts of a run: loss, error rates on validation data, learning rate, gradient norm; those that were logged."""
-    chosen = training.recipe.get("selected_step")
+    chosen = next(iter(training.recipe.get("selected_steps", [])), None)
     plots = [
         (
             "Loss per token",

@@ -1,0 +1,88 @@
+"""How much arithmetic a training step is, by formula, for throughput as a share of what the device can do.
+
+Counts multiply-adds of matrix products as two operations and leaves out norms, activations and softmax, as is usual
+(Kaplan et al. 2020, appendix B; PaLM, appendix B).
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+# Dense bf16 matrix throughput by data sheet, TFLOP/s, by a part of the device's name.
+PEAK_TFLOPS = {
+    "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L40": 181, "RTX 4090": 165, "L4": 121, "A10": 125,
+    "RTX A6000": 155, "RTX 3090": 71,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Floating-point operations of a forward pass, by part of the model."""
+
+    encoder: float
+    adaptor: float
+    llm: float
+    head: float
+
+
+def forward(config, frames: int, tokens: int, targets: int) -> Forward:
+    """Operations for one utterance of `frames` stacked frames that makes a sequence of `tokens`, of which `targets`
+    carry a loss. `config` is the model's FunAsrNanoConfig."""
+    return Forward(
+        _encoder(config.audio_config, frames),
+        _adaptor(config, frames),
+        _llm(config.text_config, tokens),
+        2.0 * targets * config.text_config.hidden_size * config.text_config.vocab_size,
+    )
+
+
+def _block(width: int, ffn: int, frames: int) -> float:
+    """One bidirectional block: four projections, two of the feed-forward, scores and weighted sum."""
+    return frames * (2.0 * (4 * width * width + 2 * width * ffn) + 4.0 * frames * width)
+
+
+def _encoder(audio, frames: int) -> float:
+    width = audio.hidden_size
+    blocks = audio.num_hidden_layers * _block(width, audio.intermediate_size, frames)
+    memory = audio.num_hidden_layers * frames * 2.0 * width * audio.fsmn_kernel_size
+    wider_input = frames * 2.0 * 3 * (audio.input_size - width) * width  # the first block's query, key and value
+    return blocks + memory + wider_input
+
+
+def _adaptor(config, frames: int) -> float:
+    adaptor = config.adaptor_config
+    into = 2.0 * (config.audio_config.hidden_size + adaptor.hidden_size) * adaptor.projector_hidden_size
+    return frames * into + adaptor.num_hidden_layers * _block(adaptor.hidden_size, adaptor.intermediate_size, frames)
+
+
+def _llm(text, tokens: int) -> float:
+    heads, keys = text.num_attention_heads * text.head_dim, text.num_key_value_heads * text.head_dim
+    weights = text.hidden_size * (2 * heads + 2 * keys + 3 * text.intermediate_size)
+    attention = 4.0 * tokens * heads / 2  # causal: half of the pairs
+    return text.num_hidden_layers * tokens * (2.0 * weights + attention)
+
+
+def training(passes: Forward, trained: set[str]) -> float:
+    """Operations of forward and backward when the parts in `trained` ("encoder", "adaptor", "llm") learn.
+
+    A part that learns costs its forward pass three times; a frozen one that gradients must cross on their way to an
+    earlier part twice; a frozen one with nothing to learn before it once.
+    """
+    times = {}
+    crossed = False
+    for part in ("encoder", "adaptor", "llm"):
+        times[part] = 3 if part in trained else 2 if crossed else 1
+        crossed = crossed or part in trained
+    return (
+        times["encoder"] * passes.encoder
+        + times["adaptor"] * passes.adaptor
+        + times["llm"] * (passes.llm + passes.head)
+    )
+
+
+def peak_flops(device: torch.device) -> float | None:
+    """The device's dense bf16 peak in operations a second, where the table knows it."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((1e12 * peak for part, peak in PEAK_TFLOPS.items() if part in name), None)

@@ -1,0 +1,310 @@
+"""HF Trainer with our batches, our evaluation, and the bookkeeping of a run."""
+
+import dataclasses
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+import transformers
+from rapidfuzz.distance import Levenshtein
+from torch.utils.tensorboard import SummaryWriter
+
+from recipe import batching, checkpoints, flops
+from recipe.decode import Limits, generate
+from recipe.features import Item, collate
+from recipe.files import RecipeError
+from recipe.model import Recognizer
+from recipe.prompt import IGNORED
+from recipe.settings import PARTS, TrainSettings
+
+logger = logging.getLogger(__name__)
+
+FRAME_SECONDS = 0.06  # a stacked frame
+
+# What a log line shows of the Trainer's values, under which name.
+SHOWN = {
+    "loss": "loss",
+    "grad_norm": "grad norm",
+    "learning_rate": "lr",
+    "eval_loss": "valid loss",
+    "eval_cer": "valid CER",
+    "eval_wer": "valid WER",
+    "seconds_per_step": "s/step",
+    "audio_hours_per_hour": "h/h",
+    "tokens_per_second": "tokens/s",
+    "padding": "padding",
+    "share_of_peak": "of peak",
+}
+
+
+class Collate:
+    """Items to a training batch (a class, so that worker processes can receive it)."""
+
+    def __init__(self, pad_id: int):
+        self._pad_id = pad_id
+
+    def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
+        return collate(items, self._pad_id)
+
+
+class AsrTrainer(transformers.Trainer):
+    """The Trainer with our batches in and with evaluation by token-weighted loss and by decoding."""
+
+    def __init__(self, recognizer: Recognizer, batches: batching.TrainingBatches, settings: TrainSettings, **kwargs):
+        self._recognizer = recognizer
+        self._batches = batches
+        self._settings = settings
+        self._meter = Meter(recognizer, settings)
+        self._nonfinite = 0
+        super().__init__(model=recognizer.model, **kwargs)
+
+    def get_train_dataloader(self) -> torch.utils.data.DataLoader:
+        workers = self._settings.workers
+        return torch.utils.data.DataLoader(
+            self.train_dataset,
+            batch_sampler=self._batches,
+            collate_fn=self.data_collator,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
+        """AdamW with a learning rate for each part of the model; no decay of biases and norms."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = kind(self._parameter_groups(model), **options)
+        return self.optimizer
+
+    def _parameter_groups(self, model: torch.nn.Module) -> list[dict]:
+        decaying = set(self.get_decay_parameter_names(model))
+        groups: dict[tuple[str, bool], list] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((part_of(name), name in decaying), []).append(parameter)
+        rates = self._settings.learning_rates
+        return [
+            {
+                "params": parameters,
+                "weight_decay": self.args.weight_decay if decays else 0.0,
+                "lr": rates.get(part, self.args.learning_rate),
+            }
+            for (part, decays), parameters in groups.items()
+        ]
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        self._meter.count(inputs)
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def _clip_grad_norm(self, model) -> torch.Tensor:
+        """Clip; a step whose gradients are not finite is left out, and too many of them end the run."""
+        norm = super()._clip_grad_norm(model)
+        if not math.isfinite(float(norm)):
+            model.zero_grad(set_to_none=True)
+            self._nonfinite += 1
+            step = self.state.global_step + 1
+            logger.warning("step %d: gradients are not finite; the step is left out", step)
+            if self._nonfinite > max(2, self._settings.max_nonfinite * step):
+                raise RecipeError(
+                    f"{self._nonfinite} of {step} steps had gradients that are not finite (max_nonfinite "
+                    f"{self._settings.max_nonfinite:g}); lower learning_rate, or look for broken audio"
+                )
+        return norm
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        """Log with the epoch as our batches count it (to the Trainer a whole run is one epoch) and the throughput."""
+        batches = self.state.global_step * self.args.gradient_accumulation_steps
+        self.state.epoch = round(self._batches.epoch_at(batches), 4)
+        if "loss" in logs:
+            logs |= self._meter.read(self.state.global_step, self.args.world_size)
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Loss per target token over the whole validation set, and CER and WER of its decoded sample."""
+        started = time.monotonic()
+        model, training = self.model, self.model.training
+        model.eval()
+        loss, targets = 0.0, 0
+        with torch.inference_mode(), self.compute_loss_context_manager():
+            for batch in self._validation_batches(range(len(self.eval_dataset))):
+                inputs = self._prepare_inputs(self.data_collator(batch))
+                count = int((inputs["labels"] != IGNORED).sum())
+                loss += float(model(**inputs).loss) * count
+                targets += count
+        metrics = {"eval_loss": loss / max(1, targets)}
+        if self._settings.decode_utterances:
+            metrics |= self._decode_sample()
+        metrics["eval_seconds"] = round(time.monotonic() - started, 2)
+        model.train(training)
+        self._meter.pause(time.monotonic() - started)
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
+        frames = self.eval_dataset.frames
+        budget = int(self._settings.batch_seconds / FRAME_SECONDS)
+        for batch in batching.cut(sorted(indices, key=lambda i: frames[i]), frames, budget):
+            yield [self.eval_dataset[0, i] for i in batch]
+
+    def _decode_sample(self) -> dict[str, float]:
+        """CER over characters without spaces, and WER over white-space words, of texts as written (no normalization:
+        the scoring stages do that for the final numbers)."""
+        wanted = self._settings.decode_utterances
+        step = max(1, len(self.eval_dataset) // wanted)
+        errors, truncated = ErrorCounts(), 0
+        for batch in self._validation_batches(range(0, len(self.eval_dataset), step)[:wanted]):
+            texts = [self._text([label for label in item.example.labels if label != IGNORED]) for item in batch]
+            contexts = [without_target(item) for item in batch]
+            allowed = [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in batch]
+            for text, tokens in zip(texts, generate(self._recognizer, contexts, allowed), strict=True):
+                truncated += tokens[-1] != self._recognizer.prompts.end_id
+                errors.add(text, self._text(tokens))
+        return {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": truncated}
+
+    def _text(self, tokens: list[int]) -> str:
+        return self._recognizer.tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+def part_of(parameter_name: str) -> str:
+    """Which part of the model a parameter belongs to."""
+    if "audio_tower" in parameter_name:
+        return "encoder"
+    return "adaptor" if "multi_modal_projector" in parameter_name else "llm"
+
+
+def without_target(item: Item) -> Item:
+    """An item as decoding has it: its tokens end where the model is to write."""
+    labels = item.example.labels
+    target = next(i for i, label in enumerate(labels) if label != IGNORED)
+    example = dataclasses.replace(item.example, input_ids=item.example.input_ids[:target], labels=labels[:target])
+    return dataclasses.replace(item, example=example)
+
+
+class ErrorCounts:
+    """Edit distances over characters and over words, added up."""
+
+    def __init__(self):
+        self._counts = {"cer": [0, 0], "wer": [0, 0]}
+
+    def add(self, reference: str, hypothesis: str) -> None:
+        pairs = {
+            "cer": (reference.replace(" ", ""), hypothesis.replace(" ", "")),
+            "wer": (reference.split(), hypothesis.split()),
+        }
+        for name, (ref, hyp) in pairs.items():
+            self._counts[name][0] += Levenshtein.distance(ref, hyp)
+            self._counts[name][1] += len(ref)
+
+    @property
+    def cer(self) -> float:
+        return self._counts["cer"][0] / max(1, self._counts["cer"][1])
+
+    @property
+    def wer(self) -> float:
+        return self._counts["wer"][0] / max(1, self._counts["wer"][1])
+
+
+class Meter:
+    """Throughput between two log lines, of this process's batches times the number of processes."""
+
+    def __init__(self, recognizer: Recognizer, settings: TrainSettings):
+        self._config = recognizer.model.config
+        frozen = set(settings.freeze) | ({"llm"} if settings.lora else set())
+        self._trained = set(PARTS) - frozen
+        self._peak = flops.peak_flops(recognizer.model.device)
+        self._restart(0)
+
+    def _restart(self, step: int) -> None:
+        self._started, self._step = time.monotonic(), step
+        self._frames = self._padded = self._tokens = 0
+        self._operations = 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not spent on training."""
+        self._started += seconds
+
+    def count(self, inputs: dict[str, torch.Tensor]) -> None:
+        """Add a batch (of tensors that may still be on the CPU)."""
+        frames = inputs["input_features_mask"].sum(1).tolist()
+        tokens = inputs["attention_mask"].sum(1).tolist()
+        targets = (inputs["labels"] != IGNORED).sum(1).tolist()
+        self._frames += sum(frames)
+        self._padded += inputs["input_features_mask"].numel()
+        self._tokens += sum(tokens)
+        if self._peak:
+            for utterance in zip(frames, tokens, targets, strict=True):
+                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained)
+
+    def read(self, step: int, processes: int) -> dict[str, float]:
+        """The figures since the last reading."""
+        seconds, steps = time.monotonic() - self._started, step - self._step
+        if not steps or not self._padded:
+            return {}
+        found = {
+            "seconds_per_step": round(seconds / steps, 4),
+            "audio_hours_per_hour": round(self._frames * FRAME_SECONDS / seconds * processes, 1),
+            "tokens_per_second": round(self._tokens / seconds * processes, 1),
+            "padding": round(1 - self._frames / self._padded, 4),
+        }
+        if self._peak:
+            found["share_of_peak"] = round(self._operations / seconds / self._peak, 4)
+        self._restart(step)
+        return found
+
+
+class Bookkeeping(transformers.TrainerCallback):
+    """One log line an interval, TensorBoard, early stopping, and checkpoints: marked when whole, deleted when neither
+    the last nor among the best."""
+
+    def __init__(self, settings: TrainSettings, total_steps: int, tensorboard_dir: Path):
+        self._settings = settings
+        self._total = total_steps
+        self._tensorboard_dir = tensorboard_dir
+        self._writer: SummaryWriter | None = None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            # After a resume, what was written beyond the checkpoint is hidden.
+            self._writer = SummaryWriter(str(self._tensorboard_dir), purge_step=state.global_step + 1)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        # The last step is always evaluated, so that the end of training can be chosen too.
+        if state.global_step >= self._total:
+            control.should_evaluate = True
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
+            return
+        shown = "  ".join(f"{SHOWN[name]} {value:.4g}" for name, value in logs.items() if name in SHOWN)
+        logger.info("step %d/%d  epoch %.2f  %s", state.global_step, self._total, state.epoch or 0, shown)
+        for name, value in logs.items():
+            if isinstance(value, int | float) and name != "epoch":
+                group = "valid" if name.startswith("eval_") else "train"
+                self._writer.add_scalar(f"{group}/{name.removeprefix('eval_')}", value, state.global_step)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        patience = self._settings.early_stopping
+        ranked = checkpoints.ranking(state.log_history, self._settings.select)
+        evaluations = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
+        if patience and ranked and len([step for step in evaluations if step > ranked[0]]) >= patience:
+            logger.info("no better %s for %d evaluations: training ends", self._settings.select, patience)
+            control.should_training_stop = True
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            state_dir = Path(args.output_dir)
+            checkpoints.mark_complete(state_dir / f"checkpoint-{state.global_step}")
+            best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
+            for checkpoint in checkpoints.whole(state_dir):
+                if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
+                    shutil.rmtree(checkpoint)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self._writer:
+            self._writer.close()
