@@ -297,6 +297,8 @@ class Bookkeeping(transformers.TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args, state, control, **kwargs):
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # every process has written its part
         if state.is_world_process_zero:
             state_dir = Path(args.output_dir)
             checkpoints.mark_complete(state_dir / f"checkpoint-{state.global_step}")
