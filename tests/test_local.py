@@ -229,8 +229,8 @@ def test_the_command_makes_the_bundled_corpus_again(spec, tmp_path):
         made, _ = soundfile.read(tmp_path / f"{utterance.key}.flac", dtype="int16")
         stored, _ = soundfile.read(DATA / spec.name / "wav" / f"{utterance.key}.flac", dtype="int16")
         assert len(made) == len(stored)
-        # Another processor may round a sample the other way: by one step of the 10 bits.
-        assert np.abs(made.astype(int) - stored).max() <= 2 ** (16 - bundled.BITS)
+        # Another processor may round a sample the other way: by one step.
+        assert np.abs(made.astype(int) - stored).max() <= 2 ** (16 - spec.bits)
 
 
 # --- Free Spoken Digit Dataset ------------------------------------------------------------------------------------
