@@ -135,6 +135,9 @@ def _part(waveform: np.ndarray, rate: int, start: float, end: float | None) -> t
 
 
 def _from_file(path: str, start: float, end: float | None) -> tuple[np.ndarray, int]:
+    if not os.path.isfile(path):
+        headers.probe_file(path)
+        raise AudioError("audio-unreadable", f"{path}: not a file")  # a device or a named pipe would hold up the run
     try:
         return _decode(path, start, end)
     except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:

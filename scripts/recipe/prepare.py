@@ -1,8 +1,8 @@
 """Data stage: entries to a manifest and its rejects.
 
 Every entry ends up in exactly one of the two: accepted + rejected = entries. The order is that of the entries, and the
-bytes depend neither on the number of workers nor on that of shards. Worker processes check text and audio; the main
-process, which meanwhile loads the tokenizer, counts tokens in batches and writes.
+bytes depend neither on the number of workers nor on that of shards. Worker processes check text and audio, another one
+loads the tokenizer and counts tokens, and the main process joins, hands out and writes.
 
 A shard's result is a `checked` file, one line an entry:
     + <tab> seconds <tab> tokens <tab> key <tab> line of the manifest
@@ -14,7 +14,7 @@ import logging
 import math
 import os
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from recipe.checks import Checks, check
 from recipe.files import RecipeError, open_atomic, read_lines
 from recipe.headers import AudioError
 from recipe.join import Entry
-from recipe.workers import map_chunks
+from recipe.workers import Worker, map_chunks
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ REJECTS_HEADER = "key\tstage\treason\tdetail"
 STAGE = "scp2jsonl"
 CHUNK = 4000  # entries that a worker checks at a time, by their headers ...
 CHUNK_FULL = 200  # ... or decoding them
+WAITING = 8  # chunks kept while the tokenizer is being loaded
 TOKEN_BATCH = 1000
 DOWNLOADS = 8  # at a time and worker
 EXAMPLES = 3  # of each reason, in the message of a stopped run
@@ -84,17 +85,65 @@ def checked(
     """Check entries one by one, in order. Relative paths count from the folder of `scp_file` (None: from here)."""
     chunks = _chunks(entries, CHUNK if checks.verify == "header" else CHUNK_FULL)
     work = partial(_check_rows, checks=checks, scp_file=scp_file)
-    count = None
-    for results in map_chunks(work, chunks, workers, _crashed):
-        count = count or token_counter(tokenizer_dir, workers)
-        tokens = iter(count([result[2] for result in results if len(result) == 5]))
-        for result in results:
-            if len(result) == 5:
-                key, seconds, _, head, tail = result
-                number = next(tokens)
-                yield Accepted(seconds, number, key, f"{head}{number}{tail}")
-            else:
-                yield Rejected._make(result)
+    with _Tokens(tokenizer_dir, workers) as tokens:
+        waiting: deque[list[tuple]] = deque()  # checked while the tokenizer is being loaded
+        for results in map_chunks(work, chunks, workers, _crashed):
+            waiting.append(results)
+            while waiting and (tokens.ready() or len(waiting) > WAITING):
+                yield from _counted(waiting.popleft(), tokens)
+        for results in waiting:
+            yield from _counted(results, tokens)
+
+
+def _counted(results: list[tuple], tokens: "_Tokens") -> Iterator[Accepted | Rejected]:
+    numbers = iter(tokens.count([result[2] for result in results if len(result) == 5]))
+    for result in results:
+        if len(result) == 5:
+            key, seconds, _, head, tail = result
+            number = next(numbers)
+            yield Accepted(seconds, number, key, f"{head}{number}{tail}")
+        else:
+            yield Rejected._make(result)
+
+
+class _Tokens:
+    """Counts tokens in a process of its own, which loads the tokenizer (half a second for the published one) while
+    others check; with one worker in this process."""
+
+    def __init__(self, tokenizer_dir: str, workers: int):
+        self._dir = tokenizer_dir
+        self._workers = workers
+        self._counter: Callable | None = None
+        self._process: Worker | None = None
+        self._loading = False
+
+    def __enter__(self) -> "_Tokens":
+        if self._workers > 1:
+            self._process = Worker(self._work, lambda text: 0)
+            self._process.send([])
+            self._loading = True
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._process:
+            self._process.stop()
+
+    def _work(self, texts: list[str]) -> list[int]:
+        if self._counter is None:
+            self._counter = token_counter(self._dir, self._workers)
+        return self._counter(texts)
+
+    def ready(self) -> bool:
+        return not self._loading or self._process.ready()
+
+    def count(self, texts: list[str]) -> list[int]:
+        if self._process is None:
+            return self._work(texts)
+        if self._loading:
+            self._process.receive()
+            self._loading = False
+        self._process.send(texts)
+        return self._process.receive()
 
 
 def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[tuple]]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from recipe.files import RecipeError
+
 Work = Callable[[list], list]  # plain values in and out, one result an item
 
 
@@ -21,8 +23,8 @@ def map_chunks(work: Work, chunks: Iterable[list], workers: int, crashed: Callab
     if workers <= 1:
         yield from map(work, chunks)
         return
-    idle = deque(_Worker(work, crashed) for _ in range(workers))
-    busy: deque[_Worker] = deque()
+    idle = deque(Worker(work, crashed) for _ in range(workers))
+    busy: deque[Worker] = deque()
     everyone = list(idle)
     try:
         for chunk in chunks:
@@ -43,7 +45,9 @@ def map_chunks(work: Work, chunks: Iterable[list], workers: int, crashed: Callab
             worker.stop()
 
 
-class _Worker:
+class Worker:
+    """A process that does `work` on one chunk at a time."""
+
     def __init__(self, work: Work, crashed: Callable[[Any], Any]):
         self._work = work
         self._crashed = crashed
@@ -61,12 +65,22 @@ class _Worker:
         self._chunk = chunk
         self._pipe.send_bytes(marshal.dumps(chunk))
 
+    def ready(self) -> bool:
+        """Whether `receive` would not wait."""
+        return self._pipe.poll()
+
     def receive(self) -> list:
         try:
-            return marshal.loads(self._pipe.recv_bytes())
+            return self._result()
         except EOFError:
             self._died()
             return self._one_by_one()
+
+    def _result(self) -> list:
+        result = marshal.loads(self._pipe.recv_bytes())
+        if isinstance(result, str):
+            raise RecipeError(result)
+        return result
 
     def _died(self) -> None:
         """Start again after a death by signal; an exception of ours (its traceback was printed) ends the run."""
@@ -81,7 +95,7 @@ class _Worker:
         for item in self._chunk:
             self._pipe.send_bytes(marshal.dumps([item]))
             try:
-                results += marshal.loads(self._pipe.recv_bytes())
+                results += self._result()
             except EOFError:
                 self._died()
                 results.append(self._crashed(item))
@@ -105,4 +119,8 @@ def _serve(pipe, work: Work) -> None:
             return
         if not message:
             return
-        pipe.send_bytes(marshal.dumps(work(marshal.loads(message))))
+        try:
+            result = work(marshal.loads(message))
+        except RecipeError as error:
+            result = str(error)
+        pipe.send_bytes(marshal.dumps(result))
