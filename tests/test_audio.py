@@ -184,7 +184,7 @@ def test_arks_hold_wav_flac_and_nothing_that_runs(tmp_path):
         with pytest.raises(AudioError):
             audio.probe(f"{ark}:{place}")
     kaldiio.save_ark(
-        str(tmp_path / "k.ark"), {"u": (wave, 16000)}, scp=str(tmp_path / "k.scp"), write_function="soundfile_flac"
+        str(tmp_path / "k.ark"), {"u": (wave, 16000)}, scp=str(tmp_path / "k.scp"), write_function="soundfile"
     )
     source = (tmp_path / "k.scp").read_text().split()[1]
     assert np.allclose(audio.read(source), wave / 32768, atol=1e-4)
