@@ -98,7 +98,7 @@ def write_corpus(folder: Path, wavs: list[Path], utterances: int) -> None:
     with open(folder / "wav.scp", "w") as scp, open(folder / "text", "w", encoding="utf-8") as text:
         for i in range(utterances):
             scp.write(f"utt{i:08d} {wavs[i % len(wavs)]}\n")
-            text.write(f"utt{i:08d} {draw.choice(sentences)}\n")
+            text.write(f"utt{i:08d} {draw.choice(sentences)} {draw.choice(sentences)}\n")  # few are the same
 
 
 def ours(folder: Path, tokenizer: Path, workers: int) -> list[str]:
