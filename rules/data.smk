@@ -1,17 +1,23 @@
-# Data stage: data directory -> manifest (+ rejects) -> statistics.
+# Data stage: data directory (or JSONL) -> manifest (+ rejects) -> statistics.
+# With data.shards over 1 the lines of a set are checked in as many jobs, and a last one joins what they found.
+
+SHARDS = SETTINGS["data"]["shards"]
 
 
-rule scp2jsonl:
+scattergather:
+    shard=SHARDS,
+
+
+rule scp2jsonl_shard:
     input:
         tables=lambda wildcards: data_files(wildcards.role, wildcards.set),
         model=base_files(),
     output:
-        jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
-        rejects=f"{EXP}/data/{{role}}/{{set}}.rejects.tsv",
+        temp(f"{EXP}/data/{{role}}/{{set}}.shards/{{scatteritem}}"),
     log:
-        f"{EXP}/logs/scp2jsonl/{{role}}.{{set}}.log",
+        f"{EXP}/logs/scp2jsonl_shard/{{role}}.{{set}}.{{scatteritem}}.log",
     benchmark:
-        f"{EXP}/benchmarks/scp2jsonl/{{role}}.{{set}}.jsonl"
+        f"{EXP}/benchmarks/scp2jsonl_shard/{{role}}.{{set}}.{{scatteritem}}.jsonl"
     conda:
         "../envs/recipe.yaml"
     threads: SETTINGS["data"]["workers"]
@@ -21,17 +27,48 @@ rule scp2jsonl:
     params:
         script=script("scp2jsonl.py"),
         code=code("scp2jsonl.py"),
+        source=lambda wildcards: data_source(wildcards.role, wildcards.set),
+        shard=lambda wildcards: shard_flag(wildcards.scatteritem),
         tokenizer=lambda wildcards: model_dir(BASE),
         prompt=prompt_flags(),
-        limits={name: SETTINGS["data"][name] for name in ("min_seconds", "max_seconds", "max_tokens_per_second")},
-        ratio=SETTINGS["data"]["max_reject_ratio"],
-        commands=commands_flag(),
+        limits=limit_flags(),
     shell:
-        "python {params.script:q} --scp-file {input.tables[0]:q} --transcript-file {input.tables[1]:q}"
-        " --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q} --tokenizer {params.tokenizer:q}"
-        " {params.prompt} --min-seconds {params.limits[min_seconds]} --max-seconds {params.limits[max_seconds]}"
-        " --max-tokens-per-second {params.limits[max_tokens_per_second]} --max-reject-ratio {params.ratio}"
-        " {params.commands} --workers {threads} > {log:q} 2>&1"
+        "python {params.script:q} {params.source:q} --shard {params.shard} --checked-file {output:q}"
+        " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --workers {threads} > {log:q} 2>&1"
+
+
+rule scp2jsonl:
+    input:
+        tables=lambda wildcards: data_files(wildcards.role, wildcards.set),
+        model=base_files(),
+        shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if SHARDS > 1 else [],
+    output:
+        jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
+        rejects=f"{EXP}/data/{{role}}/{{set}}.rejects.tsv",
+    log:
+        f"{EXP}/logs/scp2jsonl/{{role}}.{{set}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/scp2jsonl/{{role}}.{{set}}.jsonl"
+    conda:
+        "../envs/recipe.yaml"
+    threads: SETTINGS["data"]["workers"] if SHARDS == 1 else 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        script=script("scp2jsonl.py"),
+        code=code("scp2jsonl.py"),
+        source=lambda wildcards, input: (
+            ["--merge", *input.shards] if SHARDS > 1 else data_source(wildcards.role, wildcards.set)
+        ),
+        tokenizer=lambda wildcards: model_dir(BASE),
+        prompt=prompt_flags(),
+        limits=limit_flags(),
+        ratio=SETTINGS["data"]["max_reject_ratio"],
+    shell:
+        "python {params.script:q} {params.source:q} --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q}"
+        " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --max-reject-ratio {params.ratio}"
+        " --workers {threads} > {log:q} 2>&1"
 
 
 rule fbank_stats:
@@ -40,13 +77,14 @@ rule fbank_stats:
     output:
         stats=f"{EXP}/stats/{{role}}/{{set}}/stats.json",
         cmvn=f"{EXP}/stats/{{role}}/{{set}}/cmvn.ark",
+        plots=[f"{EXP}/stats/{{role}}/{{set}}/{name}.svg" for name in STATS_PLOTS],
     log:
         f"{EXP}/logs/fbank_stats/{{role}}.{{set}}.log",
     benchmark:
         f"{EXP}/benchmarks/fbank_stats/{{role}}.{{set}}.jsonl"
     conda:
         "../envs/recipe.yaml"
-    threads: 1
+    threads: SETTINGS["stats"]["workers"]
     resources:
         mem_mb=4000,
         runtime=240,
@@ -54,7 +92,8 @@ rule fbank_stats:
         script=script("fbank_stats.py"),
         code=code("fbank_stats.py"),
         sample=SETTINGS["stats"]["sample"],
+        commands=commands_flag(),
         folder=lambda wildcards, output: Path(output.stats).parent,
     shell:
-        "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q}"
+        "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q} {params.commands}"
         " --sample {params.sample} --workers {threads} > {log:q} 2>&1"

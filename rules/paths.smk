@@ -1,19 +1,64 @@
 # What files there are: inputs, outputs of each stage, and the flags that settings become.
 
 
+from recipe import datadir
+from recipe.plots import STATS_PLOTS
+
+
 def data_dir(role, name):
-    """A set's data directory as the configuration gives it."""
-    return SETTINGS["data"][role][name]
+    """A set's data directory (or JSONL file) as the configuration gives it; a training set may have a weight too."""
+    entry = SETTINGS["data"][role][name]
+    return entry if isinstance(entry, str) else entry["dir"]
+
+
+def train_weights():
+    """How often each training set is seen, by name: 1 where nothing is said."""
+    entries = SETTINGS["data"]["train"].items()
+    return {name: 1.0 if isinstance(entry, str) else entry["weight"] for name, entry in entries}
+
+
+def is_jsonl(path):
+    return str(path).removesuffix(".gz").endswith(".jsonl")
 
 
 def data_files(role, name):
-    """The files of a data directory that a manifest is made of."""
-    folder = Path(data_dir(role, name))
+    """The files of a data directory that a manifest is made of: wav.scp, text, then what else there is."""
+    folder = data_dir(role, name)
+    if is_jsonl(folder):
+        if role == "test":
+            raise WorkflowError(f"data.test.{name}: {folder} is JSONL; a test set is a folder with wav.scp and text")
+        return [folder]
+    found = {table: datadir.find(folder, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
     for required in ("wav.scp", "text"):
-        if not (folder / required).is_file():
-            raise WorkflowError(f"data.{role}.{name}: {folder / required} does not exist")
-    tables = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2group")
-    return [str(folder / table) for table in tables if (folder / table).is_file()]
+        if found[required] is None:
+            raise WorkflowError(f"data.{role}.{name}: {folder}/{required} does not exist")
+    return [path for path in found.values() if path]
+
+
+def data_source(role, name):
+    """Flags of scp2jsonl.py that say what a set is made of."""
+    files = data_files(role, name)
+    if is_jsonl(files[0]):
+        return ["--input-jsonl", files[0]]
+    return ["--scp-file", files[0], "--transcript-file", files[1]]
+
+
+def shard_flag(scatteritem):
+    """scp2jsonl.py's I/N, counted from 0, of Snakemake's I-of-N."""
+    part, _, parts = scatteritem.partition("-of-")
+    return f"{int(part) - 1}/{parts}"
+
+
+def limit_flags():
+    """What scp2jsonl.py checks."""
+    data = SETTINGS["data"]
+    names = (
+        "min_seconds", "max_seconds", "min_tokens_per_second", "max_tokens_per_second", "verify", "silence_db",
+        "max_clipped", "non_nfc", "channel",
+    )
+    flags = [f"--{name.replace('_', '-')}={data[name]}" for name in names]
+    flags += [f"--fetch-{name}={value}" for name, value in data["fetch"].items()]
+    return " ".join([*flags, commands_flag()])
 
 
 def base_files():
@@ -46,7 +91,8 @@ def commands_flag():
 def data_outputs():
     """Manifest, rejects and statistics of every set."""
     manifests = [f"{EXP}/data/{role}/{name}.{end}" for role, name in SETS for end in ("jsonl", "rejects.tsv")]
-    stats = [f"{EXP}/stats/{role}/{name}/{file}" for role, name in SETS for file in ("stats.json", "cmvn.ark")]
+    files = ["stats.json", "cmvn.ark", *(f"{name}.svg" for name in STATS_PLOTS)]
+    stats = [f"{EXP}/stats/{role}/{name}/{file}" for role, name in SETS for file in files]
     return manifests + stats
 
 
@@ -125,7 +171,7 @@ def report_spec():
             for model in MODELS
             for test in TESTS
         ],
-        "audio": {test: f"{data_dir('test', test)}/wav.scp" for test in TESTS},
+        "audio": {test: data_files("test", test)[0] for test in TESTS},
     }
 
 

@@ -1,7 +1,7 @@
 """Statistics of a manifest: utterances, hours, durations, tokens, speech rates, levels, and fbank mean and variance.
 
 In:  a manifest (JSONL of scp2jsonl.py).
-Out: OUTPUT_DIR/stats.json, and OUTPUT_DIR/cmvn.ark, a Kaldi CMVN matrix (kaldiio and copy-matrix read it).
+Out: OUTPUT_DIR/stats.json; OUTPUT_DIR/cmvn.ark, a Kaldi CMVN matrix (kaldiio and copy-matrix read it); plots as SVG.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import kaldiio
 
-from recipe import manifest, stats
+from recipe import datadir, manifest, plots, stats
 from recipe.cli import run
 from recipe.files import RecipeError, open_atomic, write_json
 
@@ -23,22 +23,47 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--jsonl-file", required=True, help="manifest")
     parser.add_argument("--output-dir", required=True, help="folder to write to")
     parser.add_argument("--sample", type=int, default=2000, help="utterances whose audio is read; 0: all")
+    parser.add_argument("--allow-commands", action="store_true", help="run commands that the manifest holds")
     parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
     return parser.parse_args()
 
 
+def drawn(found: dict) -> dict[str, str]:
+    """The plots, as SVG by name."""
+    counted, measured = found["histograms"], found["audio"]
+    bars = {
+        "durations": ("Durations", "seconds", counted["duration_seconds"]),
+        "speech_rates": ("Speech rates", "tokens per second", counted["tokens_per_second"]),
+        "levels": ("Levels (RMS)", "dB of full scale", measured["level_histogram"]),
+        "silence": ("Silence within utterances", "share of 10 ms frames", measured["silence_histogram"]),
+        "clipping": ("Clipping", "share of samples at full scale", measured["clipped_histogram"]),
+    }
+    made = {name: plots.histogram(title, unit, **values) for name, (title, unit, values) in bars.items()}
+    deviation = [variance**0.5 for variance in measured["fbank_variance"]]
+    made["fbank"] = plots.curve("Filter bank: mean and deviation", "bin", measured["fbank_mean"], deviation)
+    return made
+
+
 def main() -> None:
     args = parse_args()
-    utterances = list(manifest.read(args.jsonl_file))
-    if not utterances:
+    total = sum(1 for _ in datadir.raw_lines(args.jsonl_file))
+    if not total:
         raise RecipeError(f"{args.jsonl_file}: no utterances")
-    measured, cmvn = stats.fbank_statistics(utterances, args.sample, args.workers)
-    found = stats.describe(utterances) | {"audio": measured}
+    found = stats.describe(manifest.read(args.jsonl_file))
+    sample = stats.evenly(manifest.read(args.jsonl_file), total, args.sample)
+    found["audio"], cmvn = stats.fbank_statistics(sample, args.workers, args.allow_commands)
     output = Path(args.output_dir)
+    for name, svg in drawn(found).items():
+        with open_atomic(output / f"{name}.svg") as file:
+            file.write(svg)
     with open_atomic(output / "cmvn.ark", "wb") as file:
-        kaldiio.save_ark(file, {"global": cmvn.astype("float32")})
+        kaldiio.save_ark(file, {"global": cmvn})
     write_json(output / "stats.json", found)
-    logger.info("%d utterances, %.2f h, fbank over %d frames", found["utterances"], found["hours"], measured["frames"])
+    frames, unreadable = found["audio"]["frames"], len(found["audio"]["unreadable"])
+    logger.info("%d utterances, %.2f h, fbank over %d frames", found["utterances"], found["hours"], frames)
+    if unreadable:
+        logger.warning("%d utterances of the sample could not be read: see audio.unreadable", unreadable)
+    logger.info("advice by hours: train %s (%s)", " and ".join(found["advice"]["train"]), found["advice"]["why"])
 
 
 if __name__ == "__main__":

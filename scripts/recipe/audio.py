@@ -1,65 +1,60 @@
 """Audio: from what wav.scp says to a waveform of one channel at the model's rate.
 
-A source is a file path, `ark:offset` as kaldiio reads it, or a command that ends in `|`. Whatever is wrong with one
-recording is an `AudioError` with a short reason that the rejects and the decoder's details carry; it never stops a run
-by itself.
+A source is a file path, an http(s) URL, `ark:offset` as kaldiio writes it, or a command that ends in `|`. Whatever is
+wrong with one recording is an `AudioError` with a short reason that the rejects and the decoder's details carry; it
+never stops a run by itself.
 """
 
 import io
+import os
 import re
-import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
+from recipe import fetch, headers
+from recipe.fetch import DEFAULT, Limits, is_command, is_url
+from recipe.headers import AudioError, AudioInfo
+
+__all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "probe", "read", "read_part"]
+
 SAMPLING_RATE = 16000
 # A shorter waveform gives no whole 25 ms frame.
 MIN_SAMPLES = 400
+FULL_SCALE = 0.999  # of 1: a sample from here on counts as clipped
+FLOOR_DB = -100.0
 
-_ARK_OFFSET = re.compile(r"(.+):(\d+)\Z")
-_COMMAND_TIMEOUT = 600  # seconds
-
-
-class AudioError(Exception):
-    """A recording that cannot be used: `reason` is one of a few fixed words, `detail` says what was found."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+_ARK_OFFSET = re.compile(r"(.+):(\d+)\Z", re.DOTALL)
+_BLOCK = 1 << 22  # samples decoded at a time: a damaged header may promise more than there is memory
 
 
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a recording's header says."""
-
-    samples: int  # per channel, at `rate`
-    rate: int  # Hz
-    channels: int
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.rate
+def split_ark(source: str) -> tuple[str, int] | None:
+    """(path, offset) of `ark:offset`, unless a file of that very name exists."""
+    match = _ARK_OFFSET.fullmatch(source)
+    return (match[1], int(match[2])) if match and not os.path.exists(source) else None
 
 
-def is_command(source: str) -> bool:
-    """Whether a wav.scp entry is a shell command (`... |`)."""
-    return source.rstrip().endswith("|")
-
-
-def probe(source: str, allow_commands: bool = False) -> AudioInfo:
-    """Read a recording's header. Costs tens of microseconds for a local file; a command is run to its end."""
-    if is_command(source) or _ARK_OFFSET.fullmatch(source):
-        waveform, rate = _read_all(source, allow_commands)
+def probe(source: str, allow_commands: bool = False, limits: Limits = DEFAULT) -> AudioInfo:
+    """Read a recording's header. Costs some ten microseconds for a local file; a command is run to its end, and a URL
+    is downloaded."""
+    if is_command(source):
+        waveform, rate = _from_memory(fetch.command_output(source, allow_commands, limits), "output of the command")
         return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
-    try:
-        info = soundfile.info(source)
-    except soundfile.LibsndfileError as error:
-        raise _unreadable(source, error) from None
-    return AudioInfo(info.frames, info.samplerate, info.channels)
+    if is_url(source):
+        return headers.probe_file(fetch.download(source, limits))
+    if ark := split_ark(source):
+        try:
+            return headers.probe_file(*ark)
+        except AudioError as error:
+            if error.reason in ("audio-missing", "audio-empty"):
+                raise
+        waveform, rate = _from_ark(*ark)  # not a plain WAV file inside: kaldiio's own container
+        return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
+    return headers.probe_file(source)
 
 
 def read(
@@ -69,67 +64,44 @@ def read(
     end: float | None = None,
     channel: int | str = "average",
     allow_commands: bool = False,
+    limits: Limits = DEFAULT,
 ) -> np.ndarray:
     """Read a recording, or its part from `start` to `end` seconds, as float32 [samples] in -1..1 at `rate` Hz.
 
     `channel` is "average" or the index of one channel from 0. Resampling is soxr's high quality.
     """
-    if is_command(source) or _ARK_OFFSET.fullmatch(source):
-        waveform, found_rate = _read_all(source, allow_commands)
-        last = None if end is None else round(end * found_rate)
-        waveform = waveform[round(start * found_rate) : last]
-    else:
-        waveform, found_rate = _read_file(source, start, end)
-    mono = _one_channel(waveform, channel, source)
-    if found_rate != rate:
-        mono = soxr.resample(mono, found_rate, rate)
+    waveform, found_rate = read_part(source, start, end, allow_commands, limits)
+    mono = one_channel(waveform, channel, source)
+    return resample(mono, found_rate, rate)
+
+
+def read_part(
+    source: str,
+    start: float = 0.0,
+    end: float | None = None,
+    allow_commands: bool = False,
+    limits: Limits = DEFAULT,
+) -> tuple[np.ndarray, int]:
+    """Read a recording, or its part from `start` to `end` seconds, as it is: float32 [samples, channels], rate (Hz)."""
+    if is_command(source):
+        content = fetch.command_output(source, allow_commands, limits)
+        return _part(*_from_memory(content, "output of the command"), start, end)
+    if is_url(source):
+        return _from_file(fetch.download(source, limits), start, end)
+    if ark := split_ark(source):
+        return _part(*_from_ark(*ark), start, end)
+    return _from_file(source, start, end)
+
+
+def resample(mono: np.ndarray, found: int, wanted: int) -> np.ndarray:
+    """float32 [samples] at the wanted rate."""
+    if found != wanted:
+        mono = soxr.resample(mono, found, wanted)
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def _read_file(path: str, start: float, end: float | None) -> tuple[np.ndarray, int]:
-    """Read [samples, channels] and the rate of a file that libsndfile knows."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            if start:
-                file.seek(round(start * file.samplerate))
-            frames = -1 if end is None else round(end * file.samplerate) - file.tell()
-            return file.read(frames, dtype="float32", always_2d=True), file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise _unreadable(path, error) from None
-
-
-def _read_all(source: str, allow_commands: bool) -> tuple[np.ndarray, int]:
-    """Read [samples, channels] and the rate of a command's output or of an ark entry."""
-    if is_command(source):
-        if not allow_commands:
-            raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
-        return _read_command(source.rstrip()[:-1])
-    import kaldiio  # only arks need it
-
-    try:
-        rate, samples = kaldiio.load_mat(source)
-    except FileNotFoundError:
-        raise AudioError("audio-missing", f"no such file: {source}") from None
-    except (ValueError, TypeError, AssertionError, EOFError, OSError) as error:
-        raise AudioError("audio-unreadable", f"{source}: {error}") from None
-    samples = samples if samples.ndim == 2 else samples[:, None]
-    scale = 32768.0 if np.issubdtype(samples.dtype, np.integer) else 1.0
-    return samples.astype(np.float32) / scale, rate
-
-
-def _read_command(command: str) -> tuple[np.ndarray, int]:
-    # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
-    done = subprocess.run(command, shell=True, capture_output=True, timeout=_COMMAND_TIMEOUT, check=False)  # noqa: S602
-    if done.returncode != 0:
-        tail = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
-        raise AudioError("command-failed", f"exit status {done.returncode}: {tail[0]}")
-    try:
-        return soundfile.read(io.BytesIO(done.stdout), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError("audio-unreadable", f"output of command: {error}") from None
-
-
-def _one_channel(waveform: np.ndarray, channel: int | str, source: str) -> np.ndarray:
+def one_channel(waveform: np.ndarray, channel: int | str, source: str = "") -> np.ndarray:
+    """The asked channel of [samples, channels]; a mono recording has only one, whatever is asked."""
     if waveform.shape[1] == 1:
         return waveform[:, 0]
     if channel == "average":
@@ -139,12 +111,98 @@ def _one_channel(waveform: np.ndarray, channel: int | str, source: str) -> np.nd
     return waveform[:, int(channel)]
 
 
-def _unreadable(path: str, error: Exception) -> AudioError:
-    file = Path(path)
-    if not file.exists():
-        return AudioError("audio-missing", f"no such file: {path}")
-    if not file.is_file():
-        return AudioError("audio-unreadable", f"{path}: not a file")
-    if file.stat().st_size == 0:
-        return AudioError("audio-empty", f"{path}: 0 bytes")
-    return AudioError("audio-unreadable", f"{path}: {getattr(error, 'error_string', error)}")
+@dataclass(frozen=True)
+class Levels:
+    """How loud a waveform is."""
+
+    rms_db: float  # dB of full scale, at least FLOOR_DB
+    clipped: float  # share of samples at full scale
+    finite: bool
+
+
+def levels(waveform: np.ndarray) -> Levels:
+    """Measure samples of any shape; what is not finite counts as silent."""
+    finite = bool(np.isfinite(waveform).all())
+    if not waveform.size or not finite:
+        return Levels(FLOOR_DB, 0.0, finite)
+    power = float(np.mean(np.square(waveform, dtype=np.float64)))
+    decibels = max(FLOOR_DB, 10 * np.log10(power)) if power else FLOOR_DB
+    return Levels(float(decibels), float(np.mean(np.abs(waveform) >= FULL_SCALE)), True)
+
+
+def _part(waveform: np.ndarray, rate: int, start: float, end: float | None) -> tuple[np.ndarray, int]:
+    return waveform[round(start * rate) : None if end is None else round(end * rate)], rate
+
+
+def _from_file(path: str, start: float, end: float | None) -> tuple[np.ndarray, int]:
+    if not os.path.isfile(path):
+        headers.probe_file(path)
+        raise AudioError("audio-unreadable", f"{path}: not a file")  # a device or a named pipe would hold up the run
+    try:
+        return _decode(path, start, end)
+    except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:
+        headers.probe_file(path)  # knows missing, empty and shortened files, and says so
+        raise AudioError("audio-unreadable", f"{path}: {getattr(error, 'error_string', error)}") from None
+
+
+def _decode(file: Any, start: float, end: float | None) -> tuple[np.ndarray, int]:
+    """Decode a path or a file object, block by block."""
+    with soundfile.SoundFile(file) as opened:
+        first = round(start * opened.samplerate)
+        left = (opened.frames if end is None else min(opened.frames, round(end * opened.samplerate))) - first
+        if first:
+            opened.seek(min(first, opened.frames))
+        blocks = []
+        while left > 0:
+            block = opened.read(min(left, _BLOCK), dtype="float32", always_2d=True)
+            blocks.append(block)
+            left -= len(block)
+            if len(block) < min(left + len(block), _BLOCK):
+                break
+        empty = np.zeros((0, opened.channels), np.float32)
+        return blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks]), opened.samplerate
+
+
+def _from_memory(content: bytes, what: str) -> tuple[np.ndarray, int]:
+    if not content:
+        raise AudioError("audio-empty", f"{what}: 0 bytes")
+    try:
+        return _decode(io.BytesIO(content), 0.0, None)
+    except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:
+        raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
+
+
+def _from_ark(path: str, offset: int) -> tuple[np.ndarray, int]:
+    """Read one recording of an ark: a WAV or FLAC file inside, or kaldiio's AUDIO container.
+
+    kaldiio would also load pickles and matrices; a pickle runs code and a matrix has no sampling rate, so both are
+    refused here.
+    """
+    what = f"{path}:{offset}"
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            magic = file.read(8)
+            file.seek(offset)
+            if magic[:4] == b"RIFF":
+                return _from_memory(file.read(int.from_bytes(magic[4:8], "little") + 8), what)
+            if magic[:4] == b"fLaC":
+                return _from_memory(file.read(), what)
+            if magic[:5] == b"AUDIO":
+                return _from_kaldiio(file)
+    except FileNotFoundError:
+        raise AudioError("audio-missing", f"no such file: {path}") from None
+    except (OSError, MemoryError, OverflowError) as error:
+        raise AudioError("audio-unreadable", f"{what}: {error}") from None
+    if not magic:
+        raise AudioError("audio-empty", f"{what}: the file ends before this offset")
+    raise AudioError("audio-unreadable", f"{what}: no WAV, FLAC or AUDIO entry of an ark (found {magic[:5]!r})")
+
+
+def _from_kaldiio(file: Any) -> tuple[np.ndarray, int]:
+    import kaldiio.matio  # only such arks need it
+
+    with suppress(soundfile.SoundFileError, ValueError, TypeError, AssertionError, EOFError, RuntimeError):
+        rate, samples = kaldiio.matio.read_kaldi(file)
+        return samples.reshape(len(samples), -1).astype(np.float32), rate
+    raise AudioError("audio-unreadable", f"{file.name}: damaged AUDIO entry of an ark")

@@ -1,18 +1,83 @@
-"""Kaldi data directories: which files there may be, and what an entry of wav.scp refers to."""
+"""Kaldi data directories: which files there may be, their rows, and what an entry of wav.scp refers to."""
 
+import gzip
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from recipe.files import RecipeError
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
-_ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z")
+_ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z", re.DOTALL)
+
+# Tables beside wav.scp that are used where they are, each plain or with gzip.
+OPTIONAL = ("segments", "utt2spk", "utt2lang", "utt2group", "utt2prompt", "utt2hotwords")
+
+
+class Row(NamedTuple):
+    """A line of a table. `value` is bytes where the line is not UTF-8: its entry is rejected, and the run goes on."""
+
+    key: str
+    number: int  # line number from 1
+    value: str | bytes
 
 
 def resolve(source: str, scp_file: str | os.PathLike) -> str:
     """What a wav.scp entry refers to, seen from the working directory: a relative path counts from the folder of
     `scp_file`; URLs, commands and absolute paths stay as they are."""
-    if _URL.match(source) or source.rstrip().endswith("|") or os.path.isabs(source):
+    if source.startswith("/") or _URL.match(source) or source.rstrip().endswith("|") or os.path.isabs(source):
         return source
     ark = _ARK_OFFSET.match(source)
     path, offset = (ark[1], ark[2]) if ark else (source, "")
-    return os.path.normpath(Path(scp_file).parent / path) + offset
+    return os.path.normpath(os.path.join(os.path.dirname(scp_file), path)) + offset
+
+
+def find(folder: str | os.PathLike, name: str) -> str | None:
+    """Path of a table of a data directory, plain or compressed; None if it is not there."""
+    for candidate in (name, f"{name}.gz"):
+        if (path := Path(folder) / candidate).is_file():
+            return str(path)
+    return None
+
+
+def _open(path: str | os.PathLike):
+    try:
+        with open(path, "rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        return gzip.open(path, "rb") if compressed else open(path, "rb")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path}: is a directory, expected a file") from None
+
+
+def raw_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, bytes of the line with its end), blank lines and a byte-order mark left out."""
+    with _open(path) as file:
+        try:
+            for number, raw in enumerate(file, 1):
+                if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+                    raw = raw[3:]
+                if raw.strip():
+                    yield number, raw
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+
+
+def read_rows(path: str | os.PathLike) -> Iterator[Row]:
+    """Yield the rows of a table in file order. Space and tab separate, as in Kaldi; the value may be empty."""
+    for number, raw in raw_lines(path):
+        first, *rest = raw.split(None, 1)
+        value = rest[0].rstrip(b" \t\r\n") if rest else b""
+        try:
+            yield Row(first.decode(), number, value.decode())
+        except UnicodeDecodeError:
+            yield Row(first.decode("utf-8", "backslashreplace"), number, raw)
+
+
+def count_lines(path: str | os.PathLike) -> int:
+    """Lines of a file, blank ones included."""
+    with _open(path) as file:
+        return sum(1 for _ in file)

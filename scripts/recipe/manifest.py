@@ -1,18 +1,20 @@
 """Manifests: one utterance a line, in the published JSONL format with the key and what else is known.
 
 {"messages": [system, user, assistant], "speech_length": 10 ms frames, "text_length": tokens,
- "key": ..., "duration": seconds, "speaker"/"language"/"group": if known, "start"/"end": seconds of a segment}
+ "key": ..., "duration": seconds, "start"/"end": seconds of a segment, "channel": index, if one was chosen,
+ "speaker"/"language"/"group": if known}
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 
 from recipe import prompt as prompts
 from recipe.files import RecipeError, read_json_lines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Utterance:
     """One line of a manifest."""
 
@@ -26,6 +28,7 @@ class Utterance:
     after: str = ""  # text after the audio in the user's message
     start: float = 0.0  # seconds into the recording
     end: float | None = None
+    channel: int | None = None  # of a recording with several; None: their average
     speaker: str | None = None
     language: str | None = None
     group: str | None = None
@@ -45,8 +48,30 @@ class Utterance:
         }
         if self.start or self.end is not None:
             record |= {"start": self.start, "end": self.end}
-        known = {"speaker": self.speaker, "language": self.language, "group": self.group}
+        known = {"channel": self.channel, "speaker": self.speaker, "language": self.language, "group": self.group}
         return record | {name: value for name, value in known.items() if value is not None}
+
+    def fragments(self) -> tuple[str, str]:
+        """The line as JSON in two parts, which `text_length` (known last) joins: the same as json_line(to_json()) at
+        a fifth of its time."""
+        content = quoted(prompts.join_user_content(self.prompt, self.source) + self.after)
+        head = (
+            f'{_HEAD}{content}{_BETWEEN}{quoted(self.text)}}}], "speech_length": {self.speech_length}, "text_length": '
+        )
+        tail = f', "key": {quoted(self.key)}, "duration": {round(self.duration, 4)!r}'
+        if self.start or self.end is not None:
+            tail += f', "start": {self.start!r}, "end": {"null" if self.end is None else repr(self.end)}'
+        if self.channel is not None:
+            tail += f', "channel": {self.channel}'
+        for name, value in (("speaker", self.speaker), ("language", self.language), ("group", self.group)):
+            if value is not None:
+                tail += f', "{name}": {quoted(value)}'
+        return head, tail + "}"
+
+
+_HEAD = f'{{"messages": [{{"role": "system", "content": {quoted(prompts.SYSTEM)}}}, {{"role": "user", "content": '
+_BETWEEN = '}, {"role": "assistant", "content": '
+_ROLES = ["system", "user", "assistant"]
 
 
 def speech_length(seconds: float) -> int:
@@ -57,7 +82,10 @@ def speech_length(seconds: float) -> int:
 def parse(record: dict, where: str) -> Utterance:
     """Make an Utterance of a manifest line; `where` (file:line) begins the message of a RecipeError."""
     try:
+        roles = [message["role"] for message in record["messages"]]
         by_role = {message["role"]: message["content"] for message in record["messages"]}
+        if roles != _ROLES or by_role["system"] != prompts.SYSTEM or not isinstance(by_role["assistant"], str):
+            raise ValueError(f"expected messages of system ({prompts.SYSTEM!r}), user and assistant, found {roles}")
         prompt, source, after = prompts.split_user_content(by_role["user"])
         frames = int(record["speech_length"])
         return Utterance(
@@ -71,6 +99,7 @@ def parse(record: dict, where: str) -> Utterance:
             duration=float(record.get("duration", (frames * 10 + 15) / 1000)),
             start=float(record.get("start") or 0.0),
             end=record.get("end"),
+            channel=record.get("channel"),
             speaker=record.get("speaker"),
             language=record.get("language"),
             group=record.get("group"),

@@ -30,7 +30,14 @@ LANGUAGE_NAMES_ZH = {
     "mt": "马耳他语", "pl": "波兰语", "pt": "葡萄牙语", "ro": "罗马尼亚语", "sk": "斯洛伐克语", "sl": "斯洛文尼亚语",
     "sv": "瑞典语",
 }  # fmt: skip
-LANGUAGE_NAMES_EN = {"zh": "Chinese", "en": "English", "ja": "Japanese", "yue": "Cantonese", "ko": "Korean"}
+LANGUAGE_NAMES_EN = {
+    "zh": "Chinese", "en": "English", "ja": "Japanese", "yue": "Cantonese", "ko": "Korean", "vi": "Vietnamese",
+    "id": "Indonesian", "th": "Thai", "ms": "Malay", "tl": "Filipino", "ar": "Arabic", "hi": "Hindi",
+    "bg": "Bulgarian", "hr": "Croatian", "cs": "Czech", "da": "Danish", "nl": "Dutch", "et": "Estonian",
+    "fi": "Finnish", "el": "Greek", "hu": "Hungarian", "ga": "Irish", "lv": "Latvian", "lt": "Lithuanian",
+    "mt": "Maltese", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sk": "Slovak", "sl": "Slovenian",
+    "sv": "Swedish",
+}  # fmt: skip
 
 HOTWORD_HEADER = (
     "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
@@ -54,11 +61,13 @@ def transcription_prompt(
         into = f"成{LANGUAGE_NAMES_ZH.get(language, language)}" if language else ""
         prompt = f"语音转写{into}{'' if itn else '，不进行文本规整'}："
     if hotwords:
-        header = (
-            "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
-        )
-        prompt = f"{header}热词列表：[{', '.join(hotwords)}]\n{prompt}"
+        prompt = f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}"
     return prompt
+
+
+def split_hotwords(value: str) -> list[str]:
+    """Hotwords as a table or a flag gives them: separated by commas, Chinese ones too."""
+    return [word.strip() for word in re.split("[,，]", value) if word.strip()]
 
 
 @dataclass(frozen=True)

@@ -1,149 +1,252 @@
 """Statistics of a manifest: how much of what there is, and the mean and variance of the fbank bins.
 
 Counts come from the manifest and cover every utterance; levels and fbank statistics need the audio and cover a sample
-of settable size, spread evenly over the manifest. The result is the same for any number of workers.
+of settable size, spread evenly over the manifest. Memory does not grow with the manifest, and the result is the same
+for any number of workers.
 """
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import NamedTuple
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from recipe import audio
 from recipe.audio import AudioError
 from recipe.manifest import Utterance
+from recipe.workers import map_chunks
 
-CHUNK = 50  # utterances summed by one worker at a time; fixed, so that sums are rounded alike for any number of them
-CLIPPED = 0.999  # of full scale
-FLOOR_DB = -100.0
+CHUNK = 50  # utterances that a worker reads at a time
+SILENT_DB = -60.0  # RMS level of an utterance that counts as silent
+SILENT_FRAME_DB = 40.0  # below the loudest 10 ms: silence within an utterance
+_FRAME = 160  # samples, 10 ms
 
 DURATION_EDGES = [0, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120]
 TOKEN_EDGES = [0, 2, 4, 6, 8, 10, 15, 20, 30, 50, 75, 100, 200, 500]
 RATE_EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 40]
 LEVEL_EDGES = [-100, -70, -60, -50, -45, -40, -35, -30, -25, -20, -15, -10, 0]
+SHARE_EDGES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+CLIPPED_EDGES = [0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1]  # the first bin: not clipped
 
 
-def histogram(values: Sequence[float], edges: Sequence[float]) -> dict:
-    """Counts between edges; the last bin holds everything above as well."""
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
-    return {"edges": list(edges), "counts": counts.tolist()}
+def advise(hours: float) -> dict:
+    """What to fine-tune with so many hours of speech, as the authors of the model advise: under 1,000 the adaptor,
+    under 5,000 encoder and adaptor, over 10,000 everything. Between the last two nothing is said; the smaller choice
+    is taken. `freeze` is the setting of that name."""
+    if hours < 1000:
+        trained, frozen, why = ["adaptor"], ["encoder", "llm"], "under 1,000 h: the adaptor"
+    elif hours < 5000:
+        trained, frozen, why = ["encoder", "adaptor"], ["llm"], "under 5,000 h: encoder and adaptor"
+    elif hours <= 10000:
+        trained, frozen = ["encoder", "adaptor"], ["llm"]
+        why = "5,000 to 10,000 h: no published advice; of encoder and adaptor, or everything, the smaller choice"
+    else:
+        trained, frozen, why = ["encoder", "adaptor", "llm"], [], "over 10,000 h: everything"
+    return {"hours": round(hours, 4), "train": trained, "freeze": frozen, "why": why}
 
 
-def summary(values: Sequence[float]) -> dict:
-    """Mean, extremes and quantiles, rounded for reading."""
-    if not len(values):
-        return {}
-    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
-    named = {
-        "mean": np.mean(values),
-        "min": np.min(values),
-        "p5": low,
-        "median": median,
-        "p95": high,
-        "max": np.max(values),
-    }
-    return {name: round(float(value), 4) for name, value in named.items()}
+# --- Distributions ------------------------------------------------------------------------------------------------
 
 
-def describe(utterances: Sequence[Utterance]) -> dict:
+class Distribution:
+    """Values kept to two decimals and counted: exact enough for every quantile, and of bounded size."""
+
+    def __init__(self, edges: Sequence[float]):
+        self._edges = edges
+        self._counts: Counter = Counter()
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        self._counts[round(value * 100)] += 1
+        self._sum += value
+
+    def summary(self) -> dict:
+        """Mean, extremes and quantiles, rounded for reading; empty without values."""
+        total = self._counts.total()
+        if not total:
+            return {}
+        places = sorted(self._counts)
+        named = {"mean": round(self._sum / total, 4), "min": places[0] / 100}
+        named |= {name: self._quantile(places, total * q) for name, q in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))}
+        return named | {"max": places[-1] / 100}
+
+    def _quantile(self, places: list[int], rank: float) -> float:
+        for place in places:
+            rank -= self._counts[place]
+            if rank <= 0:
+                return place / 100
+        return places[-1] / 100
+
+    def histogram(self) -> dict:
+        """Counts between edges; the last bin holds everything above as well."""
+        values = np.array(list(self._counts), dtype=float) / 100
+        weights = np.array(list(self._counts.values()), dtype=float)
+        return histogram(values, self._edges, weights)
+
+
+def histogram(values: Sequence[float], edges: Sequence[float], weights: Sequence[float] | None = None) -> dict:
+    """Counts between edges; the first and last bins hold what lies outside as well."""
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges, weights=weights)
+    return {"edges": list(edges), "counts": [int(count) for count in counts]}
+
+
+class Tally:
+    """Utterances, hours, frames and tokens of a set or of a part of it."""
+
+    __slots__ = ("frames", "seconds", "tokens", "utterances")
+
+    def __init__(self):
+        self.utterances = self.frames = self.tokens = 0
+        self.seconds = 0.0
+
+    def add(self, utterance: Utterance) -> None:
+        self.utterances += 1
+        self.frames += utterance.speech_length
+        self.tokens += utterance.text_length
+        self.seconds += utterance.duration
+
+    def to_json(self) -> dict:
+        return {
+            "utterances": self.utterances,
+            "hours": round(self.seconds / 3600, 4),
+            "frames": self.frames,
+            "tokens": self.tokens,
+            "seconds_per_utterance": round(self.seconds / max(1, self.utterances), 4),
+            "tokens_per_second": round(self.tokens / self.seconds, 4) if self.seconds else 0.0,
+        }
+
+
+_PARTS = ("language", "speaker", "group")
+
+
+def describe(utterances: Iterable[Utterance]) -> dict:
     """Utterances, hours, tokens and their distributions, as a whole and by language, speaker and group."""
-    durations = [u.duration for u in utterances]
-    tokens = [u.text_length for u in utterances]
-    rates = [n / seconds for n, seconds in zip(tokens, durations, strict=True) if seconds > 0]
+    whole = Tally()
+    durations, tokens, rates = Distribution(DURATION_EDGES), Distribution(TOKEN_EDGES), Distribution(RATE_EDGES)
+    parts: dict[str, dict[str, Tally]] = {name: {} for name in _PARTS}
+    for utterance in utterances:
+        whole.add(utterance)
+        durations.add(utterance.duration)
+        tokens.add(utterance.text_length)
+        if utterance.duration > 0:
+            rates.add(utterance.text_length / utterance.duration)
+        for name, found in parts.items():
+            if (value := getattr(utterance, name)) is not None:
+                found.setdefault(value, Tally()).add(utterance)
+    named = {"duration_seconds": durations, "tokens_per_utterance": tokens, "tokens_per_second": rates}
+    counted = whole.to_json()
+    for name in ("seconds_per_utterance", "tokens_per_second"):
+        del counted[name]  # the distributions below say more
     return {
-        **_counts(utterances),
-        "frames": sum(u.speech_length for u in utterances),
-        "duration_seconds": summary(durations),
-        "tokens_per_utterance": summary(tokens),
-        "tokens_per_second": summary(rates),
-        "histograms": {
-            "duration_seconds": histogram(durations, DURATION_EDGES),
-            "tokens_per_utterance": histogram(tokens, TOKEN_EDGES),
-            "tokens_per_second": histogram(rates, RATE_EDGES),
-        },
-        "by_language": _by(utterances, "language"),
-        "by_speaker": _by(utterances, "speaker"),
-        "by_group": _by(utterances, "group"),
+        **counted,
+        **{name: found.summary() for name, found in named.items()},
+        "histograms": {name: found.histogram() for name, found in named.items()},
+        **{f"by_{name}": {value: found[value].to_json() for value in sorted(found)} for name, found in parts.items()},
+        "advice": advise(whole.seconds / 3600),
     }
 
 
-def _counts(utterances: Sequence[Utterance]) -> dict:
-    seconds = sum(u.duration for u in utterances)
-    tokens = sum(u.text_length for u in utterances)
-    return {"utterances": len(utterances), "hours": round(seconds / 3600, 4), "tokens": tokens}
+# --- Audio --------------------------------------------------------------------------------------------------------
 
 
-def _by(utterances: Iterable[Utterance], name: str) -> dict:
-    groups: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        if (value := getattr(utterance, name)) is not None:
-            groups.setdefault(value, []).append(utterance)
-    return {value: _counts(groups[value]) for value in sorted(groups)}
+def evenly(items: Iterable[Utterance], total: int, sample: int) -> Iterator[Utterance]:
+    """At most `sample` of `total` items (0: all), spread evenly."""
+    wanted = min(sample or total, total)
+    for i, item in enumerate(items):
+        if (i + 1) * wanted // total > i * wanted // total:
+            yield item
 
 
-class Sums(NamedTuple):
-    """Sums over a chunk of utterances; `total` and `squares` are [80]."""
+def _measure(rows: list[tuple], allow_commands: bool) -> list[tuple]:
+    """(frames, sums of the bins, sums of their squares, level in dB, clipped share, silent share) of each (key,
+    source, start, end, channel), or (key, error)."""
+    results = []
+    for key, source, start, end, channel in rows:
+        try:
+            where = "average" if channel is None else channel
+            waveform = audio.read(source, start=start, end=end, channel=where, allow_commands=allow_commands)
+            results.append(_sums(waveform))
+        except AudioError as error:
+            results.append((key, str(error)))
+    return results
 
-    frames: int
-    total: np.ndarray
-    squares: np.ndarray
-    levels: list[float]
-    clipped: list[float]
-    failed: list[tuple[str, str]]
 
-
-def measure(utterances: Sequence[Utterance]) -> Sums:
-    """Sum fbank bins, and measure level (dB of full scale, RMS) and share of clipped samples of each utterance."""
+def _sums(waveform: np.ndarray) -> tuple:
     from recipe.fbank import BINS, fbank
 
-    frames, total, squares = 0, np.zeros(BINS), np.zeros(BINS)
-    levels, clipped, failed = [], [], []
-    for utterance in utterances:
-        try:
-            waveform = audio.read(utterance.source, start=utterance.start, end=utterance.end)
-        except AudioError as error:
-            failed.append((utterance.key, str(error)))
-            continue
-        power = float(np.mean(np.square(waveform, dtype=np.float64)))
-        levels.append(max(FLOOR_DB, 10 * np.log10(power)) if power else FLOOR_DB)
-        clipped.append(float(np.mean(np.abs(waveform) >= CLIPPED)))
-        if len(waveform) >= audio.MIN_SAMPLES:
-            bins = fbank(waveform).astype(np.float64)
-            frames += len(bins)
-            total += bins.sum(axis=0)
-            squares += np.square(bins).sum(axis=0)
-    return Sums(frames, total, squares, levels, clipped, failed)
+    levels = audio.levels(waveform)
+    found = np.zeros((0, BINS))
+    if len(waveform) >= audio.MIN_SAMPLES and levels.finite:
+        found = fbank(waveform).astype(np.float64)
+    return (
+        len(found), found.sum(axis=0).tobytes(), np.square(found).sum(axis=0).tobytes(),
+        levels.rms_db, levels.clipped, silent_share(waveform),
+    )  # fmt: skip
 
 
-def fbank_statistics(utterances: Sequence[Utterance], sample: int, workers: int = 1) -> tuple[dict, np.ndarray]:
-    """Statistics of the audio of at most `sample` utterances (0: all), and the Kaldi CMVN matrix [2, 81]: sums and
-    frame count, then sums of squares and 0."""
-    step = max(1, len(utterances) // sample) if sample else 1
-    chosen = list(utterances)[::step][: sample or None]
-    chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(measure, chunks))
-    else:
-        parts = [measure(chunk) for chunk in chunks]
-    frames = sum(part.frames for part in parts)
-    total = sum((part.total for part in parts), np.zeros(80))
-    squares = sum((part.squares for part in parts), np.zeros(80))
+def silent_share(waveform: np.ndarray) -> float:
+    """Share of the 10 ms frames of a 16 kHz waveform that lie SILENT_FRAME_DB under the loudest, or under SILENT_DB."""
+    frames = waveform[: len(waveform) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    if not len(frames) or not np.isfinite(frames).all():
+        return 1.0
+    power = np.square(frames, dtype=np.float64).mean(axis=1)
+    least = max(power.max() * 10 ** (-SILENT_FRAME_DB / 10), 10 ** (SILENT_DB / 10))
+    return float(np.mean(power < least))
+
+
+def fbank_statistics(
+    utterances: Iterable[Utterance], workers: int = 1, allow_commands: bool = False
+) -> tuple[dict, np.ndarray]:
+    """Statistics of the audio of utterances, and the Kaldi CMVN matrix [2, 81]: sums and frame count, then sums of
+    squares and 0."""
+    work = partial(_measure, allow_commands=allow_commands)
+    levels, clipped, silence = Distribution(LEVEL_EDGES), Counter(), Distribution(SHARE_EDGES)
+    frames, read, silent, failed = 0, 0, 0, []
+    total, squares = np.zeros(80), np.zeros(80)
+    for results in map_chunks(work, _rows(utterances), workers, lambda row: (row[0], "decoder-crashed")):
+        for result in results:
+            if len(result) == 2:
+                failed.append({"key": result[0], "error": result[1]})
+                continue
+            read += 1
+            frames += result[0]
+            total += np.frombuffer(result[1])
+            squares += np.frombuffer(result[2])
+            levels.add(result[3])
+            silent += result[3] <= SILENT_DB
+            clipped[_clipped_bin(result[4])] += 1
+            silence.add(result[5])
     mean = total / max(1, frames)
     variance = np.maximum(squares / max(1, frames) - mean**2, 0.0)
-    levels = [level for part in parts for level in part.levels]
-    clipped = [share for part in parts for share in part.clipped]
-    failed = [failure for part in parts for failure in part.failed]
-    cmvn = np.stack([np.append(total, frames), np.append(squares, 0.0)])
     return {
-        "sampled_utterances": len(chosen),
+        "sampled_utterances": read + len(failed),
         "frames": frames,
         "fbank_mean": [round(float(v), 5) for v in mean],
         "fbank_variance": [round(float(v), 5) for v in variance],
-        "level_db": summary(levels),
-        "level_histogram": histogram(levels, LEVEL_EDGES),
-        "clipped_utterances": sum(1 for share in clipped if share > 0),
-        "silent_utterances": sum(1 for level in levels if level <= -60),
-        "unreadable": [{"key": key, "error": error} for key, error in failed],
-    }, cmvn
+        "level_db": levels.summary(),
+        "level_histogram": levels.histogram(),
+        "silence_histogram": silence.histogram(),
+        "clipped_histogram": {
+            "edges": CLIPPED_EDGES,
+            "counts": [clipped[place] for place in range(len(CLIPPED_EDGES) - 1)],
+        },
+        "clipped_utterances": read - clipped[0],
+        "silent_utterances": silent,
+        "unreadable": failed,
+    }, np.stack([np.append(total, frames), np.append(squares, 0.0)])
+
+
+def _clipped_bin(share: float) -> int:
+    return max(0, min(len(CLIPPED_EDGES) - 2, math.floor(math.log10(share)) + 7)) if share >= 1e-6 else 0
+
+
+def _rows(utterances: Iterable[Utterance]) -> Iterator[list[tuple]]:
+    chunk = []
+    for u in utterances:
+        chunk.append((u.key, u.source, u.start, u.end, u.channel))
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

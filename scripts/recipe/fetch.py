@@ -1,0 +1,136 @@
+"""Recordings that are not local files: http(s) URLs, kept in a cache by content, and the output of commands."""
+
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipe.files import open_atomic
+from recipe.headers import AudioError
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_BLOCK = 1 << 20  # bytes read at a time
+CACHE = "exp/cache/audio"  # from the working directory, where all results of a workflow lie
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one recording from elsewhere may cost."""
+
+    timeout: float = 60.0  # seconds for one download or command
+    megabytes: float = 500.0
+    retries: int = 3  # further attempts after a failure that may pass
+    pause: float = 1.0  # seconds before the first of them, doubled each time
+
+
+DEFAULT = Limits()
+
+
+def is_url(source: str) -> bool:
+    return _URL.match(source) is not None
+
+
+def is_command(source: str) -> bool:
+    """Whether a wav.scp entry is a shell command (`... |`)."""
+    return source.rstrip().endswith("|")
+
+
+def download(url: str, limits: Limits = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
+    """Path of a local copy of what `url` holds.
+
+    The copy is called by the SHA-256 of its content, and a small file by that of the URL says which content it had:
+    a URL is fetched once, and the same content is kept once.
+    """
+    cache = Path(cache)
+    known = cache / "urls" / hashlib.sha256(url.encode()).hexdigest()
+    if known.is_file():
+        copy = cache / "content" / known.read_text(encoding="ascii").strip()
+        if copy.is_file():
+            return str(copy)
+    content = _with_retries(url, limits)
+    name = hashlib.sha256(content).hexdigest() + _suffix(url)
+    copy = cache / "content" / name
+    if not copy.is_file():
+        with open_atomic(copy, "wb") as file:
+            file.write(content)
+    with open_atomic(known) as file:
+        file.write(name + "\n")
+    return str(copy)
+
+
+def _suffix(url: str) -> str:
+    match = re.search(r"\.[A-Za-z0-9]{1,5}\Z", url.split("?")[0].split("#")[0])
+    return match[0].lower() if match else ""
+
+
+def _with_retries(url: str, limits: Limits) -> bytes:
+    import urllib.error
+
+    pause = limits.pause
+    for attempt in range(limits.retries + 1):
+        try:
+            return _fetch(url, limits)
+        except urllib.error.HTTPError as error:
+            problem = f"HTTP status {error.code}"
+            if error.code < 500 and error.code not in (408, 425, 429):
+                break
+        except (OSError, ValueError, urllib.error.URLError) as error:
+            problem = str(getattr(error, "reason", None) or error) or type(error).__name__
+            if isinstance(error, ValueError):
+                break
+        if attempt < limits.retries:
+            time.sleep(pause)
+            pause *= 2
+    raise AudioError("url-failed", f"{url}: {problem} (attempt {attempt + 1})")
+
+
+def _fetch(url: str, limits: Limits) -> bytes:
+    import urllib.request
+
+    most = int(limits.megabytes * 1e6)
+    deadline = time.monotonic() + limits.timeout
+    content = bytearray()
+    # is_url let only http and https pass, and redirections of urllib lead to no file.
+    with urllib.request.urlopen(url, timeout=limits.timeout) as response:
+        while block := response.read1(_BLOCK):
+            content += block
+            if len(content) > most:
+                raise AudioError("url-too-large", f"{url}: more than {limits.megabytes:g} MB")
+            if time.monotonic() > deadline:
+                raise AudioError("url-timeout", f"{url}: more than {limits.timeout:g} s")
+        stated = response.headers.get("Content-Length")
+    if stated is not None and stated.isdigit() and int(stated) != len(content):
+        raise OSError(f"connection closed after {len(content)} of {stated} bytes")
+    return bytes(content)
+
+
+def command_output(source: str, allowed: bool, limits: Limits = DEFAULT) -> bytes:
+    """Standard output of a wav.scp entry that is a command. The whole process group ends with the time limit."""
+    import signal
+    import subprocess
+
+    if not allowed:
+        raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
+    # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
+    process = subprocess.Popen(  # noqa: S602
+        source.rstrip()[:-1],
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        output, messages = process.communicate(timeout=limits.timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise AudioError("command-timeout", f"more than {limits.timeout:g} s: {source}") from None
+    if process.returncode != 0:
+        tail = messages.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+        raise AudioError("command-failed", f"exit status {process.returncode}: {tail[0]}")
+    if len(output) > limits.megabytes * 1e6:
+        raise AudioError("command-too-large", f"{len(output)} bytes, at most {limits.megabytes:g} MB: {source}")
+    return output
