@@ -52,11 +52,13 @@ class TransformersEngine:
     """The recipe's own decoding of a model directory."""
 
     def __init__(self, recognizer, beams: int = 1, cuda_graph: bool = False):
+        from recipe import fast_linear
         from recipe.features import FrontEnd
         from recipe.generate import Greedy, beam_search
 
         self._recognizer = recognizer
         self._front_end = FrontEnd(recognizer)
+        fast_linear.use(recognizer.model)
         if beams == 1:
             self._generate = Greedy(recognizer, cuda_graph)
         else:
@@ -114,9 +116,9 @@ class FunasrEngine:
 
     def __init__(self, model_dir: str):
         funasr = _import("funasr")
-        self._model = funasr.AutoModel(model=model_dir, disable_update=True, disable_pbar=True)
         # By default it adds noise to the waveform, other noise each time.
-        self._model.kwargs["frontend"].dither = 0.0
+        front_end = {"dither": 0.0}
+        self._model = funasr.AutoModel(model=model_dir, frontend_conf=front_end, disable_update=True, disable_pbar=True)
         self._tokenizer = self._model.kwargs["tokenizer"]
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> tuple:
@@ -169,6 +171,8 @@ def load(name: str, model_dir: str, beams: int = 1, dtype: str = "auto", cuda_gr
         if dtype == "auto":
             dtype = "bfloat16" if device.type == "cuda" else "float32"
         return TransformersEngine(model.load(model_dir, dtype=getattr(torch, dtype), device=device), beams, cuda_graph)
-    if beams != 1 or dtype != "auto":
-        raise RecipeError(f"engine {name} decodes greedily in its own precision: leave beams at 1 and dtype at auto")
+    if beams != 1 or dtype != "auto" or cuda_graph:
+        raise RecipeError(
+            f"engine {name} decodes greedily in its own way: leave beams at 1, dtype at auto, cuda_graph off"
+        )
     return {"vllm": VllmEngine, "funasr": FunasrEngine}[name](model_dir)

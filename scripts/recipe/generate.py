@@ -110,7 +110,7 @@ class Greedy:
     def __init__(self, recognizer: Recognizer, cuda_graph: bool = False, static: bool = False):
         self._recognizer = recognizer
         self._model = recognizer.model
-        self._end = recognizer.prompts.end_id
+        self.end = recognizer.prompts.end_id  # the token that ends a hypothesis
         self._pad = recognizer.tokenizer.pad_token_id
         self._device = self._model.device
         self._graphs = _Graphs(self._step) if cuda_graph and self._device.type == "cuda" else None
@@ -148,7 +148,7 @@ class Greedy:
     def _cut(self, tokens: list[int], limit: int) -> list[int]:
         """A row's own tokens: up to its end, or to its own limit whatever else was in the batch."""
         tokens = tokens[:limit]
-        return tokens[: tokens.index(self._end) + 1] if self._end in tokens else tokens
+        return tokens[: tokens.index(self.end) + 1] if self.end in tokens else tokens
 
     def _rows(self, rows: int) -> int:
         return _round_up(rows, ROWS_STEP) if self._static else rows
@@ -237,7 +237,7 @@ class Greedy:
         token = self._model.lm_head(hidden).argmax(-1)
         state["tokens"][rows].index_copy_(1, state["count"], token[:, None])
         state["token"][rows] = token
-        state["done"][rows] = done | (token == self._end) | (state["count"] + 1 >= state["limit"][rows])
+        state["done"][rows] = done | (token == self.end) | (state["count"] + 1 >= state["limit"][rows])
 
     def _advance(self, columns: int) -> None:
         """One step; `columns` of the cache will be in use."""
