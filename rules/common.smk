@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe import config as recipe_config
-from recipe import provenance
+from recipe import provenance, recordings
 from recipe.files import RecipeError, read_map
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
@@ -46,6 +47,7 @@ BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
 TESTS = list(SETTINGS["data"]["test"])
 MODES = SETTINGS["score"]["modes"]
+SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
 MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
 
@@ -62,6 +64,8 @@ wildcard_constraints:
     model=one_of(MODELS),
     test=one_of(TESTS),
     mode=one_of(MODES),
+    name=one_of(SETTINGS["transcribe"]),
+    shard="[0-9]+",
 
 
 def script(name):

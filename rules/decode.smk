@@ -1,12 +1,13 @@
-# Every model, the untouched base included, decodes every test set.
+# Every model, the untouched base included, decodes every test set; in parts, if `decode.shards` says so.
 
 
 rule decode:
     input:
         scp=lambda wildcards: data_files("test", wildcards.test)[0],
+        hotwords=lambda wildcards: hotwords_table(wildcards.test),
         # The data stage stops the run on a broken set before time is spent on decoding it.
         manifest=f"{EXP}/data/test/{{test}}.jsonl",
-        model=lambda wildcards: model_files(wildcards.model),
+        model=decoded_model,
     output:
         text=f"{EXP}/decode/{{model}}/{{test}}/text",
         details=f"{EXP}/decode/{{model}}/{{test}}/text.jsonl",
@@ -24,13 +25,82 @@ rule decode:
     params:
         script=script("decode.py"),
         code=code("decode.py"),
-        model=lambda wildcards: model_dir(wildcards.model),
-        prompt=prompt_flags(),
-        settings=SETTINGS["decode"],
-        commands=commands_flag(),
+        source=lambda wildcards, input: f"--scp-file {shlex.quote(str(input.scp))}",
+        model=decoded_model_dir,
+        flags=lambda wildcards, input: decode_flags(input.hotwords),
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
-        "python {params.script:q} --model-dir {params.model:q} --scp-file {input.scp:q} --output-file {output.text:q}"
-        " {params.prompt} --batch-seconds {params.settings[batch_seconds]} --beams {params.settings[beams]}"
-        " --max-tokens-per-second {params.settings[max_tokens_per_second]} --workers {params.settings[workers]}"
-        " {params.commands} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        "python {params.script:q} --model-dir {params.model:q} {params.source} --output-file {output.text:q}"
+        " {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+
+
+if len(SHARDS) > 1:
+
+    # Parts are jobs of their own; what is finished stays when others are interrupted.
+    use rule decode as decode_shard with:
+        output:
+            text=f"{EXP}/decode/{{model}}/{{test}}/shards/{{shard}}",
+            details=f"{EXP}/decode/{{model}}/{{test}}/shards/{{shard}}.jsonl",
+        log:
+            f"{EXP}/logs/decode/{{model}}.{{test}}.{{shard}}.log",
+        benchmark:
+            f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
+        params:
+            script=script("decode.py"),
+            code=code("decode.py"),
+            source=lambda wildcards, input: (
+                f"--scp-file {shlex.quote(str(input.scp))} --shard {wildcards.shard}/{len(SHARDS)}"
+            ),
+            model=decoded_model_dir,
+            flags=lambda wildcards, input: decode_flags(input.hotwords),
+
+    rule decode_gather:
+        input:
+            text=decode_parts(""),
+            details=decode_parts(".jsonl"),
+        output:
+            text=rules.decode.output.text,
+            details=rules.decode.output.details,
+        log:
+            f"{EXP}/logs/decode_gather/{{model}}.{{test}}.log",
+        conda:
+            "../envs/recipe.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        shell:
+            "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q}; }} 2> {log:q}"
+
+    localrules:
+        decode_gather,
+
+    ruleorder: decode_gather > decode
+
+
+# Recordings without references.
+use rule decode as transcribe_set with:
+    input:
+        recordings=lambda wildcards: transcribe_files(wildcards.name),
+        model=decoded_model,
+    output:
+        text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
+        details=f"{EXP}/transcribe/{{model}}/{{name}}/text.jsonl",
+        subtitles=directory(f"{EXP}/transcribe/{{model}}/{{name}}/subtitles"),
+    log:
+        f"{EXP}/logs/transcribe/{{model}}.{{name}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
+    params:
+        script=script("decode.py"),
+        code=code("decode.py"),
+        source=lambda wildcards, output: (
+            f"{transcribe_source(wildcards.name)} --subtitles-dir {shlex.quote(output.subtitles)}"
+        ),
+        model=decoded_model_dir,
+        flags=decode_flags([]),
+
+
+rule transcribe:
+    input:
+        transcribe_outputs(),

@@ -84,6 +84,64 @@ def prompt_flags():
     return f"--wording {prompt['wording']}{language}{'' if prompt['itn'] else ' --no-itn'}"
 
 
+def decoded_model(wildcards):
+    """Files of a model as the decoding engine wants it."""
+    if SETTINGS["decode"]["engine"] == "funasr":
+        return [f"{EXP}/export/{wildcards.model}/{name}" for name in ("model.pt", "config.yaml")]
+    return model_files(wildcards.model)
+
+
+def decoded_model_dir(wildcards):
+    """Directory of a model as the decoding engine wants it."""
+    exported = SETTINGS["decode"]["engine"] == "funasr"
+    return f"{EXP}/export/{wildcards.model}" if exported else model_dir(wildcards.model)
+
+
+def decode_flags(hotwords):
+    """Settings of `decode` as flags of decode.py; `hotwords` is the set's utt2hotwords where it has one."""
+    settings = SETTINGS["decode"]
+    names = ["batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "engine", "workers"]
+    flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in names]
+    flags += [f"--{name.replace('_', '-')}" for name in ("strict", "cuda_graph") if settings[name]]
+    flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
+    flags += [f"--utt2hotwords {shlex.quote(str(hotwords))}"] if hotwords else []
+    return " ".join([prompt_flags(), commands_flag(), *flags])
+
+
+def hotwords_table(test):
+    """A test set's own hotwords, where it has some."""
+    table = Path(data_dir("test", test)) / "utt2hotwords"
+    return [str(table)] if table.is_file() else []
+
+
+def decode_parts(end):
+    """The parts of a decoding, in order; `end` is that of the file's name."""
+    return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in SHARDS]
+
+
+TRANSCRIBED = list(RUNS) or [BASE]  # models that `transcribe` uses
+
+
+def transcribe_outputs():
+    """Texts and subtitles of what has no references."""
+    names = SETTINGS["transcribe"]
+    return [f"{EXP}/transcribe/{model}/{name}/text" for model in TRANSCRIBED for name in names]
+
+
+def transcribe_source(name):
+    """What `transcribe` names, as a flag of decode.py."""
+    source = SETTINGS["transcribe"][name]
+    return f"{'--audio-dir' if Path(source).is_dir() else '--scp-file'} {shlex.quote(source)}"
+
+
+def transcribe_files(name):
+    """The file or, of a folder, the files that `transcribe` names."""
+    source = SETTINGS["transcribe"][name]
+    if not Path(source).exists():
+        raise WorkflowError(f"transcribe.{name}: {source} does not exist")
+    return list(recordings.find(source).values()) if Path(source).is_dir() else source
+
+
 def commands_flag():
     return "--allow-commands" if SETTINGS["data"]["allow_commands"] else ""
 

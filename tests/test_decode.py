@@ -1,97 +1,334 @@
-"""Decoding: the same text alone and in batches, limits and errors said, input order."""
+"""Decoding: the same text alone and in batches, limits and errors said, long recordings whole, input order."""
 
+import itertools
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 from conftest import ROOT, tone
 
-from recipe import decode, model
-from recipe.decode import Limits, Request
+from recipe import audio, decode, model, recordings, segment
+from recipe.audio import AudioError
+from recipe.decode import Limits, Options, Request, join_texts
+from recipe.engines import Instruction, Output, TransformersEngine
 from recipe.features import FrontEnd
+from recipe.generate import Greedy, beam_search, common_prefix
 
 
 def requests(data_dir, count=8):
     lines = [line.split() for line in (data_dir / "wav.scp").read_text().splitlines()][:count]
-    return decode.probe([(key, str(data_dir / source)) for key, source in lines], lambda key: "语音转写：")
+    return decode.probe([(key, str(data_dir / source)) for key, source in lines], lambda key: Instruction())
 
 
-@pytest.mark.parametrize("directory", ["full_model", "low_model"])
-def test_batched_text_is_that_of_one_at_a_time(directory, data_dir, request):
-    recognizer = model.load(request.getfixturevalue(directory))
-    wanted = requests(data_dir)
-    together = decode.decode(recognizer, wanted, batch_seconds=100)
-    alone = [decode.decode(recognizer, [one])[0] for one in wanted]
-    assert together == alone
-    assert len({hypothesis.text for hypothesis in together}) > 1  # the audio makes a difference
-
-
-def test_output_is_in_input_order_whatever_the_batches(full_model, data_dir):
-    recognizer = model.load(full_model)
-    wanted = requests(data_dir)
-    for seconds in (1.0, 5.0, 100.0):
-        assert [h.key for h in decode.decode(recognizer, wanted, batch_seconds=seconds)] == [r.key for r in wanted]
-
-
-def test_a_hypothesis_stopped_at_its_limit_says_so(full_model, data_dir):
-    """A random model hardly ever ends by itself: all reach the limit that goes with their duration."""
-    recognizer = model.load(full_model)
-    wanted = requests(data_dir)
-    for hypothesis, one in zip(decode.decode(recognizer, wanted, limits=Limits(2, 3.0)), wanted, strict=True):
-        assert hypothesis.tokens <= 2 + int(3.0 * one.duration)
-        if hypothesis.ended == "length":
-            assert hypothesis.tokens == 2 + int(3.0 * one.duration)
-
-
-def test_greedy_tokens_are_those_of_a_plain_loop(full_model):
-    """`generate` against argmax step by step over the model's own logits, without a cache."""
-    import torch
-
-    recognizer = model.load(full_model)
-    item = FrontEnd(recognizer).item("u", tone(1.0), "语音转写：")
-    [tokens] = decode.generate(recognizer, [item], [8])
-    ids = list(item.example.input_ids)
-    with torch.inference_mode():
-        for _ in range(8):
-            out = recognizer.model(
-                input_ids=torch.tensor([ids]),
-                input_features=item.features[None],
-                input_features_mask=torch.ones(1, len(item.features), dtype=torch.long),
-            )
-            ids.append(int(out.logits[0, -1].argmax()))
-            if ids[-1] == recognizer.prompts.end_id:
-                break
-    assert tokens == ids[len(item.example.input_ids) :]
-
-
-def test_unreadable_recordings_keep_their_key_and_say_why(full_model, data_dir):
-    recognizer = model.load(full_model)
-    (data_dir / "wav" / "bad.wav").write_bytes(b"no audio")
-    wanted = [
-        *requests(data_dir, 2),
-        Request("gone", "nowhere.wav", "x"),
-        *decode.probe([("bad", str(data_dir / "wav/bad.wav"))], str),
-    ]
-    found = decode.decode(recognizer, wanted)
-    assert [h.ended for h in found][2:] == ["error", "error"]
-    assert "audio-missing" in found[2].error and "audio-unreadable" in found[3].error
-    assert found[2].text == found[3].text == ""
-
-
-def test_command_line_writes_text_and_details_and_counts_errors(full_model, data_dir, tmp_path):
-    with open(data_dir / "wav.scp", "a") as file:
-        file.write("zz-gone wav/gone.wav\n")
-    command = [
-        sys.executable, ROOT / "scripts/decode.py", "--model-dir", full_model, "--scp-file", data_dir / "wav.scp",
-        "--output-file", tmp_path / "hyp" / "text",
+def items_of(recognizer, data_dir, prompts=("语音转写：",)):
+    front_end = FrontEnd(recognizer)
+    return [
+        front_end.item(r.key, audio.read(r.source), prompts[i % len(prompts)])
+        for i, r in enumerate(requests(data_dir))
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1 and "1 ended by error" in done.stderr, done.stderr
-    lines = (tmp_path / "hyp" / "text").read_text().splitlines()
-    assert len(lines) == 9 and lines[-1] == "zz-gone\t"
-    details = [json.loads(line) for line in (tmp_path / "hyp" / "text.jsonl").read_text().splitlines()]
-    assert [d["key"] for d in details] == [line.split("\t")[0] for line in lines]
-    assert details[-1]["ended"] == "error" and details[0]["duration"] == 0.8
-    strict = subprocess.run([*command, "--strict"], capture_output=True, text=True)
-    assert strict.returncode == 2 and "zz-gone" in strict.stderr
+
+
+class Echo:
+    """An engine whose text says how much audio it was given, to the sample."""
+
+    def prepare(self, key, waveform, instruction):
+        return waveform
+
+    def decode(self, prepared, limits):
+        return [Output(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
+
+
+class TestGreedy:
+    @pytest.mark.parametrize("directory", ["full_model", "low_model"])
+    @pytest.mark.parametrize("beams", [1, 3])
+    def test_batched_text_is_that_of_one_at_a_time(self, directory, beams, data_dir, request):
+        engine = TransformersEngine(model.load(request.getfixturevalue(directory)), beams)
+        wanted = requests(data_dir)
+        together = decode.decode(engine, wanted, Options(batch_seconds=100))
+        alone = [decode.decode(engine, [one])[0] for one in wanted]
+        assert together == alone
+        assert len({hypothesis.text for hypothesis in together}) > 1  # the audio makes a difference
+
+    @pytest.mark.parametrize("directory", ["full_model", "low_model"])
+    def test_tokens_are_those_of_transformers_greedy_search(self, directory, data_dir, request):
+        """Different prompts, limits from 1 on, rows that leave the batch, and one object for several batches."""
+        recognizer = model.load(request.getfixturevalue(directory))
+        items = items_of(recognizer, data_dir, ("语音转写：", "语音转写成英文，不进行文本规整：", "Speech: "))
+        limits = [1, 40, 3, 25, 7, 150, 40, 2]
+        wanted = beam_search(recognizer, items, limits, 1)
+        greedy, static = Greedy(recognizer), Greedy(recognizer, static=True)
+        for count in (3, 8, 5):
+            assert greedy(items[:count], limits[:count]) == wanted[:count]
+            assert static(items[:count], limits[:count]) == wanted[:count]
+
+    def test_tokens_are_those_of_a_plain_loop(self, full_model):
+        """Against argmax step by step over the model's own logits, without a cache."""
+        import torch
+
+        recognizer = model.load(full_model)
+        item = FrontEnd(recognizer).item("u", tone(1.0), "语音转写：")
+        [tokens] = decode.generate(recognizer, [item], [8])
+        ids = list(item.example.input_ids)
+        with torch.inference_mode():
+            for _ in range(8):
+                out = recognizer.model(
+                    input_ids=torch.tensor([ids]),
+                    input_features=item.features[None],
+                    input_features_mask=torch.ones(1, len(item.features), dtype=torch.long),
+                )
+                ids.append(int(out.logits[0, -1].argmax()))
+                if ids[-1] == recognizer.prompts.end_id:
+                    break
+        assert tokens == ids[len(item.example.input_ids) :]
+
+    def test_beams_change_with_neither_the_batch_nor_the_limits_of_others(self, low_model, data_dir):
+        recognizer = model.load(low_model)
+        items, limits = items_of(recognizer, data_dir), [3, 20, 9, 14, 5, 20, 2, 11]
+        together = beam_search(recognizer, items, limits, 3)
+        assert together == [
+            beam_search(recognizer, [item], [limit], 3)[0] for item, limit in zip(items, limits, strict=True)
+        ]
+
+    def test_shared_prefix_stops_before_the_audio_and_leaves_something_of_each(self):
+        assert common_prefix([[1, 2, 9, 3], [1, 2, 9, 9, 3]], 9) == 2
+        assert common_prefix([[1, 2, 3], [1, 5, 3]], 9) == 1
+        assert common_prefix([[1, 2], [1, 2, 3]], 9) == 1
+        assert common_prefix([[4], [5]], 9) == 0
+
+
+class TestHypotheses:
+    def test_output_is_in_input_order_whatever_the_batches(self, full_model, data_dir):
+        engine = TransformersEngine(model.load(full_model))
+        wanted = requests(data_dir)
+        found = [decode.decode(engine, wanted, Options(batch_seconds=seconds)) for seconds in (1.0, 5.0, 100.0)]
+        assert [h.key for h in found[0]] == [r.key for r in wanted]
+        assert found[0] == found[1] == found[2]
+
+    def test_reading_in_processes_changes_nothing(self, data_dir):
+        wanted = requests(data_dir)
+        assert decode.decode(Echo(), wanted, Options(workers=2)) == decode.decode(Echo(), wanted)
+
+    def test_a_hypothesis_stopped_at_its_limit_says_so(self, full_model, data_dir):
+        """A random model hardly ever ends by itself: all reach the limit that goes with their duration."""
+        engine = TransformersEngine(model.load(full_model))
+        wanted = requests(data_dir)
+        found = decode.decode(engine, wanted, Options(limits=Limits(2, 3.0)))
+        for hypothesis, one in zip(found, wanted, strict=True):
+            assert hypothesis.tokens <= 2 + int(3.0 * one.duration)
+            if hypothesis.ended == "length":
+                assert hypothesis.tokens == 2 + int(3.0 * one.duration)
+
+    def test_a_loop_is_flagged_and_left_as_it_is(self, data_dir):
+        class Looping(Echo):
+            def decode(self, prepared, limits):
+                return [Output("ab" * 8, (5, 6) * 8, "length"), Output("fine", (1, 2, 3), "eos")]
+
+        looping, fine = decode.decode(Looping(), requests(data_dir, 2))
+        if looping.text == "fine":
+            looping, fine = fine, looping  # the longest is decoded first
+        assert looping.flags == ("looping",) and looping.text == "ab" * 8
+        assert looping.to_json()["flags"] == ["looping"] and "flags" not in fine.to_json()
+        assert "1 looping" in decode.summary([looping, fine])
+
+    def test_unreadable_recordings_keep_their_key_and_say_why(self, data_dir):
+        (data_dir / "wav" / "bad.wav").write_bytes(b"no audio")
+        wanted = [
+            *requests(data_dir, 2),
+            Request("gone", "nowhere.wav", Instruction()),
+            *decode.probe([("bad", str(data_dir / "wav/bad.wav"))], lambda key: Instruction()),
+        ]
+        found = decode.decode(Echo(), wanted)
+        assert [h.ended for h in found] == ["eos", "eos", "error", "error"]
+        assert "audio-missing" in found[2].error and "audio-unreadable" in found[3].error
+        assert found[2].text == found[3].text == ""
+
+    def test_hotwords_language_and_wording_reach_the_prompt(self, data_dir):
+        asked = []
+
+        class Listening(Echo):
+            def prepare(self, key, waveform, instruction):
+                asked.append(instruction.text)
+                return waveform
+
+        instruction = Instruction("zh", "en", False, ("Tom", "espresso"))
+        [request] = requests(data_dir, 1)
+        decode.decode(Listening(), [Request("k", request.source, instruction, request.duration)])
+        assert asked == [instruction.text]
+        assert instruction.text.endswith("热词列表：[Tom, espresso]\n语音转写成英文，不进行文本规整：")
+
+    def test_a_defect_while_reading_stops_decoding(self, data_dir):
+        class Broken(Echo):
+            def prepare(self, key, waveform, instruction):
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            decode.decode(Broken(), requests(data_dir))
+
+    def test_texts_are_joined_as_their_scripts_are_written(self):
+        assert join_texts(["turn on", "", "the light."]) == "turn on the light."
+        assert join_texts(["打开。", "关上"]) == "打开。关上"
+        assert join_texts(["打开", "box"]) == "打开 box"
+        assert join_texts([]) == ""
+
+
+@pytest.fixture
+def long_file(tmp_path):
+    """A minute at 44.1 kHz in stereo."""
+    file = tmp_path / "long.flac"
+    mono = np.concatenate([tone(10.0, seed, 44100) for seed in range(6)])
+    soundfile.write(file, np.stack([mono, mono], 1), 44100)
+    return file
+
+
+class TestLongRecordings:
+    def test_pieces_tile_the_recording(self, long_file):
+        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0))
+        spans = [piece.span for piece in found.pieces]
+        assert spans[0].start == 0.0 and spans[-1].end == request.duration == 60.0
+        assert all(before.end == after.start for before, after in itertools.pairwise(spans))
+        assert max(span.end - span.start for span in spans) <= 8.0
+        samples = sum(int(piece.text) for piece in found.pieces)
+        assert abs(samples - 60 * 16000) <= len(spans)  # each piece is resampled by itself
+        assert found.text == " ".join(piece.text for piece in found.pieces)
+        assert found.tokens == 2 * len(spans)
+        assert found == decode.decode(Echo(), [request], Options(max_seconds=8.0, batch_seconds=10.0))[0]
+
+    def test_times_of_pieces_are_in_the_details(self, long_file):
+        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        record = decode.decode(Echo(), [request], Options(max_seconds=30.0))[0].to_json()
+        assert record["pieces"][0]["start"] == 0.0
+        assert record["pieces"][-1]["end"] == 60.0 and record["ended"] == "eos"
+
+    def test_text_where_the_detector_hears_no_speech_is_flagged(self, tmp_path):
+        soundfile.write(tmp_path / "s.wav", np.zeros(16000 * 10, np.float32), 16000)
+        [request] = decode.probe([("s", str(tmp_path / "s.wav"))], lambda key: Instruction())
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=5.0))
+        assert found.flags == ("text_on_silence",) and found.text
+
+    def test_a_command_is_run_once_and_not_once_a_piece(self, tmp_path, long_file):
+        source = f"echo run >> {tmp_path}/runs; cat {long_file} |"
+        request = Request("long", source, Instruction(), 60.0)
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, allow_commands=True))
+        assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
+
+    def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
+        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        read = audio.read
+
+        def broken(source, start=0.0, end=None, **options):
+            if end is not None and start > 0 and end - start < 20:
+                raise AudioError("audio-unreadable", "lost sync")
+            return read(source, start=start, end=end, **options)
+
+        monkeypatch.setattr(audio, "read", broken)
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=16.0))
+        assert found.ended == "error" and "lost sync" in found.error and found.pieces[1].span.start > 0
+        assert found.text == found.pieces[0].text
+
+
+class TestSegments:
+    def test_cuts_lie_in_the_middle_of_the_longest_silence(self):
+        probabilities = np.ones(1000, np.float32)  # 32 s
+        probabilities[180:190] = 0.0
+        probabilities[200:230] = 0.1
+        first, *_ = segment.cut(probabilities, 32.0, 10.0)
+        assert first.end == 215 * segment.WINDOW_SECONDS and not first.forced
+        assert first.speech == (0.0, 200 * segment.WINDOW_SECONDS)
+
+    def test_without_silence_a_cut_is_forced_and_says_so(self):
+        probabilities = np.full(1000, 0.9, np.float32)
+        probabilities[250] = 0.5
+        spans = segment.cut(probabilities, 32.0, 10.0)
+        assert spans[0].forced and spans[0].end == 250 * segment.WINDOW_SECONDS
+        assert not spans[-1].forced and max(s.end - s.start for s in spans) <= 10.0
+
+    @pytest.mark.parametrize("seconds", [10.001, 10.3, 19.99, 20.0, 123.456])
+    def test_no_piece_is_longer_than_allowed_or_too_short_to_decode(self, seconds):
+        random = np.random.default_rng(int(seconds * 1000))
+        probabilities = random.random(int(np.ceil(seconds / segment.WINDOW_SECONDS))).astype(np.float32)
+        spans = segment.cut(probabilities, seconds, 10.0)
+        lengths = [span.end - span.start for span in spans]
+        assert max(lengths) <= 10.0 and min(lengths) >= 0.4
+        assert spans[0].start == 0 and spans[-1].end == seconds
+        assert all(a.end == b.start for a, b in itertools.pairwise(spans))
+
+    def test_the_detector_finds_bundled_speech_between_silences(self):
+        speech = audio.read(str(next(iter(sorted((ROOT / "data/test/wav").glob("*.flac"))))))
+        silence = np.zeros(3 * 16000, np.float32)
+        probabilities = segment.speech_probabilities([np.concatenate([silence, speech, silence])])
+        ends = [3.0, 3.0 + len(speech) / 16000]
+        found = np.flatnonzero(probabilities > segment.SPEECH) * segment.WINDOW_SECONDS
+        assert abs(found[0] - ends[0]) < 0.5 and abs(found[-1] - ends[1]) < 0.5
+
+    def test_blocks_are_judged_as_one_recording(self):
+        speech = np.concatenate([audio.read(str(f)) for f in sorted((ROOT / "data/test/wav").glob("*.flac"))[:15]])
+        speech = speech[: len(speech) // 2 // 512 * 2 * 512]
+        whole = segment.speech_probabilities([speech]) > segment.SPEECH
+        halves = segment.speech_probabilities(np.split(speech, 2)) > segment.SPEECH
+        assert len(whole) == len(halves) and (whole != halves).mean() < 0.02
+
+    def test_threads_of_the_process_are_left_alone(self):
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            segment.speech_probabilities([np.zeros(1024, np.float32)])
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(threads)
+
+
+class TestCommandLine:
+    def command(self, directory, output, *flags):
+        return [
+            sys.executable, ROOT / "scripts/decode.py", "--model-dir", directory, "--output-file", output, *flags
+        ]  # fmt: skip
+
+    def test_it_writes_text_and_details_and_counts_errors(self, full_model, data_dir, tmp_path):
+        with open(data_dir / "wav.scp", "a") as file:
+            file.write("zz-gone wav/gone.wav\n")
+        (data_dir / "utt2hotwords").write_text("spk0-utt0 Tom, light\n")
+        command = self.command(
+            full_model, tmp_path / "hyp" / "text", "--scp-file", data_dir / "wav.scp", "--utt2hotwords",
+            data_dir / "utt2hotwords", "--subtitles-dir", tmp_path / "subtitles", "--max-seconds", "2",
+            "--threads", "1",
+        )  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and "1 ended by error" in done.stderr, done.stderr
+        lines = (tmp_path / "hyp" / "text").read_text().splitlines()
+        assert len(lines) == 9 and lines[-1] == "zz-gone\t"
+        details = [json.loads(line) for line in (tmp_path / "hyp" / "text.jsonl").read_text().splitlines()]
+        assert [d["key"] for d in details] == [line.split("\t")[0] for line in lines]
+        assert details[-1]["ended"] == "error" and details[0]["duration"] == 0.8
+        assert len(details[7]["pieces"]) == 2
+        assert (tmp_path / "subtitles" / "spk1-utt7.vtt").read_text().startswith("WEBVTT")
+        strict = subprocess.run([*command, "--strict"], capture_output=True, text=True)
+        assert strict.returncode == 2 and "zz-gone" in strict.stderr
+
+    def test_shards_follow_each_other_and_lose_nothing(self):
+        shard = _script().shard
+        entries = list(range(10))
+        for count in (1, 3, 7, 12):
+            parts = [shard(entries, f"{i}/{count}") for i in range(1, count + 1)]
+            assert list(itertools.chain(*parts)) == entries
+
+    def test_recordings_of_a_folder_are_found_with_keys_of_their_paths(self, tmp_path):
+        for name in ("b.wav", "sub dir/a.flac", "b.mp3", "notes.txt"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(b"")
+        assert list(recordings.find(tmp_path)) == ["b.mp3", "b.wav", "sub_dir/a"]
+
+
+def _script():
+    """scripts/decode.py as a module; `decode` alone would name the same as the library's."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("decode_script", ROOT / "scripts/decode.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

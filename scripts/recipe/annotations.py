@@ -5,6 +5,7 @@ import re
 from typing import Any, NamedTuple
 
 from recipe.files import RecipeError, read_json_lines, read_map
+from recipe.loops import loops
 from recipe.wer import fold, mixed_tokens
 
 UNKNOWN = "unknown"
@@ -16,10 +17,6 @@ ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
 FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
 FLAGGED_KEYS = 50
 LISTED_HOTWORDS = 50
-# A loop is a phrase of at most LOOP_PERIOD tokens, said LOOP_TIMES in a row and making at least LOOP_TOKENS.
-LOOP_PERIOD = 30
-LOOP_TIMES = 5
-LOOP_TOKENS = 10
 
 
 class Decoded(NamedTuple):
@@ -68,21 +65,6 @@ def _seconds(value: dict, where: str) -> float | None:
 def duration_name(seconds: float) -> str:
     """The group of a duration; a group starts with its lower end."""
     return DURATION_NAMES[sum(seconds >= end for end in DURATIONS)]
-
-
-def loops(tokens: list[str]) -> bool:
-    """Whether a phrase is repeated as decoders do that have lost their way (see LOOP_PERIOD). Linear in the tokens."""
-    # A loop repeats at least this many tokens, so most texts are dismissed by their number of different tokens.
-    if len(tokens) - len(set(tokens)) < LOOP_TOKENS * (LOOP_TIMES - 1) // LOOP_TIMES:
-        return False
-    for period in range(1, min(LOOP_PERIOD, len(tokens) // LOOP_TIMES) + 1):
-        needed = max(LOOP_TIMES * period, LOOP_TOKENS) - period
-        run = 0
-        for token, before in zip(tokens[period:], tokens, strict=False):
-            run = run + 1 if token == before else 0
-            if run >= needed:
-                return True
-    return False
 
 
 def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | None) -> list[str]:

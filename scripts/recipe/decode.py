@@ -1,33 +1,36 @@
-"""Decoding: audio to text in batches, greedy or with beams, every hypothesis with how it ended."""
+"""Decoding: recordings to hypotheses, in batches of like length, each with how it ended and what is odd about it."""
 
 import logging
+import queue
+import tempfile
+import threading
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import soundfile
 import torch
 from tqdm import tqdm
 
-from recipe import audio, batching
+from recipe import audio, batching, segment, subtitles
 from recipe.audio import AudioError
-from recipe.features import FrontEnd, Item, collate
-from recipe.model import Recognizer
+from recipe.engines import Engine, Instruction, Output
+from recipe.generate import generate
+from recipe.loops import loops
+from recipe.segment import Span
+
+__all__ = ["Hypothesis", "Limits", "Options", "Piece", "Request", "decode", "generate", "probe", "summary"]
 
 logger = logging.getLogger(__name__)
 
 FRAMES_PER_SECOND = 1000 / 60  # stacked frames
-
-
-@dataclass(frozen=True)
-class Request:
-    """One utterance to decode."""
-
-    key: str
-    source: str
-    prompt: str
-    duration: float = 0.0  # seconds, from the header
-    start: float = 0.0
-    end: float | None = None
-    error: AudioError | None = None  # found before decoding
+LOOPING = "looping"
+TEXT_ON_SILENCE = "text_on_silence"
+READ_AHEAD = 2  # batches read while one is decoded
 
 
 @dataclass(frozen=True)
@@ -42,141 +45,305 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How to decode."""
+
+    batch_seconds: float = 240.0  # padded audio a batch
+    max_seconds: float = 30.0  # longer recordings are cut
+    limits: Limits = Limits()
+    channel: int | str = "average"
+    allow_commands: bool = False
+    workers: int = 0  # processes that read audio; 0: a thread
+
+
+@dataclass(frozen=True)
+class Request:
+    """One recording to decode."""
+
+    key: str
+    source: str
+    instruction: Instruction
+    duration: float = 0.0  # seconds, from the header
+    error: AudioError | None = None  # found before decoding
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What was decoded of a part of a recording."""
+
+    span: Span
+    text: str
+    ended: str
+    tokens: int = 0
+    flags: tuple[str, ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> dict:
+        times = {"start": round(self.span.start, 3), "end": round(self.span.end, 3)}
+        record = {**times, "text": self.text, "ended": self.ended, "tokens": self.tokens}
+        if self.span.speech:
+            record["speech"] = [round(second, 3) for second in self.span.speech]
+        if self.span.forced:
+            record["cut_in_speech"] = True
+        return record | _remarks(self)
+
+
+@dataclass(frozen=True)
 class Hypothesis:
-    """What was decoded for a key. `ended` is "eos" (the model stopped), "length" (it was stopped at its limit) or
-    "error" (no audio to decode: `text` is empty and `error` says why)."""
+    """What was decoded for a key.
+
+    `ended` is "eos" (the model stopped), "length" (it was stopped at its limit, at least once) or "error" (not all of
+    the audio could be read; `error` says why). `pieces` are those of a recording that was cut.
+    """
 
     key: str
     text: str
     ended: str
     tokens: int = 0
     duration: float = 0.0
+    flags: tuple[str, ...] = ()
     error: str | None = None
+    pieces: tuple[Piece, ...] = field(default=())
 
     def to_json(self) -> dict:
-        record = {
-            "key": self.key,
-            "text": self.text,
-            "ended": self.ended,
-            "tokens": self.tokens,
-            "duration": round(self.duration, 4),
-        }
-        return record if self.error is None else record | {"error": self.error}
+        record = {"key": self.key, "text": self.text, "ended": self.ended, "tokens": self.tokens}
+        record |= {"duration": round(self.duration, 4)} | _remarks(self)
+        return record | ({"pieces": [piece.to_json() for piece in self.pieces]} if self.pieces else {})
+
+    def cues(self) -> list[subtitles.Cue]:
+        """Subtitles: one a piece, or one in all."""
+        if not self.pieces:
+            return [subtitles.cue(0.0, self.duration, self.text)]
+        return [subtitles.cue(p.span.start, p.span.end, p.text, p.span.speech) for p in self.pieces]
+
+
+def _remarks(decoded: Piece | Hypothesis) -> dict:
+    remarks = {"flags": list(decoded.flags)} if decoded.flags else {}
+    return remarks | ({"error": decoded.error} if decoded.error else {})
 
 
 def probe(
-    entries: Iterable[tuple[str, str]], prompt: Callable[[str], str], allow_commands: bool = False
+    entries: Iterable[tuple[str, str]], instruction: Callable[[str], Instruction], allow_commands: bool = False
 ) -> list[Request]:
     """Read the headers of (key, source) entries; one that cannot be read keeps its error."""
     requests = []
     for key, source in entries:
         try:
-            info = audio.probe(source, allow_commands)
-            short = info.seconds * audio.SAMPLING_RATE < audio.MIN_SAMPLES
-            error = (
-                AudioError("audio-too-short", f"{info.seconds * 1000:.1f} ms, at least 25 needed") if short else None
-            )
-            requests.append(Request(key, source, prompt(key), info.seconds, error=error))
+            seconds = audio.probe(source, allow_commands).seconds
+            short = seconds * audio.SAMPLING_RATE < audio.MIN_SAMPLES
+            error = AudioError("audio-too-short", f"{seconds * 1000:.1f} ms, at least 25 needed") if short else None
+            requests.append(Request(key, source, instruction(key), seconds, error))
         except AudioError as error:
-            requests.append(Request(key, source, prompt(key), error=error))
+            requests.append(Request(key, source, instruction(key), error=error))
     return requests
 
 
-class _Items(torch.utils.data.Dataset):
-    """Reads audio and makes features; what cannot be read comes back as its error."""
+@dataclass(frozen=True)
+class _Job:
+    """A piece that waits to be decoded."""
 
-    def __init__(self, requests: Sequence[Request], front_end: FrontEnd, channel: int | str, allow_commands: bool):
-        self._requests = requests
-        self._front_end = front_end
-        self._options = {"channel": channel, "allow_commands": allow_commands}
+    request: int  # index
+    key: str
+    source: str
+    instruction: Instruction
+    span: Span
+    whole: bool
 
-    def __len__(self) -> int:
-        return len(self._requests)
+    @property
+    def seconds(self) -> float:
+        return self.span.end - self.span.start
 
-    def __getitem__(self, index: int) -> Item | AudioError:
-        request = self._requests[index]
+
+class _Prepared(torch.utils.data.Dataset):
+    """Reads audio and makes it ready for the engine; what cannot be read comes back as its error."""
+
+    def __init__(self, jobs: Sequence[_Job], engine: Engine, options: Options):
+        self._jobs = jobs
+        self._prepare = engine.prepare
+        self._reading = {"channel": options.channel, "allow_commands": options.allow_commands}
+
+    def __getitem__(self, index: int) -> Any:
+        job = self._jobs[index]
+        part = {} if job.whole else {"start": job.span.start, "end": job.span.end}
         try:
-            waveform = audio.read(request.source, start=request.start, end=request.end, **self._options)
+            waveform = audio.read(job.source, **part, **self._reading)
             if len(waveform) < audio.MIN_SAMPLES:
                 raise AudioError("audio-too-short", f"{len(waveform)} samples, at least {audio.MIN_SAMPLES} needed")
-            return self._front_end.item(request.key, waveform, request.prompt)
+            return self._prepare(job.key, waveform, job.instruction)
         except AudioError as error:
             return error
 
 
-@torch.inference_mode()
-def generate(recognizer: Recognizer, items: Sequence[Item], limits: Sequence[int], beams: int = 1) -> list[list[int]]:
-    """New tokens of each item, at most `limits[i]` of them, the end-of-turn token included where it was reached."""
-    model, tokenizer = recognizer.model, recognizer.tokenizer
-    batch = {k: v.to(model.device) for k, v in collate(items, tokenizer.pad_token_id, left=True).items()}
-    embeds, _ = model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
-    end = recognizer.prompts.end_id
-    out = model.generate(
-        inputs_embeds=embeds,
-        attention_mask=batch["attention_mask"],
-        max_new_tokens=max(limits),
-        do_sample=False,
-        num_beams=beams,
-        eos_token_id=end,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    sequences = []
-    for row, limit in zip(out.tolist(), limits, strict=True):
-        # A row's own limit holds whatever else was in its batch.
-        row = row[:limit]
-        if end in row:
-            row = row[: row.index(end) + 1]
-        sequences.append(row)
-    return sequences
-
-
-def _hypothesis(recognizer: Recognizer, request: Request, tokens: list[int]) -> Hypothesis:
-    ended = "eos" if tokens and tokens[-1] == recognizer.prompts.end_id else "length"
-    text = recognizer.tokenizer.decode(tokens, skip_special_tokens=True)
-    # Hypotheses are lines of a table: white space of any kind becomes single spaces.
-    return Hypothesis(request.key, " ".join(text.split()), ended, len(tokens), request.duration)
-
-
 def decode(
-    recognizer: Recognizer,
-    requests: Sequence[Request],
-    batch_seconds: float = 240.0,
-    beams: int = 1,
-    limits: Limits = Limits(),
-    channel: int | str = "average",
-    allow_commands: bool = False,
-    workers: int = 0,
-    progress: bool = False,
+    engine: Engine, requests: Sequence[Request], options: Options = Options(), progress: bool = False
 ) -> list[Hypothesis]:
-    """Decode `requests` in batches of like length and at most `batch_seconds` of padded audio; the hypotheses come in
-    the order of the requests."""
-    results: dict[int, Hypothesis] = {}
-    for index, request in enumerate(requests):
-        if request.error:
-            results[index] = Hypothesis(request.key, "", "error", error=str(request.error))
-    order = sorted((i for i in range(len(requests)) if i not in results), key=lambda i: -requests[i].duration)
-    frames = [int(r.duration * FRAMES_PER_SECOND) + 1 for r in requests]
-    batches = batching.cut(order, frames, int(batch_seconds * FRAMES_PER_SECOND))
+    """Decode `requests`; the hypotheses come in their order, whatever the batches."""
+    failed: dict[int, str] = {i: str(request.error) for i, request in enumerate(requests) if request.error}
+    pieces: dict[int, list[Piece]] = {i: [] for i in range(len(requests))}
+    with tempfile.TemporaryDirectory(prefix="decode-") as folder:
+        jobs = []
+        for index, request in enumerate(requests):
+            if index not in failed:
+                try:
+                    jobs.extend(_jobs(index, request, options, Path(folder)))
+                except AudioError as error:
+                    failed[index] = str(error)
+        for job, piece in _decode_jobs(engine, jobs, options, progress):
+            pieces[job.request].append(piece)
+    return [_join(request, pieces[index], failed.get(index)) for index, request in enumerate(requests)]
+
+
+def _jobs(index: int, request: Request, options: Options, folder: Path) -> list[_Job]:
+    """The pieces of a recording: itself, or where it is cut if it is long."""
+    if request.duration <= options.max_seconds:
+        return [_Job(index, request.key, request.source, request.instruction, Span(0.0, request.duration, None), True)]
+    request = _as_file(request, options, folder / f"{index}.wav")
+    probabilities = segment.speech_probabilities(_blocks(request, options))
+    spans = segment.cut(probabilities, request.duration, options.max_seconds)
+    forced = sum(span.forced for span in spans)
+    logger.info("%s: %.1f s, cut into %d pieces, %d in speech", request.key, request.duration, len(spans), forced)
+    return [_Job(index, request.key, request.source, request.instruction, span, False) for span in spans]
+
+
+def _as_file(request: Request, options: Options, file: Path) -> Request:
+    """A long recording as a file that can be read in parts: a command would run once a part."""
+    if Path(request.source).is_file():
+        return request
+    waveform = audio.read(request.source, channel=options.channel, allow_commands=options.allow_commands)
+    soundfile.write(file, waveform, audio.SAMPLING_RATE, subtype="FLOAT")
+    return replace(request, source=str(file), duration=len(waveform) / audio.SAMPLING_RATE)
+
+
+def _blocks(request: Request, options: Options) -> Iterator[np.ndarray]:
+    """The recording at 16 kHz, block by block."""
+    size = int(segment.BLOCK_SECONDS * audio.SAMPLING_RATE)
+    for number in range(int(-(-request.duration // segment.BLOCK_SECONDS))):
+        start = number * segment.BLOCK_SECONDS
+        block = audio.read(
+            request.source,
+            start=start,
+            end=min(request.duration, start + segment.BLOCK_SECONDS),
+            channel=options.channel,
+        )
+        last = start + segment.BLOCK_SECONDS >= request.duration
+        # Resampling may round: a window is a place in the recording, so blocks have their exact length.
+        yield block if last else np.pad(block[:size], (0, max(0, size - len(block))))
+
+
+def _decode_jobs(
+    engine: Engine, jobs: Sequence[_Job], options: Options, progress: bool
+) -> Iterator[tuple[_Job, Piece]]:
+    """Decode pieces, the longest first, while the next batches are read."""
+    order = sorted(range(len(jobs)), key=lambda i: -jobs[i].seconds)
+    frames = [int(job.seconds * FRAMES_PER_SECOND) + 1 for job in jobs]
+    batches = batching.cut(order, frames, int(options.batch_seconds * FRAMES_PER_SECOND))
     loader = torch.utils.data.DataLoader(
-        _Items(requests, FrontEnd(recognizer), channel, allow_commands),
-        batch_sampler=batches,
-        collate_fn=list,
-        num_workers=workers,
+        _Prepared(jobs, engine, options), batch_sampler=batches, collate_fn=list, num_workers=options.workers
     )
-    with tqdm(total=len(order), desc="decode", unit="utt", disable=not progress) as bar:
-        for batch, items in zip(batches, loader, strict=True):
-            results.update(_decode_batch(recognizer, requests, batch, items, beams, limits))
+    ready = loader if options.workers else _read_ahead(loader)
+    with tqdm(total=len(jobs), desc="decode", unit="piece", disable=not progress) as bar:
+        for batch, prepared in zip(batches, ready, strict=True):
+            yield from _decode_batch(engine, [jobs[i] for i in batch], prepared, options.limits)
             bar.update(len(batch))
-    return [results[i] for i in range(len(requests))]
 
 
-def _decode_batch(recognizer, requests, batch, items, beams, limits) -> Iterator[tuple[int, Hypothesis]]:
-    good = [(i, item) for i, item in zip(batch, items, strict=True) if isinstance(item, Item)]
-    for i, item in zip(batch, items, strict=True):
-        if isinstance(item, AudioError):
-            yield i, Hypothesis(requests[i].key, "", "error", duration=requests[i].duration, error=str(item))
+def _read_ahead(batches: Iterable[list]) -> Iterator[list]:
+    """The same batches, taken in a thread a little ahead of their use."""
+    waiting: queue.Queue = queue.Queue(READ_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                if not put((batch, None)):
+                    return
+            put((None, None))
+        except Exception as error:  # noqa: BLE001 (raised again by the consumer)
+            put((None, error))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        while True:
+            batch, error = waiting.get()
+            if error is not None:
+                raise error
+            if batch is None:
+                return
+            yield batch
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _decode_batch(
+    engine: Engine, jobs: Sequence[_Job], prepared: Sequence[Any], limits: Limits
+) -> Iterator[tuple[_Job, Piece]]:
+    good = []
+    for job, one in zip(jobs, prepared, strict=True):
+        if isinstance(one, AudioError):
+            yield job, Piece(job.span, "", "error", error=str(one))
+        else:
+            good.append((job, one))
     if good:
-        allowed = [limits.tokens(requests[i].duration) for i, _ in good]
-        sequences = generate(recognizer, [item for _, item in good], allowed, beams)
-        for (i, _), tokens in zip(good, sequences, strict=True):
-            yield i, _hypothesis(recognizer, requests[i], tokens)
+        outputs = engine.decode([one for _, one in good], [limits.tokens(job.seconds) for job, _ in good])
+        for (job, _), output in zip(good, outputs, strict=True):
+            yield job, _piece(job, output)
+
+
+def _piece(job: _Job, output: Output) -> Piece:
+    # Hypotheses are lines of a table: white space of any kind becomes single spaces.
+    text = " ".join(output.text.split())
+    flags = [LOOPING] if loops(output.tokens) else []
+    if text and not job.whole and job.span.speech is None:
+        flags.append(TEXT_ON_SILENCE)
+    return Piece(job.span, text, output.ended, len(output.tokens), tuple(flags))
+
+
+def _join(request: Request, pieces: list[Piece], error: str | None) -> Hypothesis:
+    """The hypothesis of a recording from its pieces, which may come in any order."""
+    if error is not None:
+        return Hypothesis(request.key, "", "error", duration=request.duration, error=error)
+    pieces = sorted(pieces, key=lambda piece: piece.span.start)
+    whole = len(pieces) == 1 and pieces[0].span.start == 0.0
+    endings = {piece.ended for piece in pieces}
+    unread = [p.error if whole else f"{p.span.start:.2f}-{p.span.end:.2f} s: {p.error}" for p in pieces if p.error]
+    return Hypothesis(
+        request.key,
+        join_texts([piece.text for piece in pieces]),
+        next(ended for ended in ("error", "length", "eos") if ended in endings),
+        sum(piece.tokens for piece in pieces),
+        request.duration,
+        tuple(sorted({flag for piece in pieces for flag in piece.flags})),
+        "; ".join(unread) or None,
+        () if whole else tuple(pieces),
+    )
+
+
+def join_texts(texts: Sequence[str]) -> str:
+    """Texts one after the other, with a space between them unless both sides are of a script without spaces."""
+    joined = ""
+    for text in filter(None, texts):
+        wide = joined and all(unicodedata.east_asian_width(char) in "WF" for char in (joined[-1], text[0]))
+        joined += text if wide or not joined else f" {text}"
+    return joined
+
+
+def summary(hypotheses: Sequence[Hypothesis]) -> str:
+    """Counts for the log: endings, flags, cut recordings, empty texts."""
+    ended = Counter(hypothesis.ended for hypothesis in hypotheses)
+    counts = [f"{number} ended by {how}" for how, number in sorted(ended.items())]
+    flags = Counter(flag for hypothesis in hypotheses for flag in hypothesis.flags)
+    counts += [f"{number} {flag}" for flag, number in sorted(flags.items())]
+    cut, empty = sum(bool(h.pieces) for h in hypotheses), sum(not h.text for h in hypotheses)
+    counts += [f"{number} {what}" for number, what in ((cut, "cut at silences"), (empty, "without text")) if number]
+    return f"decoded {len(hypotheses)}: {', '.join(counts)}"

@@ -1,0 +1,178 @@
+"""Engines: what turns waveforms into text. Transformers is the default; vLLM and funasr where they are installed.
+
+An engine makes a waveform ready (in a reading thread or process) and decodes a batch of what it made ready. Everything
+else is the same for all of them: reading, cutting of long recordings, batches, flags, output files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from recipe import prompt
+from recipe.audio import SAMPLING_RATE
+from recipe.files import RecipeError
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What the model is asked for, worded as in training (see `prompt.transcription_prompt`)."""
+
+    wording: str = "zh"
+    language: str | None = None
+    itn: bool = True
+    hotwords: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return prompt.transcription_prompt(self.wording, self.language, self.itn, self.hotwords)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One text as an engine gives it. `ended` is "eos" or "length"."""
+
+    text: str
+    tokens: tuple[int, ...]
+    ended: str
+
+
+class Engine(Protocol):
+    """What `decode.decode` needs. `prepare` may run in another thread or process than `decode`."""
+
+    def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> Any:
+        """Make a 16 kHz waveform in -1..1 ready."""
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
+        """Texts of what `prepare` made, each of at most `limits[i]` tokens."""
+
+
+class TransformersEngine:
+    """The recipe's own decoding of a model directory."""
+
+    def __init__(self, recognizer, beams: int = 1, cuda_graph: bool = False):
+        from recipe import fast_linear
+        from recipe.features import FrontEnd
+        from recipe.generate import Greedy, beam_search
+
+        self._recognizer = recognizer
+        self._front_end = FrontEnd(recognizer)
+        fast_linear.use(recognizer.model)
+        if beams == 1:
+            self._generate = Greedy(recognizer, cuda_graph)
+        else:
+            self._generate = lambda items, limits: beam_search(recognizer, items, limits, beams)
+
+    def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction):
+        return self._front_end.item(key, waveform, instruction.text)
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
+        tokenizer, end = self._recognizer.tokenizer, self._recognizer.prompts.end_id
+        return [
+            Output(
+                tokenizer.decode(tokens, skip_special_tokens=True),
+                tuple(tokens),
+                "eos" if tokens and tokens[-1] == end else "length",
+            )
+            for tokens in self._generate(prepared, limits)
+        ]
+
+
+class VllmEngine:
+    """vLLM's own Fun-ASR model (`FunASRForConditionalGeneration`, in releases from 0.17 on), which reads a directory in
+    a layout of its own. It makes features and counts audio tokens by itself."""
+
+    AUDIO = "<|AUDIO|>"
+
+    def __init__(self, model_dir: str):
+        vllm = _import("vllm")
+        # fp16 makes the language model write "!!!!".
+        self._llm = vllm.LLM(model=model_dir, dtype="bfloat16", limit_mm_per_prompt={"audio": 1}, seed=0)
+        self._sampling = vllm.SamplingParams
+
+    def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> dict:
+        turns = (
+            f"<|im_start|>system\n{prompt.SYSTEM}<|im_end|>\n<|im_start|>user\n{instruction.text}{self.AUDIO}<|im_end|>\n"
+            "<|im_start|>assistant\n"
+        )
+        return {"prompt": turns, "multi_modal_data": {"audio": (waveform, SAMPLING_RATE)}}
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
+        sampling = [self._sampling(temperature=0.0, max_tokens=limit) for limit in limits]
+        results = self._llm.generate(list(prepared), sampling, use_tqdm=False)
+        best = [result.outputs[0] for result in results]
+        return [
+            Output(one.text, tuple(one.token_ids), "length" if one.finish_reason == "length" else "eos") for one in best
+        ]
+
+
+class FunasrEngine:
+    """The published toolkit on a toolkit directory (as convert.py writes), one utterance at a time.
+
+    It has the Chinese wording only, and says neither how a text ended nor its tokens: the text is tokenized again, and
+    counts as ended by "length" if it has as many tokens as it was allowed.
+    """
+
+    def __init__(self, model_dir: str):
+        funasr = _import("funasr")
+        # By default it adds noise to the waveform, other noise each time.
+        front_end = {"dither": 0.0}
+        self._model = funasr.AutoModel(model=model_dir, frontend_conf=front_end, disable_update=True, disable_pbar=True)
+        self._tokenizer = self._model.kwargs["tokenizer"]
+
+    def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> tuple:
+        if instruction.wording != "zh":
+            raise RecipeError("engine funasr knows the Chinese wording only: set the prompt's wording to zh")
+        return key, waveform, instruction
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
+        return [self._decode_one(*one, limit) for one, limit in zip(prepared, limits, strict=True)]
+
+    def _decode_one(self, key: str, waveform: np.ndarray, instruction: Instruction, limit: int) -> Output:
+        import torch
+
+        language = prompt.LANGUAGE_NAMES_ZH.get(instruction.language, instruction.language)
+        [result] = self._model.generate(
+            input=[torch.from_numpy(waveform)],
+            key=[key],
+            batch_size=1,
+            hotwords=list(instruction.hotwords),
+            language=language,
+            itn=instruction.itn,
+            max_length=limit,
+        )
+        tokens = tuple(self._tokenizer.encode(result["text"]))
+        return Output(result["text"], tokens, "length" if len(tokens) >= limit else "eos")
+
+
+def _import(name: str):
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RecipeError(
+            f"engine {name}: the package {name} cannot be imported ({error}); install it beside the recipe"
+        ) from None
+
+
+ENGINES = ("transformers", "vllm", "funasr")
+
+
+def load(name: str, model_dir: str, beams: int = 1, dtype: str = "auto", cuda_graph: bool = False) -> Engine:
+    """Load a model into an engine; `dtype` "auto" is bfloat16 on a GPU. RecipeError if it cannot do what is asked."""
+    if name == "transformers":
+        import torch
+
+        from recipe import model
+
+        device = model.best_device()
+        if dtype == "auto":
+            dtype = "bfloat16" if device.type == "cuda" else "float32"
+        return TransformersEngine(model.load(model_dir, dtype=getattr(torch, dtype), device=device), beams, cuda_graph)
+    if beams != 1 or dtype != "auto" or cuda_graph:
+        raise RecipeError(
+            f"engine {name} decodes greedily in its own way: leave beams at 1, dtype at auto, cuda_graph off"
+        )
+    return {"vllm": VllmEngine, "funasr": FunasrEngine}[name](model_dir)

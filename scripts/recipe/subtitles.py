@@ -1,0 +1,57 @@
+"""Subtitles: timed texts as SubRip (.srt) and WebVTT (.vtt) files."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from recipe.files import write_lines
+
+MARGIN = 0.2  # seconds that a subtitle stands before and after the speech
+
+
+class Cue(NamedTuple):
+    """One subtitle: seconds and text."""
+
+    start: float
+    end: float
+    text: str
+
+
+def cue(start: float, end: float, text: str, speech: tuple[float, float] | None = None) -> Cue:
+    """The subtitle of a piece: as long as its speech and a margin, where it is known where that is."""
+    if speech is None:
+        return Cue(start, end, text)
+    return Cue(max(start, speech[0] - MARGIN), min(end, speech[1] + MARGIN), text)
+
+
+def _time(seconds: float, mark: str) -> str:
+    milliseconds = round(seconds * 1000)
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{mark}{rest % 1000:03d}"
+
+
+def srt(cues: Sequence[Cue]) -> list[str]:
+    """Lines of a SubRip file; subtitles without text are left out."""
+    lines = []
+    for number, (start, end, text) in enumerate((c for c in cues if c.text), 1):
+        lines += [str(number), f"{_time(start, ',')} --> {_time(end, ',')}", text, ""]
+    return lines
+
+
+def vtt(cues: Sequence[Cue]) -> list[str]:
+    """Lines of a WebVTT file (W3C), its special characters escaped; subtitles without text are left out."""
+    lines = ["WEBVTT", ""]
+    for start, end, text in (c for c in cues if c.text):
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        lines += [f"{_time(start, '.')} --> {_time(end, '.')}", escaped, ""]
+    return lines
+
+
+def write(folder: str | os.PathLike, key: str, cues: Sequence[Cue]) -> None:
+    """Write KEY.srt and KEY.vtt; characters of the key that do not belong in a file name become `_`."""
+    name = re.sub(r"[/\\\0]", "_", key)
+    write_lines(Path(folder) / f"{name}.srt", srt(cues))
+    write_lines(Path(folder) / f"{name}.vtt", vtt(cues))
