@@ -47,7 +47,7 @@ BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
 TESTS = list(SETTINGS["data"]["test"])
 MODES = SETTINGS["score"]["modes"]
-SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
+DECODE_SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
 MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
 

@@ -1,11 +1,11 @@
 # Data stage: data directory (or JSONL) -> manifest (+ rejects) -> statistics.
 # With data.shards over 1 the lines of a set are checked in as many jobs, and a last one joins what they found.
 
-SHARDS = SETTINGS["data"]["shards"]
+DATA_SHARDS = SETTINGS["data"]["shards"]
 
 
 scattergather:
-    shard=SHARDS,
+    shard=DATA_SHARDS,
 
 
 rule scp2jsonl_shard:
@@ -41,7 +41,7 @@ rule scp2jsonl:
     input:
         tables=lambda wildcards: data_files(wildcards.role, wildcards.set),
         model=base_files(),
-        shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if SHARDS > 1 else [],
+        shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if DATA_SHARDS > 1 else [],
     output:
         jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
         rejects=f"{EXP}/data/{{role}}/{{set}}.rejects.tsv",
@@ -51,7 +51,7 @@ rule scp2jsonl:
         f"{EXP}/benchmarks/scp2jsonl/{{role}}.{{set}}.jsonl"
     conda:
         "../envs/recipe.yaml"
-    threads: SETTINGS["data"]["workers"] if SHARDS == 1 else 1
+    threads: SETTINGS["data"]["workers"] if DATA_SHARDS == 1 else 1
     resources:
         mem_mb=2000,
         runtime=240,
@@ -59,7 +59,7 @@ rule scp2jsonl:
         script=script("scp2jsonl.py"),
         code=code("scp2jsonl.py"),
         source=lambda wildcards, input: (
-            ["--merge", *input.shards] if SHARDS > 1 else data_source(wildcards.role, wildcards.set)
+            ["--merge", *input.shards] if DATA_SHARDS > 1 else data_source(wildcards.role, wildcards.set)
         ),
         tokenizer=lambda wildcards: model_dir(BASE),
         prompt=prompt_flags(),

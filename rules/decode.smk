@@ -34,7 +34,7 @@ rule decode:
         " {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
 
 
-if len(SHARDS) > 1:
+if len(DECODE_SHARDS) > 1:
 
     # Parts are jobs of their own; what is finished stays when others are interrupted.
     use rule decode as decode_shard with:
@@ -49,7 +49,7 @@ if len(SHARDS) > 1:
             script=script("decode.py"),
             code=code("decode.py"),
             source=lambda wildcards, input: (
-                f"--scp-file {shlex.quote(str(input.scp))} --shard {wildcards.shard}/{len(SHARDS)}"
+                f"--scp-file {shlex.quote(str(input.scp))} --shard {wildcards.shard}/{len(DECODE_SHARDS)}"
             ),
             model=decoded_model_dir,
             flags=lambda wildcards, input: decode_flags(input.hotwords),

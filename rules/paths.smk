@@ -53,8 +53,15 @@ def limit_flags():
     """What scp2jsonl.py checks."""
     data = SETTINGS["data"]
     names = (
-        "min_seconds", "max_seconds", "min_tokens_per_second", "max_tokens_per_second", "verify", "silence_db",
-        "max_clipped", "non_nfc", "channel",
+        "min_seconds",
+        "max_seconds",
+        "min_tokens_per_second",
+        "max_tokens_per_second",
+        "verify",
+        "silence_db",
+        "max_clipped",
+        "non_nfc",
+        "channel",
     )
     flags = [f"--{name.replace('_', '-')}={data[name]}" for name in names]
     flags += [f"--fetch-{name}={value}" for name, value in data["fetch"].items()]
@@ -116,7 +123,7 @@ def hotwords_table(test):
 
 def decode_parts(end):
     """The parts of a decoding, in order; `end` is that of the file's name."""
-    return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in SHARDS]
+    return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in DECODE_SHARDS]
 
 
 TRANSCRIBED = list(RUNS) or [BASE]  # models that `transcribe` uses

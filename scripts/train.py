@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--train-jsonl", required=True, nargs="+", help="training manifests")
     parser.add_argument("--train-weights", type=float, nargs="+", default=[], help="how often each is seen in an epoch")
     parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
+    parser.add_argument("--allow-commands", action="store_true", help="run commands that manifests hold")
     parser.add_argument("--model", required=True, help="model directory, or hub id (with --revision)")
     parser.add_argument("--revision", help="revision of a hub model; pin it")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
@@ -39,7 +40,7 @@ def main() -> None:
     chosen = settings.load(args.config)
     recognizer = model.load(args.model, chosen.audio_tokens, revision=args.revision)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
-    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights)
+    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, args.allow_commands)
     train.train(recognizer, chosen, inputs, args.output_dir, state_dir)
 
 

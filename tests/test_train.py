@@ -174,6 +174,13 @@ def test_adapters_are_merged_and_kept_beside_the_model(full_model, manifests, tm
     assert torch.allclose(after[name] - before[name], 8.0 / 4 * b @ a, atol=1e-6)
 
 
+def test_freeze_auto_follows_the_hours_of_speech(full_model, manifests, tmp_path):
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, freeze=("auto",), max_steps=1))
+    before, after = load_file(full_model / "model.safetensors"), weights(tmp_path)
+    changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"multi_modal_projector"}  # a few seconds are under 1,000 hours
+
+
 @pytest.mark.parametrize("changes", [{}, {"freeze": ("llm",)}, {"lora": LORA}])
 def test_a_training_of_no_steps_gives_the_base_model(full_model, manifests, tmp_path, changes):
     run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, max_steps=0, epochs=0.0, **changes))

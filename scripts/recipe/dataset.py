@@ -29,12 +29,14 @@ class Utterances(torch.utils.data.Dataset):
         augment: Augment | None = None,
         weights: Sequence[float] | None = None,
         seed: int = 0,
+        allow_commands: bool = False,
     ):
         self.utterances = utterances
         self._front_end = front_end
         self._augment = augment
         self._weights = None if weights is None or set(weights) == {1.0} else np.asarray(weights)
         self._seed = seed
+        self._allow_commands = allow_commands
         self.frames = [max(1, (u.speech_length + 5) // 6) for u in utterances]
         keep = sum(self.frames) <= self.CACHE_FRAMES and not (augment and augment.changes_audio)
         self._cache: dict[int, Item] | None = {} if keep else None
@@ -69,7 +71,13 @@ class Utterances(torch.utils.data.Dataset):
             return self._cache[index]
         utterance = self.utterances[index]
         try:
-            waveform = audio.read(utterance.source, start=utterance.start, end=utterance.end)
+            waveform = audio.read(
+                utterance.source,
+                start=utterance.start,
+                end=utterance.end,
+                channel="average" if utterance.channel is None else utterance.channel,
+                allow_commands=self._allow_commands,
+            )
         except AudioError as error:
             # The data stage checked this file: if it is gone now, going on would train on other data than was said.
             raise RecipeError(f"utterance {utterance.key}: {error}; run the data stage again") from None

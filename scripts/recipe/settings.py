@@ -59,7 +59,7 @@ class TrainSettings:
 
     seed: int = 1
     audio_tokens: str = "auto"  # auto (the model's own), low_frame_rate or full
-    freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm
+    freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm; or auto: by hours of speech
     lora: LoraSettings | None = None  # adapters instead of the language model's own weights
     ctc_weight: float = 0.0  # of an auxiliary CTC loss on the adaptor's frames; for models from nothing
     epochs: float = 3.0
@@ -90,7 +90,7 @@ class TrainSettings:
         _one_of("precision", self.precision, ("auto", "bf16", "fp32"))
         _one_of("select", self.select, ("cer", "loss", "last"))
         for part in self.freeze:
-            _one_of("freeze", part, PARTS)
+            _one_of("freeze", part, PARTS if len(self.freeze) > 1 else (*PARTS, "auto"))
         if set(self.freeze) == set(PARTS) and not self.lora:
             raise RecipeError("freeze names every part of the model, so nothing would be trained")
         for name in ("learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
@@ -141,6 +141,8 @@ def _checked(key: str, value: Any, default: Any, where: str) -> Any:
         if not isinstance(value, dict) or not all(isinstance(rate, float) and rate > 0 for rate in value.values()):
             raise RecipeError(f"{where}: learning_rates is {value!r}, expected a rate by part")
         return value
+    if key == "freeze" and value == "auto":
+        return ("auto",)
     if isinstance(default, tuple):
         kind = float if default and isinstance(default[0], float) else str
         if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):

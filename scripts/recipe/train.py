@@ -29,6 +29,7 @@ from recipe.files import RecipeError, read_json, sha256, write_json
 from recipe.model import Recognizer
 from recipe.model import load as load_model
 from recipe.settings import TrainSettings
+from recipe.stats import advise
 from recipe.trainer import FRAME_SECONDS, AsrTrainer, Bookkeeping, Collate, without_target
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,13 @@ BUDGET = "budget.json"  # padded frames a batch, where they had to be fewer than
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a run is trained on; `weights` is how often each training manifest is seen in an epoch."""
+    """What a run is trained on; `weights` is how often each training manifest is seen in an epoch, `allow_commands`
+    whether a manifest's commands may be run."""
 
     train: Sequence[str | os.PathLike]
     valid: Sequence[str | os.PathLike]
     weights: Sequence[float] = ()
+    allow_commands: bool = False
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each manifest, and the weights, by name."""
@@ -95,6 +98,7 @@ def _rank() -> int:
 def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output_dir: Path, state_dir: Path) -> dict:
     transformers.set_seed(settings.seed)
     train_set, valid_set = _read_sets(recognizer, settings, inputs)
+    settings = _with_advised_freeze(settings, train_set)
     _set_up_model(recognizer, settings)
     precision = _precision(settings.precision)
     # Made early: on several processes this connects them.
@@ -149,7 +153,18 @@ def _read_sets(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs) 
         if not found:
             raise RecipeError(f"{', '.join(map(str, paths))}: no utterances")
     augment = Augment(settings.augment, settings.seed)
-    return Utterances(utterances, front_end, augment, repeats, settings.seed), Utterances(valid, front_end)
+    commands = inputs.allow_commands
+    train_set = Utterances(utterances, front_end, augment, repeats, settings.seed, commands)
+    return train_set, Utterances(valid, front_end, allow_commands=commands)
+
+
+def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> TrainSettings:
+    """`freeze: auto` as the parts that the published advice leaves alone for so many hours."""
+    if settings.freeze != ("auto",):
+        return settings
+    advice = advise(sum(utterance.duration for utterance in train_set.utterances) / 3600)
+    logger.info("freeze: auto is %s (%s)", advice["freeze"], advice["why"])
+    return dataclasses.replace(settings, freeze=tuple(advice["freeze"]))
 
 
 def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
