@@ -89,7 +89,7 @@ class Set:
 
 
 def bundled_sets() -> list[Set]:
-    """The sets of the bundled corpus: as much audio as fits into its 11.5 MB."""
+    """The sets of the bundled corpus: as much audio as fits into 12 MB."""
     return [
         Set("train", 800, DOMAIN, range(6, 20), TRAIN, 2, TRAIN_BITS),
         Set("valid", 48, DOMAIN, range(4, 6), VALID, 1),

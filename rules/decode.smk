@@ -27,7 +27,7 @@ rule decode:
         code=code("decode.py"),
         source=lambda wildcards, input: f"--scp-file {shlex.quote(str(input.scp))}",
         model=decoded_model_dir,
-        flags=lambda wildcards, input: decode_flags(input.hotwords),
+        flags=lambda wildcards: decode_flags(hotwords_table(wildcards.test)),
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
         "python {params.script:q} --model-dir {params.model:q} {params.source} --output-file {output.text:q}"
@@ -52,7 +52,7 @@ if len(DECODE_SHARDS) > 1:
                 f"--scp-file {shlex.quote(str(input.scp))} --shard {wildcards.shard}/{len(DECODE_SHARDS)}"
             ),
             model=decoded_model_dir,
-            flags=lambda wildcards, input: decode_flags(input.hotwords),
+            flags=lambda wildcards: decode_flags(hotwords_table(wildcards.test)),
 
     rule decode_gather:
         input:

@@ -105,13 +105,18 @@ def decoded_model_dir(wildcards):
 
 
 def decode_flags(hotwords):
-    """Settings of `decode` as flags of decode.py; `hotwords` is the set's utt2hotwords where it has one."""
+    """Settings of `decode` as flags of decode.py; `hotwords` is the set's utt2hotwords where it has one.
+
+    Rules must not hand this an `input`: Snakemake leaves parameters that are made of input files out when it looks for
+    changed settings.
+    """
     settings = SETTINGS["decode"]
     names = ["batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "engine", "workers"]
     flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in names]
     flags += [f"--{name.replace('_', '-')}" for name in ("strict", "cuda_graph") if settings[name]]
     flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
-    flags += [f"--utt2hotwords {shlex.quote(str(hotwords))}"] if hotwords else []
+    flags += [f"--utt2hotwords {shlex.quote(hotwords[0])}"] if hotwords else []
+    flags += [f"--channel {SETTINGS['data']['channel']}"]
     return " ".join([prompt_flags(), commands_flag(), *flags])
 
 

@@ -70,7 +70,7 @@ def project(tmp_path_factory, full_model):
 def change(project, section, key, value):
     """Write another settings file with one value changed; returns its name."""
     settings = yaml.safe_load((project / "settings.yaml").read_text())
-    settings[section][key] = value
+    settings.setdefault(section, {})[key] = value
     (project / "changed.yaml").write_text(yaml.safe_dump(settings))
     return "changed.yaml"
 

@@ -21,8 +21,9 @@ from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_toolkit_directory
 from recipe import toolkit
 from recipe.convert import convert
 from recipe.features import FrontEnd, collate
-from recipe.model import FULL, LOW_FRAME_RATE, Recognizer, audio_token_count, load
+from recipe.model import Recognizer, audio_token_count, load
 from recipe.prompt import SYSTEM, PromptEncoder, join_user_content, transcription_prompt
+from recipe.settings import FULL, LOW_FRAME_RATE
 
 funasr = pytest.importorskip("funasr")
 
