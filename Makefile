@@ -13,6 +13,7 @@ help:
 	@echo "make setup      only the environment, $(VENV)"
 	@echo "make test       set up what tests need, check the style, run the tests"
 	@echo "make lint       style checks alone; make format mends what it can"
+	@echo "make test-parity  compare with the published toolkit, in .venv-parity"
 	@echo "make test-slow  tests that take minutes or much memory"
 	@echo "make clean      remove $(VENV) and exp/"
 
@@ -40,6 +41,16 @@ test: setup-dev lint
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
 
+# Against the published toolkit, in an environment of its own.
+.venv-parity/.setup: requirements-dev.lock requirements-parity.txt
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==//p' requirements.lock)
+	.venv-parity/bin/uv pip install --quiet --python .venv-parity/bin/python -r requirements-dev.lock -r requirements-parity.txt
+	@touch $@
+
+test-parity: .venv-parity/.setup
+	.venv-parity/bin/python -m pytest tests/parity -m "not slow"
+
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
@@ -52,7 +63,7 @@ format: setup-dev
 	$(BIN)/snakefmt Snakefile rules
 
 clean:
-	rm -rf $(VENV) exp
+	rm -rf $(VENV) .venv-parity exp
 
 # The bundled base model from nothing, in two halves; see config/tiny.yaml. Its tokenizer stays as it is, so that the
 # result is the same model (once trained with --text on corpora/pretrain/train/text and data/train/text).

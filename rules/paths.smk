@@ -32,6 +32,12 @@ def data_files(role, name):
     for required in ("wav.scp", "text"):
         if found[required] is None:
             raise WorkflowError(f"data.{role}.{name}: {folder}/{required} does not exist")
+    for table in ("segments", "utt2prompt"):
+        if role == "test" and found[table]:
+            raise WorkflowError(
+                f"data.test.{name}: {found[table]} is there, but decoding reads whole recordings with one instruction; "
+                "cut the recordings, or leave the table out"
+            )
     return [path for path in found.values() if path]
 
 

@@ -11,6 +11,7 @@ A recording that cannot be read has its key with empty text and the error in the
 import argparse
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from recipe.cli import run
@@ -34,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--strict", action="store_true", help="stop at a recording that cannot be read")
     asked = parser.add_argument_group("what the model is asked for")
     asked.add_argument("--wording", choices=("zh", "en"), default="zh", help="language of the instruction")
-    asked.add_argument("--language", help="language to write in, e.g. zh (default: not said)")
+    asked.add_argument("--language", help="language to write in, e.g. zh; utt2lang: of each (default: not said)")
     asked.add_argument("--no-itn", action="store_true", help="ask for spoken words instead of written numbers")
     asked.add_argument("--hotwords", default="", help="words to expect, separated by commas")
     asked.add_argument("--utt2hotwords", help="table key, words: instead of --hotwords for these keys")
@@ -84,15 +85,26 @@ def read_entries(args: argparse.Namespace) -> list[tuple[str, str]]:
     return shard(entries, args.shard)
 
 
+def read_languages(args: argparse.Namespace) -> Callable[[str], str | None]:
+    """The language to ask for by key: one for all, or with `--language utt2lang` that of each recording."""
+    if args.language != "utt2lang":
+        return lambda key: args.language
+    table = Path(args.scp_file).parent / "utt2lang" if args.scp_file else None
+    if table is None or not table.is_file():
+        raise RecipeError(f"--language utt2lang: there is no utt2lang beside {args.scp_file or args.audio_dir}")
+    return read_map(table).get
+
+
 def read_requests(args: argparse.Namespace) -> list:
     from recipe import decode
     from recipe.engines import Instruction
 
     own = {key: words(text) for key, text in read_map(args.utt2hotwords).items()} if args.utt2hotwords else {}
     general = words(args.hotwords)
+    languages = read_languages(args)
     requests = decode.probe(
         read_entries(args),
-        lambda key: Instruction(args.wording, args.language, not args.no_itn, own.get(key, general)),
+        lambda key: Instruction(args.wording, languages(key), not args.no_itn, own.get(key, general)),
         args.allow_commands,
     )
     failed = [request for request in requests if request.error]

@@ -15,6 +15,7 @@ from recipe.audio import AudioError
 from recipe.decode import Limits, Options, Request, join_texts
 from recipe.engines import Instruction, Output, TransformersEngine
 from recipe.features import FrontEnd
+from recipe.files import RecipeError
 from recipe.generate import Greedy, beam_search, common_prefix
 
 
@@ -332,3 +333,20 @@ def _script():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_language_of_each_recording_is_that_of_utt2lang(tmp_path, data_dir):
+    import argparse
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("decode_script", ROOT / "scripts/decode.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    args = argparse.Namespace(language="utt2lang", scp_file=str(data_dir / "wav.scp"), audio_dir=None)
+    with pytest.raises(RecipeError, match="no utt2lang"):
+        script.read_languages(args)
+    (data_dir / "utt2lang").write_text("spk0-utt0 zh\n")
+    languages = script.read_languages(args)
+    assert (languages("spk0-utt0"), languages("spk1-utt1")) == ("zh", None)
+    args.language = "en"
+    assert script.read_languages(args)("spk0-utt0") == "en"

@@ -179,6 +179,13 @@ def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(tmp_path):
     assert changed == {"train.py", "decode.py"}
 
 
+def test_the_page_of_settings_is_that_of_the_schema():
+    sys.path.insert(0, str(ROOT / "docs"))
+    import settings as page
+
+    assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == page.page() + "\n"
+
+
 def test_every_stage_script_explains_itself():
     for script in sorted((ROOT / "scripts").glob("*.py")):
         done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
