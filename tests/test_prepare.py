@@ -127,6 +127,8 @@ def test_same_bytes_for_any_number_of_workers_and_shards(data_dir, full_model, m
     for i in range(50):
         add(data_dir, f"x{i:02}", f"wav/{'none' if i % 7 == 0 else 'spk0-utt0'}.wav", f"set it to {i}")
     monkeypatch.setattr(prepare, "CHUNK", 7)
+    # The tokenizer's threads exist here before workers are forked, and must not be waited for in them.
+    prepare.token_counter(str(full_model), 2)(["set it to 1"] * 1000)
     files = [data_dir / f"out.{end}" for end in ("jsonl", "tsv")]
     outputs = []
     for learned in (False, True):

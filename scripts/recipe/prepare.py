@@ -12,7 +12,9 @@ A shard's result is a `checked` file, one line an entry:
 
 import logging
 import math
+import multiprocessing
 import os
+import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -183,7 +185,9 @@ def _crashed(row: tuple) -> tuple[str, str, str]:
 def token_counter(tokenizer_dir: str, threads: int = 1) -> Callable[[Sequence[str]], list[int]]:
     """A function that counts the tokens of texts with the tokenizer (tokenizer.json) of a model directory."""
     os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
-    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+    # Where the library was in use before this process was forked, its threads are gone and it would wait for them.
+    forked = "tokenizers" in sys.modules and multiprocessing.parent_process() is not None
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 and not forked else "false"
     import tokenizers  # transformers takes seconds to import, and is not needed to count
 
     try:
