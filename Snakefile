@@ -35,5 +35,9 @@ rule data:
         data_outputs(),
 
 
+onstart:
+    hold_lock()
+
+
 onsuccess:
     show_summary()

@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import filelock
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
@@ -87,3 +88,14 @@ def gpus():
         return 0
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
     return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
+
+
+_LOCK = filelock.FileLock(".snakemake/recipe.lock")
+
+
+def hold_lock():
+    """Keep a second snakemake out of this folder until this one ends, however it ends."""
+    try:
+        _LOCK.acquire(blocking=False)
+    except filelock.Timeout:
+        raise WorkflowError("another snakemake is at work in this folder; wait for it or stop it")
