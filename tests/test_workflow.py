@@ -192,6 +192,12 @@ def test_every_stage_script_explains_itself():
         assert done.returncode == 0 and "usage:" in done.stdout, script
 
 
+def test_the_conda_environment_has_the_pins_of_the_lock_file():
+    lock = (ROOT / "requirements.lock").read_text().split()
+    environment = yaml.safe_load((ROOT / "envs/recipe.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == lock
+
+
 def test_lock_files_hold_no_addresses():
     for lock in ROOT.glob("requirements*.lock"):
         assert not re.search(r"://|--index|--find-links", Path(lock).read_text()), lock
