@@ -182,20 +182,23 @@ def join(
     others = {name: Table(path) for name, path in tables.items() if name != "segments"}
     text = Table(text_file, lambda row: unused.add((_TRANSCRIPT, row[1], row[0], "key-without-audio", text_file)))
     entries = _merge(audio, text, others, make_prompt, primary, unused)
+    yield from _part(entries, ordered, primary, shard)
+    if shard[0] == shard[1] - 1:
+        for _, number, key, reason, where in unused:
+            yield Entry(number, key, "", problem=(reason, f"{where}:{number}"))
+
+
+def _part(entries: Iterable[Entry], ordered: bool, path: str, shard: tuple[int, int]) -> Iterator[Entry]:
+    """Of entries that are `ordered` by line or not, those of the shard's share of the lines of `path`, by line."""
     if not ordered:
         sorter = Sorter(itemgetter(0))
         for entry in entries:
             sorter.add(entry)
         entries = map(Entry._make, sorter)
     part, parts = shard
-    lines = datadir.count_lines(primary) if parts > 1 else _END
+    lines = datadir.count_lines(path) if parts > 1 else _END
     first, last = lines * part // parts, lines * (part + 1) // parts
-    for entry in entries:
-        if first < entry[0] <= last:
-            yield entry
-    if part == parts - 1:
-        for _, number, key, reason, where in unused:
-            yield Entry(number, key, "", problem=(reason, f"{where}:{number}"))
+    return (entry for entry in entries if first < entry[0] <= last)
 
 
 def _recordings(scp_file: str) -> tuple[Iterator[tuple], bool]:
@@ -302,15 +305,7 @@ def from_jsonl(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Entry]:
     """The entries of a JSONL file in the published format. A line without `key` is called by file and line."""
     rows, ordered = sorted_rows(lambda: _jsonl_rows(path))
     entries = _unique(rows, path)
-    if not ordered:
-        sorter = Sorter(itemgetter(0))
-        for entry in entries:
-            sorter.add(entry)
-        entries = map(Entry._make, sorter)
-    part, parts = shard
-    lines = datadir.count_lines(path) if parts > 1 else _END
-    first, last = lines * part // parts, lines * (part + 1) // parts
-    return (entry for entry in entries if first < entry.number <= last)
+    return _part(entries, ordered, path, shard)
 
 
 def _jsonl_rows(path: str) -> Iterator[Row]:
