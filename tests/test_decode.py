@@ -17,11 +17,17 @@ from recipe.engines import Instruction, Output, TransformersEngine
 from recipe.features import FrontEnd
 from recipe.files import RecipeError
 from recipe.generate import Greedy, beam_search, common_prefix
+from recipe.join import Entry
 
 
 def requests(data_dir, count=8):
     lines = [line.split() for line in (data_dir / "wav.scp").read_text().splitlines()][:count]
-    return decode.probe([(key, str(data_dir / source)) for key, source in lines], lambda key: Instruction())
+    return probe((key, str(data_dir / source)) for key, source in lines)
+
+
+def probe(sources):
+    """Requests of (key, source) pairs."""
+    return decode.probe(Entry(i, *one, prompt=Instruction().text) for i, one in enumerate(sources))
 
 
 def items_of(recognizer, data_dir, prompts=("语音转写：",)):
@@ -139,26 +145,12 @@ class TestHypotheses:
         wanted = [
             *requests(data_dir, 2),
             Request("gone", "nowhere.wav", Instruction()),
-            *decode.probe([("bad", str(data_dir / "wav/bad.wav"))], lambda key: Instruction()),
+            *probe([("bad", str(data_dir / "wav/bad.wav"))]),
         ]
         found = decode.decode(Echo(), wanted)
         assert [h.ended for h in found] == ["eos", "eos", "error", "error"]
         assert "audio-missing" in found[2].error and "audio-unreadable" in found[3].error
         assert found[2].text == found[3].text == ""
-
-    def test_hotwords_language_and_wording_reach_the_prompt(self, data_dir):
-        asked = []
-
-        class Listening(Echo):
-            def prepare(self, key, waveform, instruction):
-                asked.append(instruction.text)
-                return waveform
-
-        instruction = Instruction("zh", "en", False, ("Tom", "espresso"))
-        [request] = requests(data_dir, 1)
-        decode.decode(Listening(), [Request("k", request.source, instruction, request.duration)])
-        assert asked == [instruction.text]
-        assert instruction.text.endswith("热词列表：[Tom, espresso]\n语音转写成英文，不进行文本规整：")
 
     def test_a_defect_while_reading_stops_decoding(self, data_dir):
         class Broken(Echo):
@@ -186,7 +178,7 @@ def long_file(tmp_path):
 
 class TestLongRecordings:
     def test_pieces_tile_the_recording(self, long_file):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0))
         spans = [piece.span for piece in found.pieces]
         assert spans[0].start == 0.0 and spans[-1].end == request.duration == 60.0
@@ -199,14 +191,14 @@ class TestLongRecordings:
         assert found == decode.decode(Echo(), [request], Options(max_seconds=8.0, batch_seconds=10.0))[0]
 
     def test_times_of_pieces_are_in_the_details(self, long_file):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         record = decode.decode(Echo(), [request], Options(max_seconds=30.0))[0].to_json()
         assert record["pieces"][0]["start"] == 0.0
         assert record["pieces"][-1]["end"] == 60.0 and record["ended"] == "eos"
 
     def test_text_where_the_detector_hears_no_speech_is_flagged(self, tmp_path):
         soundfile.write(tmp_path / "s.wav", np.zeros(16000 * 10, np.float32), 16000)
-        [request] = decode.probe([("s", str(tmp_path / "s.wav"))], lambda key: Instruction())
+        [request] = probe([("s", str(tmp_path / "s.wav"))])
         [found] = decode.decode(Echo(), [request], Options(max_seconds=5.0))
         assert found.flags == ("text_on_silence",) and found.text
 
@@ -217,7 +209,7 @@ class TestLongRecordings:
         assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
 
     def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         read = audio.read
 
         def broken(source, start=0.0, end=None, **options):
@@ -293,11 +285,9 @@ class TestCommandLine:
     def test_it_writes_text_and_details_and_counts_errors(self, full_model, data_dir, tmp_path):
         with open(data_dir / "wav.scp", "a") as file:
             file.write("zz-gone wav/gone.wav\n")
-        (data_dir / "utt2hotwords").write_text("spk0-utt0 Tom, light\n")
         command = self.command(
-            full_model, tmp_path / "hyp" / "text", "--scp-file", data_dir / "wav.scp", "--utt2hotwords",
-            data_dir / "utt2hotwords", "--subtitles-dir", tmp_path / "subtitles", "--max-seconds", "2",
-            "--threads", "1",
+            full_model, tmp_path / "hyp" / "text", "--scp-file", data_dir / "wav.scp",
+            "--subtitles-dir", tmp_path / "subtitles", "--max-seconds", "2", "--threads", "1",
         )  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 1 and "1 ended by error" in done.stderr, done.stderr
@@ -335,18 +325,3 @@ def _script():
     return module
 
 
-def test_the_language_of_each_recording_is_that_of_utt2lang(tmp_path, data_dir):
-    import argparse
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("decode_script", ROOT / "scripts/decode.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    args = argparse.Namespace(language="utt2lang", scp_file=str(data_dir / "wav.scp"), audio_dir=None)
-    with pytest.raises(RecipeError, match="no utt2lang"):
-        script.read_languages(args)
-    (data_dir / "utt2lang").write_text("spk0-utt0 zh\n")
-    languages = script.read_languages(args)
-    assert (languages("spk0-utt0"), languages("spk1-utt1")) == ("zh", None)
-    args.language = "en"
-    assert script.read_languages(args)("spk0-utt0") == "en"

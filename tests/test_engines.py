@@ -6,12 +6,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from recipe import engines
+from recipe import engines, prompt
 from recipe.engines import Instruction, Output
 from recipe.files import RecipeError
 
 WAVE = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
-ASKED = Instruction("zh", "en", False, ("Tom", "espresso"))
+ASKED = Instruction(prompt.transcription_prompt("zh", "en", False, ("Tom", "espresso")))
 
 
 @pytest.fixture
@@ -83,9 +83,12 @@ def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr
     }  # fmt: skip
 
 
-def test_funasr_refuses_a_wording_that_it_does_not_have(funasr):
-    with pytest.raises(RecipeError, match="Chinese wording"):
-        engines.load("funasr", "exported").prepare("u", WAVE, Instruction("en"))
+@pytest.mark.parametrize(
+    "asked", [Instruction("Speech transcription: "), Instruction("请转写："), Instruction(ASKED.text, "谢谢")]
+)
+def test_funasr_refuses_words_that_it_does_not_have(funasr, asked):
+    with pytest.raises(RecipeError, match="u: engine funasr .* Chinese"):
+        engines.load("funasr", "exported").prepare("u", WAVE, asked)
 
 
 @pytest.mark.parametrize("name", ["vllm", "funasr"])
