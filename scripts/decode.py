@@ -3,11 +3,11 @@
 In:  a model directory, and one of: wav.scp (key, recording), with segments, utt2prompt, utt2hotwords and utt2lang (for
      --language utt2lang) where they lie beside it, each plain or with gzip; JSONL in the published format, whose
      prompts are used as they are; a folder of recordings.
-Out: --output-file with `key<TAB>text` in the order of the input, and beside it OUTPUT_FILE.jsonl with the details: number
-     of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence), and the
-     pieces of what is over --max-seconds with their times; with --subtitles-dir, a .srt and a .vtt file a recording.
-Of what cannot be read, the key has empty text and the error is in the JSONL, and the exit status is 1 (with --strict: 2,
-and nothing is written).
+Out: --output-file with `key<TAB>text` in the order of the input, and beside it OUTPUT_FILE.jsonl with the details:
+     number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence), and
+     the pieces of what is over --max-seconds with their times; with --subtitles-dir, a .srt and a .vtt a recording.
+Of what cannot be read, the key has empty text and the error is in the JSONL, and the exit status is 1 (with --strict:
+2, and nothing is written).
 """
 
 import argparse

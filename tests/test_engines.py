@@ -87,7 +87,7 @@ def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr
     "asked", [Instruction("Speech transcription: "), Instruction("请转写："), Instruction(ASKED.text, "谢谢")]
 )
 def test_funasr_refuses_words_that_it_does_not_have(funasr, asked):
-    with pytest.raises(RecipeError, match="u: engine funasr .* Chinese"):
+    with pytest.raises(RecipeError, match=r"u: engine funasr .* Chinese"):
         engines.load("funasr", "exported").prepare("u", WAVE, asked)
 
 

@@ -33,6 +33,8 @@ FRAMES_PER_SECOND = 1000 / 60  # stacked frames
 LOOPING = "looping"
 TEXT_ON_SILENCE = "text_on_silence"
 READ_AHEAD = 2  # batches read while one is decoded
+DAMAGE_SECONDS = 1  # what the detector does not hear around a damaged place, about
+NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 
 @dataclass(frozen=True)
@@ -262,12 +264,24 @@ def _blocks(request: Request, options: Options) -> Iterator[np.ndarray]:
     """The utterance at 16 kHz, block by block."""
     for start in np.arange(0.0, request.duration, segment.BLOCK_SECONDS).tolist():
         end = min(request.duration, start + segment.BLOCK_SECONDS)
-        block = audio.read(
-            request.source, start=request.start + start, end=request.start + end, channel=options.channel
-        )
-        # A window is a place in the recording, so blocks have their exact length: resampling may round.
-        size = round((end - start) * audio.SAMPLING_RATE)
-        yield np.pad(block[:size], (0, max(0, size - len(block))))
+        yield _block(request.source, request.start + start, request.start + end, options.channel)
+
+
+def _block(source: str, start: float, end: float, channel: int | str) -> np.ndarray:
+    """From `start` to `end` seconds, with silence where the recording is damaged: the piece there will say so, and the
+    others are decoded."""
+    # A window is a place in the recording, so blocks have their exact length: resampling may round.
+    size = round((end - start) * audio.SAMPLING_RATE)
+    try:
+        block = audio.read(source, start=start, end=end, channel=channel)[:size]
+    except AudioError as error:
+        if error.reason != "audio-unreadable":
+            raise
+        if end - start < 2 * DAMAGE_SECONDS:
+            return np.zeros(size, np.float32)
+        middle = start + (end - start) // 2
+        block = np.concatenate([_block(source, *part, channel) for part in ((start, middle), (middle, end))])
+    return np.pad(block, (0, max(0, size - len(block))))
 
 
 def _decode_jobs(
@@ -359,6 +373,7 @@ def _join(request: Request, pieces: list[Piece], error: str | None) -> Hypothesi
     whole = len(pieces) == 1
     endings = {piece.ended for piece in pieces}
     unread = [p.error if whole else f"{p.span.start:.2f}-{p.span.end:.2f} s: {p.error}" for p in pieces if p.error]
+    unread[NAMED_ERRORS:] = [f"and {len(unread) - NAMED_ERRORS} other pieces"] if len(unread) > NAMED_ERRORS else []
     return Hypothesis(
         request.key,
         join_texts([piece.text for piece in pieces]),

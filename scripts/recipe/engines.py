@@ -4,6 +4,7 @@ An engine makes a waveform ready (in a reading thread or process) and decodes a 
 else is the same for all of them: reading, cutting of long recordings, batches, flags, output files.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -42,10 +43,17 @@ class Engine(Protocol):
         """Texts of what `prepare` made, each of at most `limits[i]` tokens."""
 
 
+# On a CPU, PyTorch keeps what oneDNN compiled for the last 1024 shapes, in two places. Every batch has shapes of its
+# own: kept, they are 250 MiB an hour of audio. The layers of one batch need a few dozen.
+SHAPES_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+
+
 class TransformersEngine:
     """The recipe's own decoding of a model directory."""
 
     def __init__(self, recognizer, beams: int = 1, cuda_graph: bool = False):
+        for name, number in SHAPES_KEPT.items():
+            os.environ.setdefault(name, number)  # read at the first use of oneDNN
         from recipe import fast_linear
         from recipe.features import FrontEnd
         from recipe.generate import Greedy, beam_search
@@ -104,8 +112,8 @@ class VllmEngine:
 class FunasrEngine:
     """The published toolkit on a toolkit directory (as convert.py writes), one utterance at a time.
 
-    It words the prompts itself, in Chinese only, and says neither how a text ended nor its tokens: the text is tokenized
-    again, and counts as ended by "length" if it has as many tokens as it was allowed.
+    It words the prompts itself, in Chinese only, and says neither how a text ended nor its tokens: the text is
+    tokenized again, and counts as ended by "length" if it has as many tokens as it was allowed.
     """
 
     def __init__(self, model_dir: str):

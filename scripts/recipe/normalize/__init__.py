@@ -50,8 +50,8 @@ def normalize_file(
 ) -> int:
     """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
 
-    Of a file *.jsonl in the published format, the transcripts are normalized; a line that is not in it, or whose key has
-    another line too, has none.
+    Of a file *.jsonl in the published format, the transcripts are normalized; a line in another format, or whose key
+    has another line too, has none.
 
     The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
     not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
