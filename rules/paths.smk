@@ -252,8 +252,8 @@ def report_spec():
             for model in MODELS
             for test in TESTS
         ],
-        # Whole recordings have players in the report.
-        "audio": {test: files[0] for test in TESTS for files in [data_files("test", test)] if len(files) > 1},
+        # Players are found by wav.scp.
+        "audio": {test: data_files("test", test)[0] for test in TESTS if not datadir.is_jsonl(data_dir("test", test))},
     }
 
 

@@ -1,5 +1,6 @@
 """Engines other than transformers: what they are asked for, with the package that they import made up."""
 
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -52,6 +53,13 @@ def funasr(monkeypatch, calls):
     module = ModuleType("funasr")
     module.AutoModel = AutoModel
     monkeypatch.setitem(sys.modules, "funasr", module)
+
+
+def test_memory_for_shapes_is_limited_unless_the_user_says_otherwise(full_model, monkeypatch):
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "1000")
+    engines.load("transformers", full_model)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64" and os.environ["LRU_CACHE_CAPACITY"] == "1000"
 
 
 def test_vllm_gets_the_prompt_of_training_with_the_waveform_and_a_limit_each(vllm, calls):
