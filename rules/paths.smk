@@ -17,34 +17,28 @@ def train_weights():
     return {name: 1.0 if isinstance(entry, str) else entry["weight"] for name, entry in entries}
 
 
-def is_jsonl(path):
-    return str(path).removesuffix(".gz").endswith(".jsonl")
-
-
 def data_files(role, name):
-    """The files of a data directory that a manifest is made of: wav.scp, text, then what else there is."""
+    """The files that a manifest is made of: wav.scp, text, then what else a data directory has; or a JSONL file."""
     folder = data_dir(role, name)
-    if is_jsonl(folder):
-        if role == "test":
-            raise WorkflowError(f"data.test.{name}: {folder} is JSONL; a test set is a folder with wav.scp and text")
+    if datadir.is_jsonl(folder):
         return [folder]
     found = {table: datadir.find(folder, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
     for required in ("wav.scp", "text"):
         if found[required] is None:
             raise WorkflowError(f"data.{role}.{name}: {folder}/{required} does not exist")
-    for table in ("segments", "utt2prompt"):
-        if role == "test" and found[table]:
-            raise WorkflowError(
-                f"data.test.{name}: {found[table]} is there, but decoding reads whole recordings with one instruction; "
-                "cut the recordings, or leave the table out"
-            )
     return [path for path in found.values() if path]
+
+
+def reference_file(test):
+    """The transcripts of a test set: text, or its JSONL."""
+    files = data_files("test", test)
+    return files[0] if datadir.is_jsonl(files[0]) else files[1]
 
 
 def data_source(role, name):
     """Flags of scp2jsonl.py that say what a set is made of."""
     files = data_files(role, name)
-    if is_jsonl(files[0]):
+    if datadir.is_jsonl(files[0]):
         return ["--input-jsonl", files[0]]
     return ["--scp-file", files[0], "--transcript-file", files[1]]
 
@@ -110,26 +104,37 @@ def decoded_model_dir(wildcards):
     return f"{EXP}/export/{wildcards.model}" if exported else model_dir(wildcards.model)
 
 
-def decode_flags(hotwords):
-    """Settings of `decode` as flags of decode.py; `hotwords` is the set's utt2hotwords where it has one.
-
-    Rules must not hand this an `input`: Snakemake leaves parameters that are made of input files out when it looks for
-    changed settings.
-    """
+def decode_flags():
+    """Settings of `decode` as flags of decode.py."""
     settings = SETTINGS["decode"]
     names = ["batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "engine", "workers"]
     flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in names]
     flags += [f"--{name.replace('_', '-')}" for name in ("strict", "cuda_graph") if settings[name]]
     flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
-    flags += [f"--utt2hotwords {shlex.quote(hotwords[0])}"] if hotwords else []
     flags += [f"--channel {SETTINGS['data']['channel']}"]
     return " ".join([prompt_flags(), commands_flag(), *flags])
 
 
-def hotwords_table(test):
-    """A test set's own hotwords, where it has some."""
-    table = Path(data_dir("test", test)) / "utt2hotwords"
-    return [str(table)] if table.is_file() else []
+def decode_files(source):
+    """The files that decode.py reads of a data directory, wav.scp, JSONL file or folder of recordings; wav.scp first."""
+    if Path(source).is_dir():
+        scp = datadir.find(source, "wav.scp")
+        if scp is None:
+            return list(recordings.find(source).values())
+        source = scp
+    if datadir.is_jsonl(source):
+        return [source]
+    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang"]).values()]
+
+
+def decode_source(source):
+    """The same as a flag of decode.py. Rules must not make it of an `input`: Snakemake leaves parameters that are made
+    of input files out when it looks for changed settings."""
+    if datadir.is_jsonl(source):
+        return f"--input-jsonl {shlex.quote(source)}"
+    if Path(source).is_dir() and datadir.find(source, "wav.scp") is None:
+        return f"--audio-dir {shlex.quote(source)}"
+    return f"--scp-file {shlex.quote(decode_files(source)[0])}"
 
 
 def decode_parts(end):
@@ -147,17 +152,11 @@ def transcribe_outputs():
 
 
 def transcribe_source(name):
-    """What `transcribe` names, as a flag of decode.py."""
-    source = SETTINGS["transcribe"][name]
-    return f"{'--audio-dir' if Path(source).is_dir() else '--scp-file'} {shlex.quote(source)}"
-
-
-def transcribe_files(name):
-    """The file or, of a folder, the files that `transcribe` names."""
+    """What `transcribe` names."""
     source = SETTINGS["transcribe"][name]
     if not Path(source).exists():
         raise WorkflowError(f"transcribe.{name}: {source} does not exist")
-    return list(recordings.find(source).values()) if Path(source).is_dir() else source
+    return source
 
 
 def commands_flag():
@@ -182,8 +181,10 @@ def manifests(role):
 
 
 def decode_outputs():
-    """Hypotheses of every model on every test set."""
-    return [f"{EXP}/decode/{model}/{test}/text{end}" for model in MODELS for test in TESTS for end in ("", ".jsonl")]
+    """Hypotheses of every model on every test set, and of its parts where there are some."""
+    names = ["text", *(f"shards/{part}" for part in DECODE_SHARDS if len(DECODE_SHARDS) > 1)]
+    names += [f"{name}.jsonl" for name in names]
+    return [f"{EXP}/decode/{model}/{test}/{name}" for model in MODELS for test in TESTS for name in names]
 
 
 SCORE_FILES = ["cer.txt", "score.json", "utterances.jsonl"]
@@ -202,9 +203,13 @@ def score_outputs():
 
 
 def speaker_flags(test):
-    """Tables of the test set that the score is broken down by."""
-    present = {Path(file).name: file for file in data_files("test", test)}
-    return {name: file for name, file in present.items() if name.startswith("utt2")}
+    """What the score of a test set is broken down by: a flag of compute_wer.py and its table; JSONL has all in one."""
+    folder = data_dir("test", test)
+    if datadir.is_jsonl(folder):
+        return dict.fromkeys(("utt2spk", "utt2lang", "utt2group"), folder)
+    flags = {"utt2spk": "utt2spk", "utt2lang": "utt2lang", "utt2group": "utt2group", "hotwords": "utt2hotwords"}
+    found = {flag: datadir.find(folder, table) for flag, table in flags.items()}
+    return {flag: table for flag, table in found.items() if table}
 
 
 def report_spec():
@@ -247,7 +252,8 @@ def report_spec():
             for model in MODELS
             for test in TESTS
         ],
-        "audio": {test: data_files("test", test)[0] for test in TESTS},
+        # Players are found by wav.scp.
+        "audio": {test: data_files("test", test)[0] for test in TESTS if not datadir.is_jsonl(data_dir("test", test))},
     }
 
 

@@ -3,7 +3,7 @@
 
 rule normalize_reference:
     input:
-        lambda wildcards: data_files("test", wildcards.test)[1],
+        lambda wildcards: reference_file(wildcards.test),
     output:
         f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
     log:

@@ -1,6 +1,7 @@
 """Normalize a file of transcripts for scoring.
 
-In:  lines `key text` (space or tab between them), UTF-8.
+In:  lines `key text` (space or tab between them), UTF-8; or the transcripts of a *.jsonl (*.jsonl.gz) in the published
+     format.
 Out: lines `key<TAB>text` in the same order, tokens separated by single spaces.
 
 `compatible` agrees with the published normalizer; `faithful` makes two spellings of the same content equal and never

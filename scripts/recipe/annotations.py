@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any, NamedTuple
 
+from recipe import datadir, join
 from recipe.files import RecipeError, read_json_lines, read_map
 from recipe.loops import loops
 from recipe.wer import fold, mixed_tokens
@@ -52,6 +53,15 @@ def read_durations(path: str) -> dict[str, float]:
         if seconds is not None and isinstance(value.get("key"), str):
             durations[value["key"]] = seconds
     return durations
+
+
+def read_labels(path: str | None, field: str) -> dict[str, str] | None:
+    """A property of utterances by key: from a Kaldi table, or from *.jsonl in the published format its `field` (see
+    join.Entry). None where nothing is known of any."""
+    if path is None or not datadir.is_jsonl(path):
+        return read_map(path) if path else None
+    values = ((entry.key, getattr(entry, field)) for entry in join.from_jsonl(path) if entry.problem is None)
+    return {key: str(value) for key, value in values if value is not None} or None
 
 
 def _seconds(value: dict, where: str) -> float | None:

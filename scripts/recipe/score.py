@@ -25,8 +25,9 @@ from recipe.annotations import (
     flags_of,
     read_details,
     read_durations,
+    read_labels,
 )
-from recipe.files import RecipeError, json_line, open_atomic, read_map, sha256, write_json
+from recipe.files import RecipeError, json_line, open_atomic, sha256, write_json
 from recipe.significance import MatchedPairs, Units, difference, rate_interval
 from recipe.wer import (
     Cached,
@@ -252,7 +253,7 @@ class Details:
 
     def __init__(self, inputs: Inputs, settings: Settings):
         self.settings = settings
-        speakers = read_map(inputs.utt2spk) if inputs.utt2spk else None
+        speakers = read_labels(inputs.utt2spk, "speaker")
         # One speaker cannot be resampled: then it is done by utterance.
         self.speakers = speakers if speakers and len(set(speakers.values())) > 1 else {}
         self.decoded = read_details(inputs.hyp_jsonl) if inputs.hyp_jsonl else {}
@@ -261,9 +262,9 @@ class Details:
         durations = {key: duration_name(value) for key, value in seconds.items()} if seconds else None
         self.tallies = {name: Tally() for name in RATES}
         self.groups = {
-            "by_language": Groups(read_map(inputs.utt2lang) if inputs.utt2lang else None),
+            "by_language": Groups(read_labels(inputs.utt2lang, "language")),
             "by_speaker": Groups(speakers),
-            "by_group": Groups(read_map(inputs.utt2group) if inputs.utt2group else None),
+            "by_group": Groups(read_labels(inputs.utt2group, "group")),
             "by_duration": Groups(durations, DURATION_NAMES),
         }
         self.hotwords = Hotwords(inputs.hotwords, settings.remove_tags) if inputs.hotwords else None

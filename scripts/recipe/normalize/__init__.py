@@ -6,11 +6,13 @@
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from recipe import datadir, join
 from recipe.files import RecipeError, open_atomic, read_lines
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
@@ -48,6 +50,9 @@ def normalize_file(
 ) -> int:
     """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
 
+    Of a file *.jsonl in the published format, the transcripts are normalized; a line in another format, or whose key
+    has another line too, has none.
+
     The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
     not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
     """
@@ -69,7 +74,11 @@ def normalize_file(
 
 
 def _batches(source: str | os.PathLike) -> Iterator[list[_Line]]:
-    lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
+    if datadir.is_jsonl(source):
+        entries = (entry for entry in join.from_jsonl(os.fspath(source)) if entry.problem is None)
+        lines = ((entry.number, entry.key, re.sub("[\r\n]", " ", entry.text)) for entry in entries)
+    else:
+        lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
     while batch := list(itertools.islice(lines, _BATCH)):
         yield batch
 
