@@ -24,7 +24,7 @@ MAX_SECONDS = 120.0  # the encoder has positions for 122.9 s
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-dir", required=True, help="model directory (as train.py writes, or a hub id)")
+    parser.add_argument("--model-dir", required=True, help="model directory, as train.py and convert.py write")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--scp-file", help="wav.scp; relative paths count from its folder")
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
