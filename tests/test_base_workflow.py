@@ -62,9 +62,7 @@ def test_nothing_is_converted_twice_and_a_deleted_file_converts_again(project):
     ("settings", "message"),
     [
         ({"base": "organization/name"}, "has to be pinned"),
-        ({"base": "organization/name", "revision": "main"}, "has to be pinned"),
         ({"base": "./nowhere"}, "./nowhere: no such directory"),
-        ({"base": "data"}, "neither config.yaml"),
     ],
 )
 def test_a_base_model_that_cannot_be_is_refused_before_anything_runs(project, settings, message):

@@ -64,7 +64,7 @@ class TestSources:
     def test_the_constant_is_transformers_own(self):
         from transformers import FunAsrNanoConfig
 
-        assert model_dir.MODEL_TYPE == FunAsrNanoConfig.model_type
+        assert FunAsrNanoConfig.model_type == model_dir.MODEL_TYPE
 
 
 class TestWithoutNetwork:
@@ -147,46 +147,37 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 class TestWithNetwork:
-    @pytest.fixture
-    def fetched(self, tmp_path):
-        """A function that runs convert.py on a model of a hub that serves `tmp_path/repository`."""
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(Hub, tmp_path / "repository")
-        )
+    @pytest.fixture(autouse=True)
+    def repository(self, tmp_path, monkeypatch):
+        """The folder that the hub serves."""
+        folder = tmp_path / "repository"
+        folder.mkdir()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Hub, folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        environment = os.environ | {
-            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-            "NO_PROXY": "127.0.0.1",
-        }
-
-        def run(name: str):
-            command = [sys.executable, ROOT / "scripts/convert.py", "--to", "hf", name, "--revision", COMMIT]
-            return subprocess.run([*command, tmp_path / "hf"], capture_output=True, text=True, env=environment)
-
-        yield run
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
+        template = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        yield folder
         server.shutdown()
         server.server_close()
 
-    def test_a_repository_of_the_toolkit_is_downloaded_and_converted(self, fetched, tmp_path):
-        repository = tmp_path / "repository"
+    def test_a_repository_of_the_toolkit_is_downloaded_and_converted(self, repository, tmp_path):
         write_toolkit_directory(repository)
         (repository / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [zh, ja]\n---\nA model\n")
         (repository / "example").mkdir()
         (repository / "example" / "zh.mp3").write_bytes(b"sound")
-        done = fetched(NAME)
-        assert done.returncode == 0, done.stderr
+        convert(NAME, tmp_path / "hf", "hf", revision=COMMIT)
         assert model.load(tmp_path / "hf").audio_tokens == "low_frame_rate"
         origin = read_json(tmp_path / "hf" / "recipe.json")["converted_from"]
         assert (origin["source"], origin["revision"]) == (NAME, COMMIT)
         assert origin["files"]["model.pt"] == sha256(repository / "model.pt")
         card = (tmp_path / "hf" / "README.md").read_text()
         assert f"license: apache-2.0\nlanguage:\n- zh\n- ja\nbase_model: {NAME}\n" in card
-        assert not list((tmp_path / "home").rglob("zh.mp3"))
+        assert not list((tmp_path / "cache").rglob("zh.mp3"))
 
-    def test_a_repository_that_is_not_there_is_named(self, fetched, tmp_path):
-        (tmp_path / "repository").mkdir()
-        done = fetched("organization/another")
-        assert done.returncode == 2
-        assert "organization/another: the hub has no such model at revision 0123" in done.stderr
+    def test_a_repository_that_is_not_there_is_named(self):
+        with pytest.raises(RecipeError, match="organization/another: the hub has no such model at revision 0123"):
+            hub.fetch("organization/another", COMMIT)

@@ -93,7 +93,7 @@ def write(directory: str | os.PathLike, kind: str, facts: dict, inherited: dict)
 
 
 def _about(facts: dict) -> list[str]:
-    trained = "settings" in facts
+    trained = "selected_steps" in facts
     eighth = facts["audio_tokens"] == LOW_FRAME_RATE
     lines = [
         f"# Fun-ASR-Nano{', fine-tuned' if facts.get('base') else ', trained from nothing' if trained else ''}",
@@ -134,7 +134,7 @@ def _training(facts: dict) -> list[str]:
             for data in facts["sets"]
         ]
         lines += _table(["used for", "set", "utterances", "hours", "weight"], rows)
-    if "settings" in facts:
+    if "selected_steps" in facts:
         lines += ["", "## Training", "", *_how(facts)]
         defaults = _flat(json.loads(json.dumps(dataclasses.asdict(TrainSettings()))))
         own = _flat(json.loads(json.dumps(facts["settings"])))

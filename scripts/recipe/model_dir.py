@@ -94,7 +94,7 @@ def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:
             )
         return directory_kind(source)
     if not _HUB_NAME.fullmatch(source):
-        raise RecipeError(f"{source}: no such directory (nor the name of a model of the hub, organization/name)")
+        raise RecipeError(f"{source}: no such directory")
     if not revision or not _COMMIT.fullmatch(revision):
         raise RecipeError(
             f"{source}: no such directory. As a model of the hub it has to be pinned, because repositories change: set "
