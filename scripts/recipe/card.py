@@ -1,6 +1,6 @@
 """The model card: README.md of a model directory, made of what recipe.json says. The same facts give the same bytes.
 
-Its head is for the hub: license and languages as the base model's own card has them, and which model that is.
+Its head is for the hub; license, languages and base model are taken from the card of the model it was made from.
 """
 
 import dataclasses
@@ -93,10 +93,9 @@ def write(directory: str | os.PathLike, kind: str, facts: dict, inherited: dict)
 
 
 def _about(facts: dict) -> list[str]:
-    trained = "selected_steps" in facts
     eighth = facts["audio_tokens"] == LOW_FRAME_RATE
     lines = [
-        f"# Fun-ASR-Nano{', fine-tuned' if facts.get('base') else ', trained from nothing' if trained else ''}",
+        f"# Fun-ASR-Nano{', fine-tuned' if facts.get('base') else ''}",
         "",
         "Speech recognition: an encoder and an adaptor turn audio into embeddings, from which a language model writes",
         f"the transcript. {RECIPE_FILE} holds what this card says, and more, with the hashes of all files.",
@@ -181,7 +180,8 @@ def _use_hf(facts: dict) -> list[str]:
         *("```python", *code.splitlines(), "```", ""),
         *("With the recipe, in batches, of any length, with hotwords and subtitles:", ""),
         *("```sh", "python scripts/decode.py --model-dir . --scp-file wav.scp --output-file text", "```", ""),
-        *("For funasr and what builds on it:", ""),
+        "`--wording`, `--language` and `--no-itn` choose the instruction, which should be that of training.",
+        *("", "For funasr and what builds on it:", ""),
         *("```sh", "python scripts/convert.py --to toolkit . DIRECTORY", "```"),
     ]
 
