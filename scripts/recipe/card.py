@@ -163,8 +163,9 @@ def _results(facts: dict) -> list[str]:
         + [f"{100 * entry[name]:.2f} %" if name in entry else "" for name in ("cer", "wer")]
         for entry in facts["validation"]
     ]
+    averaged = " of each checkpoint that was averaged" if len(rows) > 1 else ""
     return [
-        "On validation data, error rates of texts as written, without normalization, on up to "
+        f"On validation data{averaged}; error rates are those of texts as written, without normalization, on up to "
         f"{facts['settings']['decode_utterances']} utterances:",
         "",
         *_table(["step", "loss per token", "CER", "WER"], rows),
