@@ -21,7 +21,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe import config as recipe_config
-from recipe import provenance, recordings
+from recipe import model_dir, provenance, recordings
 from recipe.files import RecipeError, read_map
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
@@ -50,7 +50,17 @@ TESTS = list(SETTINGS["data"]["test"])
 MODES = SETTINGS["score"]["modes"]
 DECODE_SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
-MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
+BASE_FILES = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "recipe.json",
+    "README.md",
+]
+MODEL_FILES = [*BASE_FILES, "history.json"]
 
 
 def one_of(names):

@@ -68,10 +68,31 @@ def limit_flags():
     return " ".join([*flags, commands_flag()])
 
 
+def base_kind():
+    """What `model.base` is: an HF directory, a toolkit directory, or a model of the hub."""
+    try:
+        return model_dir.source_kind(SETTINGS["model"]["base"], SETTINGS["model"]["revision"])
+    except RecipeError as error:
+        raise WorkflowError(f"model.base: {error}")
+
+
+# An HF directory is used where it is; all else becomes one first, which every stage then uses.
+BASE_DIR = SETTINGS["model"]["base"] if base_kind() == model_dir.HF else f"{EXP}/base"
+
+
 def base_files():
-    """Files of the base model's directory; nothing for a hub id, which its revision pins."""
+    """Files of the base model's directory; of one that was there before, those that change what a stage makes of it."""
+    if BASE_DIR != SETTINGS["model"]["base"]:
+        return [f"{BASE_DIR}/{name}" for name in BASE_FILES]
+    names = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "recipe.json")
+    return [file for name in names if Path(file := f"{BASE_DIR}/{name}").is_file()]
+
+
+def base_source_files():
+    """Files that a base model's directory is converted from; of a model of the hub there are none before."""
     folder = Path(SETTINGS["model"]["base"])
-    return [str(folder / name) for name in ("config.json", "model.safetensors") if (folder / name).is_file()]
+    names = ("config.yaml", "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
+    return [str(folder / name) for name in names if (folder / name).is_file()]
 
 
 def model_files(model):
@@ -79,9 +100,9 @@ def model_files(model):
     return base_files() if model == BASE else [f"{EXP}/train/{model}/model/{name}" for name in MODEL_FILES]
 
 
-def model_dir(model):
-    """Directory (or hub id) of a model."""
-    return SETTINGS["model"]["base"] if model == BASE else f"{EXP}/train/{model}/model"
+def model_folder(model):
+    """Directory of a model."""
+    return BASE_DIR if model == BASE else f"{EXP}/train/{model}/model"
 
 
 def prompt_flags():
@@ -101,7 +122,7 @@ def decoded_model(wildcards):
 def decoded_model_dir(wildcards):
     """Directory of a model as the decoding engine wants it."""
     exported = SETTINGS["decode"]["engine"] == "funasr"
-    return f"{EXP}/export/{wildcards.model}" if exported else model_dir(wildcards.model)
+    return f"{EXP}/export/{wildcards.model}" if exported else model_folder(wildcards.model)
 
 
 def decode_flags():
@@ -172,8 +193,8 @@ def data_outputs():
 
 
 def model_outputs():
-    """The files of every trained model."""
-    return [file for run in RUNS for file in model_files(run)]
+    """The files of every model."""
+    return [file for model in MODELS for file in model_files(model)]
 
 
 def manifests(role):

@@ -42,13 +42,12 @@ rule train:
     params:
         script=script("train.py"),
         code=code("train.py"),
-        model=lambda wildcards: model_dir(BASE),
+        model=BASE_DIR,
         weights=list(train_weights().values()),
         commands=commands_flag(),
-        revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     shell:
         "python {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
-        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q} --model {params.model:q} {params.revision} --output-dir {params.folder:q}"
+        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q} --model {params.model:q} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -31,7 +31,7 @@ TABLES = ["segments", "utt2prompt", "utt2hotwords"]  # beside wav.scp
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-dir", required=True, help="model directory (as train.py writes, or a hub id)")
+    parser.add_argument("--model-dir", required=True, help="model directory, as train.py and convert.py write")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--scp-file", help="wav.scp; relative paths count from its folder")
     what.add_argument("--input-jsonl", help="JSONL in the published format, key optional")

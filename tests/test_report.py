@@ -205,7 +205,7 @@ def make_whole(folder: Path) -> Path:
     histograms = {"duration_seconds": {"edges": [0, 1, 2], "counts": [0, 4]}}
     write_json(folder / "stats.json", {**sums, "by_language": {"<en>": sums}, "histograms": histograms})
     write_json(folder / "history.json", HISTORY)
-    write_json(folder / "recipe.json", {"base": "<tiny>", "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
+    write_json(folder / "recipe.json", {"base": MODEL, "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
                                           "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip
     for model, texts in HYPOTHESES.items():
         write_lines(folder / model, (f"{u.key}\t{text}" for u, text in zip(found, texts, strict=True)))
@@ -231,6 +231,11 @@ def make_whole(folder: Path) -> Path:
     return folder / "spec.json"
 
 
+MODEL = {
+    "source": "<tiny>",
+    "files": {"config.json": "12ab"},
+    "converted_from": {"source": "org/name", "revision": "c0ffee", "files": {"model.pt": "34cd"}},
+}
 HISTORY = [
     {"step": 1, "epoch": 0.5, "loss": 2.0, "learning_rate": 1e-3, "grad_norm": 1.0},
     {"step": 2, "epoch": 1.0, "loss": math.nan, "learning_rate": 5e-4, "grad_norm": math.inf},
@@ -306,7 +311,8 @@ class TestPage:
             "<b>trial</b>",
             "<b>k</b>",
             "<i>d</i>",
-            "<tiny>",
+            "<tiny>, converted from org/name at c0ffee",
+            "tuned, base model org/name at c0ffee: model.pt",
             "<llm>",
             "<en>",
             "</pre><script>alert(1)</script>",
