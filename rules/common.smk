@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,7 +19,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe import config as recipe_config
-from recipe import provenance, recordings
+from recipe import devices, provenance, recordings
 from recipe.files import RecipeError, read_map
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
@@ -81,13 +79,16 @@ def code(name):
     return provenance.code_hash(script(name))
 
 
-@cache
-def gpus():
-    """Number of GPUs of this machine."""
-    if shutil.which("nvidia-smi") is None:
-        return 0
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
+GPUS = len(devices.visible(os.environ))
+ON_CLUSTER = bool(workflow.nodes)  # jobs are sent elsewhere, or this is one that was
+if not ON_CLUSTER and workflow.global_resources.setdefault("gpu", GPUS).value > GPUS:
+    # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
+    raise WorkflowError(f"--resources gpu: more than the {GPUS} that nvidia-smi or CUDA_VISIBLE_DEVICES shows")
+
+
+def gpu_share(wanted=1):
+    """GPUs of a job: a cluster is asked for what is wanted; a machine without any computes on its CPU."""
+    return wanted if ON_CLUSTER else min(wanted, GPUS)
 
 
 _LOCK = filelock.FileLock(".snakemake/recipe.lock")

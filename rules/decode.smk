@@ -19,10 +19,11 @@ rule decode:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        gpu=min(1, gpus()),
+        gpu=gpu_share(),
         mem_mb=16000,
         runtime=720,
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
         source=lambda wildcards, input: f"--scp-file {shlex.quote(str(input.scp))}",
@@ -30,8 +31,8 @@ rule decode:
         flags=lambda wildcards: decode_flags(hotwords_table(wildcards.test)),
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
-        "python {params.script:q} --model-dir {params.model:q} {params.source} --output-file {output.text:q}"
-        " {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --model-dir {params.model:q}"
+        " {params.source} --output-file {output.text:q} {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
 
 
 if len(DECODE_SHARDS) > 1:
@@ -46,6 +47,7 @@ if len(DECODE_SHARDS) > 1:
         benchmark:
             f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
         params:
+            with_gpus=script("with_gpus.py"),
             script=script("decode.py"),
             code=code("decode.py"),
             source=lambda wildcards, input: (
@@ -92,6 +94,7 @@ use rule decode as transcribe_set with:
     benchmark:
         f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
         source=lambda wildcards, output: (

@@ -36,10 +36,11 @@ rule train:
         "../envs/recipe.yaml"
     threads: workflow.cores
     resources:
-        gpu=min(1, gpus()),
+        gpu=gpu_share(),
         mem_mb=16000,
         runtime=2880,
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("train.py"),
         code=code("train.py"),
         model=lambda wildcards: model_dir(BASE),
@@ -49,6 +50,6 @@ rule train:
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     shell:
-        "python {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
+        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
         " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q} --model {params.model:q} {params.revision} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import soundfile
 import yaml
-from conftest import ROOT, SENTENCES, tone
+from conftest import ROOT
+from small_workflow import planned, refused, snakemake, write_project
 
 from recipe import config, provenance
 from recipe.files import RecipeError
 
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 DOWNSTREAM = {
     "scp2jsonl": {"scp2jsonl", "fbank_stats", "train", "decode", "normalize", "compute_wer", "report"},
     "train": {"train", "decode", "normalize", "compute_wer", "report"},
@@ -28,41 +27,11 @@ DOWNSTREAM = {
 }
 
 
-def snakemake(project, *arguments, settings="settings.yaml"):
-    done = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--configfile", settings], cwd=project, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def planned(project, *arguments, settings="settings.yaml"):
-    """Names of the rules that a call would run."""
-    text = snakemake(project, "--dry-run", *arguments, settings=settings)
-    table = text.partition("Job stats:")[2]
-    return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all", "eval", "total"}
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, full_model):
     """A finished run of the whole workflow on eight made-up recordings with a random model."""
     folder = tmp_path_factory.mktemp("project")
-    data = folder / "data"
-    (data / "wav").mkdir(parents=True)
-    keys = [f"spk{i % 2}-utt{i}" for i in range(8)]
-    for i, key in enumerate(keys):
-        soundfile.write(data / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
-    (data / "wav.scp").write_text("".join(f"{key} wav/{key}.wav\n" for key in keys))
-    (data / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
-    (data / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
-    settings = {
-        "experiment": "e",
-        "model": {"base": str(full_model)},
-        "data": {role: {"s": "data"} for role in ("train", "valid", "test")},
-        "train": {"max_steps": 2, "batch_seconds": 5.0, "evaluations": 1, "decode_utterances": 2, "workers": 0},
-        "score": {"modes": ["faithful"], "bootstrap": 20},
-    }
-    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    write_project(folder, full_model)
     snakemake(folder, "all")
     return folder
 
@@ -129,9 +98,23 @@ def test_until_train_stops_there(project, tmp_path):
 
 def test_wrong_settings_are_named_at_once(project):
     (project / "bad.yaml").write_text("model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\n")
-    done = subprocess.run([*SNAKEMAKE, "--configfile", "bad.yaml"], cwd=project, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "unknown setting data.tets" in done.stderr and "train.learning_rate: 'fast'" in done.stderr
+    text = refused(project, settings="bad.yaml")
+    assert "unknown setting data.tets" in text and "train.learning_rate: 'fast'" in text
+
+
+def gpus_of_decode(project, devices, *arguments):
+    """GPUs that a decoding job is given on a machine with these devices."""
+    environ = {"CUDA_VISIBLE_DEVICES": devices}
+    text = snakemake(project, "exp/e/decode/base/s/text", "--force", "--dry-run", *arguments, environ=environ)
+    return re.findall(r" gpu=(\d+)", text)
+
+
+def test_a_job_gets_a_gpu_where_there_is_one(project):
+    assert gpus_of_decode(project, "") == ["0"]
+    assert gpus_of_decode(project, "0,1") == ["1"]
+    assert gpus_of_decode(project, "0,1", "--resources", "gpu=0") == ["0"]
+    text = refused(project, "--dry-run", "--resources", "gpu=3", environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert "--resources gpu: more than the 2" in text
 
 
 def test_every_committed_configuration_fits_the_schema():
