@@ -86,9 +86,18 @@ if not ON_CLUSTER and workflow.global_resources.setdefault("gpu", GPUS).value > 
     raise WorkflowError(f"--resources gpu: more than the {GPUS} that nvidia-smi or CUDA_VISIBLE_DEVICES shows")
 
 
-def gpu_share(wanted=1):
-    """GPUs of a job: a cluster is asked for what is wanted; a machine without any computes on its CPU."""
-    return wanted if ON_CLUSTER else min(wanted, GPUS)
+def gpu_share(wanted="auto"):
+    """GPUs of a job; auto is one, or none on a machine without any (a cluster is always asked for it)."""
+    if wanted == "auto":
+        return 1 if ON_CLUSTER else min(1, GPUS)
+    if not ON_CLUSTER and wanted > GPUS:
+        raise WorkflowError(f"gpus: {wanted} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
+    return wanted
+
+
+def memory(megabytes):
+    """Memory of a job in MB: as much again at each further attempt, where retries are allowed."""
+    return lambda wildcards, attempt: megabytes * attempt
 
 
 _LOCK = filelock.FileLock(".snakemake/recipe.lock")

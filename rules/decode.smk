@@ -20,7 +20,7 @@ rule decode:
     threads: 1
     resources:
         gpu=gpu_share(),
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=720,
     params:
         with_gpus=script("with_gpus.py"),
@@ -69,7 +69,7 @@ if len(DECODE_SHARDS) > 1:
             "../envs/recipe.yaml"
         threads: 1
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         shell:
             "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q}; }} 2> {log:q}"

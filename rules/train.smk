@@ -37,7 +37,7 @@ rule train:
     threads: workflow.cores
     resources:
         gpu=gpu_share(),
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=2880,
     params:
         with_gpus=script("with_gpus.py"),

@@ -26,7 +26,7 @@ def main() -> None:
         taken = devices.take(args.count, names, devices.lock_folder(os.environ)) if args.count else []
         os.environ[devices.VISIBLE] = ",".join(taken)
         os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi counts
-        logging.info("GPU %s of %s", ", ".join(taken) or "none", ", ".join(names))
+        logging.info("GPUs: %s (of %s)", ", ".join(taken) or "none", ", ".join(names))
     try:
         os.execvp(args.command[0], args.command)
     except OSError as error:
