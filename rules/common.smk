@@ -33,6 +33,8 @@ if not workflow.configfiles:
 def load_settings():
     """The checked configuration with all defaults, and the settings of each run."""
     try:
+        for file in workflow.configfiles:
+            recipe_config.refuse_repeated_names(file)
         schema = recipe_config.load_schema(ROOT / "schemas/config.schema.yaml")
         checked = recipe_config.check(config, schema)
         return checked, recipe_config.runs(checked, schema)

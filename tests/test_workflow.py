@@ -96,10 +96,47 @@ def test_until_train_stops_there(project, tmp_path):
     assert planned(copy, "--until", "train") == {"scp2jsonl", "run_settings", "train"}
 
 
-def test_wrong_settings_are_named_at_once(project):
-    (project / "bad.yaml").write_text("model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\n")
-    text = refused(project, settings="bad.yaml")
-    assert "unknown setting data.tets" in text and "train.learning_rate: 'fast'" in text
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (
+            "model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\nruns: {a: }\n",
+            ["unknown setting data.tets", "train.learning_rate: 'fast'", "runs.a: None is not of type 'object'"],
+        ),
+        ("model: {base: x}\ndata: {}\nruns: {a: {epoch: 2}}\n", ["data.train names no set", "runs: {}"]),
+        ("data: {}\n", ["'model' is a required property"]),
+        (
+            "model: {base: x}\ndata: {test: {a: d}}\ndata: {test: {b: d}}\n",
+            ["bad.yaml:3: data stands here"],
+        ),
+        ("model: {base: x}\ndata: {test: {s: nowhere}}\nruns: {}\n", ["data.test.s: nowhere/wav.scp does not exist"]),
+        ("model: {base: x\n", ["Config file is not valid JSON or YAML"]),
+        ("- a\n", ["with keys at top level"]),
+    ],
+)
+def test_wrong_settings_are_named_at_once(project, text, messages):
+    (project / "bad.yaml").write_text(text)
+    found = refused(project, "all", settings="bad.yaml")
+    for message in messages:
+        assert message in found
+
+
+@pytest.mark.parametrize(
+    ("train", "run", "message"),
+    [
+        ({}, {"epoch": 2}, r"runs\.a: unknown setting epoch"),
+        ({}, {"epochs": "many"}, r"runs\.a: epochs: 'many'"),
+        ({}, {"freeze": ["encoder", "adaptor", "llm"]}, r"runs\.a: freeze names every part"),
+        ({"select": "last"}, {"average": 2}, r"runs\.a: average is 2"),
+        ({"decode_utterances": 0}, {}, r"runs\.a: select: cer needs decode_utterances"),
+        ({}, {"lora": {"rank": 0}}, r"runs\.a: lora\.rank: 0"),
+    ],
+)
+def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, run, message):
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    values = {"model": {"base": "x"}, "data": {"train": {"s": "d"}, "valid": {"s": "d"}}, "train": train}
+    with pytest.raises(RecipeError, match=message):
+        config.runs(config.check(values | {"runs": {"a": run}}, schema), schema)
 
 
 def gpus_of_decode(project, devices, *arguments):
@@ -137,7 +174,8 @@ def test_schema_and_training_settings_agree():
 def test_exponents_are_numbers_however_they_are_written():
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
     values = yaml.safe_load(
-        "{model: {base: x}, data: {}, train: {learning_rate: 2e-5}, runs: {a: {learning_rate: 1E-4}}}"
+        "{model: {base: x}, data: {train: {s: d}, valid: {s: d}}, train: {learning_rate: 2e-5},"
+        " runs: {a: {learning_rate: 1E-4}}}"
     )
     checked = config.check(values, schema)
     assert checked["train"]["learning_rate"] == 2e-5
@@ -146,7 +184,8 @@ def test_exponents_are_numbers_however_they_are_written():
 
 def test_a_run_may_not_take_the_name_of_the_base_model():
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
-    checked = config.check({"model": {"base": "x"}, "data": {}, "runs": {"base": {}}}, schema)
+    data = {"train": {"s": "d"}, "valid": {"s": "d"}}
+    checked = config.check({"model": {"base": "x"}, "data": data, "runs": {"base": {}}}, schema)
     with pytest.raises(RecipeError, match=r"runs\.base"):
         config.runs(checked, schema)
 
