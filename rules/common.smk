@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,11 @@ MODES = SETTINGS["score"]["modes"]
 DECODE_SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
 MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
+
+
+for folder in (Path.cwd(), Path("exp").resolve(), Path(EXP).resolve()):
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise WorkflowError(f"{folder}: cannot be written to; results go to {EXP} in the folder where snakemake runs")
 
 
 def one_of(names):
@@ -111,3 +117,11 @@ def hold_lock():
         _LOCK.acquire(blocking=False)
     except filelock.Timeout:
         raise WorkflowError("another snakemake is at work in this folder; wait for it or stop it")
+
+
+def tell_free_space():
+    """After a failure: whether the disk may be the reason. A job that cannot write may not even say so in its log."""
+    folder = Path(EXP) if Path(EXP).exists() else Path.cwd()
+    free = shutil.disk_usage(folder).free
+    if free < 10e9:
+        print(f"{folder}: {free / 1e6:,.1f} MB of disk space are left", file=sys.stderr)
