@@ -15,8 +15,9 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# Paths of the recipe's own files count from the Snakefile, so that the workflow also works from another folder.
-ROOT = Path(workflow.basedir)
+# Paths of the recipe's own files count from this one, so that the workflow also works from another folder and as a
+# module of another workflow.
+ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe import config as recipe_config
