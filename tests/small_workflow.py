@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from conftest import ROOT, SENTENCES, tone
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+RECIPE = ["Snakefile", "rules", "scripts", "schemas", "envs", "profiles"]  # what the workflow is made of
 # Importing snakemake takes longer than planning: one process does it, and a child of it serves each call.
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["snakemake.cli"])
@@ -28,6 +30,17 @@ def write_data(data, count=8):
     (data / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
 
 
+def copy_recipe(folder):
+    """A copy of the workflow, whose code may be changed."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in RECIPE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
 def write_project(folder, model):
     """Data and settings.yaml for a small experiment `e` in `folder`; returns the settings."""
     write_data(folder / "data")
@@ -42,10 +55,25 @@ def write_project(folder, model):
     return settings
 
 
+def finish(folder, model):
+    """Run the whole workflow with a copy of the recipe, a base model and a test set that are in the folder too."""
+    settings = write_project(folder, model)
+    write_data(folder / "heldout", 4)
+    shutil.copytree(model, folder / "model")
+    settings["data"]["test"] = {"s": "heldout"}
+    settings["model"]["base"] = "model"
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    copy_recipe(folder / "recipe")
+    snakemake(folder, "all")
+
+
 def call(folder, *arguments, environ=None):
-    """Run snakemake in a folder, targets before options; returns its exit status and what it printed."""
+    """Run snakemake in a folder, by the copy of the recipe if there is one; returns its exit status and what it
+    printed. Targets stand before options."""
+    copy = Path(folder, "recipe/Snakefile")
+    arguments = ["--snakefile", str(copy if copy.exists() else ROOT / "Snakefile"), "--cores", "2", *arguments]
     with tempfile.NamedTemporaryFile() as output:
-        process = _server.Process(target=_run, args=(str(folder), [*SNAKEMAKE[3:], *arguments], environ, output.name))
+        process = _server.Process(target=_run, args=(str(folder), arguments, environ, output.name))
         process.start()
         process.join()
         return process.exitcode, Path(output.name).read_text()

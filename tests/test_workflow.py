@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,87 +11,25 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from small_workflow import planned, refused, snakemake, write_project
+from small_workflow import planned, refused, snakemake
 
 from recipe import config, provenance
 from recipe.files import RecipeError
 
-DOWNSTREAM = {
-    "scp2jsonl": {"scp2jsonl", "fbank_stats", "train", "decode", "normalize", "compute_wer", "report"},
-    "train": {"train", "decode", "normalize", "compute_wer", "report"},
-    "decode": {"decode", "normalize", "compute_wer", "report"},
-    "normalize": {"normalize", "compute_wer", "report"},
-    "compute_wer": {"compute_wer", "report"},
-    "report": {"report"},
-}
 
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory, full_model):
-    """A finished run of the whole workflow on eight made-up recordings with a random model."""
-    folder = tmp_path_factory.mktemp("project")
-    write_project(folder, full_model)
-    snakemake(folder, "all")
-    return folder
-
-
-def change(project, section, key, value):
-    """Write another settings file with one value changed; returns its name."""
-    settings = yaml.safe_load((project / "settings.yaml").read_text())
-    settings.setdefault(section, {})[key] = value
-    (project / "changed.yaml").write_text(yaml.safe_dump(settings))
-    return "changed.yaml"
-
-
-def test_everything_is_made_and_nothing_runs_again(project):
-    exp = project / "exp" / "e"
+def test_everything_is_made_and_nothing_runs_again(finished):
+    exp = finished / "exp" / "e"
     assert (exp / "report" / "report.html").stat().st_size > 1000
     assert (exp / "score/faithful/hyp/tuned/s/cer.txt").is_file()
     score = json.loads((exp / "score/faithful/hyp/tuned/s/score.json").read_text())
-    assert score["utterances"]["ref"] == 8
-    assert "Nothing to be done" in snakemake(project, "eval")
-    assert planned(project) == set()
+    assert score["utterances"]["ref"] == 4
+    assert "Nothing to be done" in snakemake(finished, "eval")
+    assert planned(finished) == set()
 
 
-@pytest.mark.parametrize(
-    ("output", "stage"),
-    [
-        ("data/train/s.jsonl", "scp2jsonl"),
-        ("stats/test/s/stats.json", "fbank_stats"),
-        ("train/tuned/model/model.safetensors", "train"),
-        ("decode/base/s/text", "decode"),
-        ("score/faithful/hyp/base/s/hyp.txt", "normalize"),
-        ("score/faithful/hyp/tuned/s/cer.txt", "compute_wer"),
-        ("report/report.html", "report"),
-    ],
-)
-def test_deleting_an_output_runs_its_stage_and_what_follows(project, output, stage):
-    path = project / "exp/e" / output
-    kept = path.with_name(path.name + ".kept")
-    os.rename(path, kept)
-    try:
-        expected = {"fbank_stats", "report"} if stage == "fbank_stats" else DOWNSTREAM[stage]
-        assert planned(project) == expected
-    finally:
-        os.rename(kept, path)
-    assert planned(project) == set()
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value", "expected"),
-    [
-        ("train", "learning_rate", 0.001, {"run_settings", "report_spec", *DOWNSTREAM["train"]}),
-        ("decode", "max_tokens_per_second", 5.0, {"report_spec", *DOWNSTREAM["decode"]}),
-        ("score", "bootstrap", 30, {"report_spec", *DOWNSTREAM["compute_wer"]}),
-    ],
-)
-def test_changing_a_setting_runs_the_stages_that_use_it(project, section, key, value, expected):
-    assert planned(project, settings=change(project, section, key, value)) == expected
-
-
-def test_until_train_stops_there(project, tmp_path):
+def test_until_train_stops_there(finished, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
     assert planned(copy, "--until", "train") == {"scp2jsonl", "run_settings", "train"}
 
 
@@ -114,9 +51,9 @@ def test_until_train_stops_there(project, tmp_path):
         ("- a\n", ["with keys at top level"]),
     ],
 )
-def test_wrong_settings_are_named_at_once(project, text, messages):
-    (project / "bad.yaml").write_text(text)
-    found = refused(project, "all", settings="bad.yaml")
+def test_wrong_settings_are_named_at_once(finished, text, messages):
+    (finished / "bad.yaml").write_text(text)
+    found = refused(finished, "all", settings="bad.yaml")
     for message in messages:
         assert message in found
 
@@ -139,18 +76,18 @@ def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, 
         config.runs(config.check(values | {"runs": {"a": run}}, schema), schema)
 
 
-def gpus_of_decode(project, devices, *arguments):
+def gpus_of_decode(finished, devices, *arguments):
     """GPUs that a decoding job is given on a machine with these devices."""
     environ = {"CUDA_VISIBLE_DEVICES": devices}
-    text = snakemake(project, "exp/e/decode/base/s/text", "--force", "--dry-run", *arguments, environ=environ)
+    text = snakemake(finished, "exp/e/decode/base/s/text", "--force", "--dry-run", *arguments, environ=environ)
     return re.findall(r" gpu=(\d+)", text)
 
 
-def test_a_job_gets_a_gpu_where_there_is_one(project):
-    assert gpus_of_decode(project, "") == ["0"]
-    assert gpus_of_decode(project, "0,1") == ["1"]
-    assert gpus_of_decode(project, "0,1", "--resources", "gpu=0") == ["0"]
-    text = refused(project, "--dry-run", "--resources", "gpu=3", environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+def test_a_job_gets_a_gpu_where_there_is_one(finished):
+    assert gpus_of_decode(finished, "") == ["0"]
+    assert gpus_of_decode(finished, "0,1") == ["1"]
+    assert gpus_of_decode(finished, "0,1", "--resources", "gpu=0") == ["0"]
+    text = refused(finished, "--dry-run", "--resources", "gpu=3", environ={"CUDA_VISIBLE_DEVICES": "0,1"})
     assert "--resources gpu: more than the 2" in text
 
 
