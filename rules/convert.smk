@@ -44,7 +44,7 @@ rule convert:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=12000,
+        mem_mb=memory(12000),
         runtime=60,
     params:
         script=script("convert.py"),

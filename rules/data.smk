@@ -22,7 +22,7 @@ rule scp2jsonl_shard:
         "../envs/recipe.yaml"
     threads: SETTINGS["data"]["workers"]
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
     params:
         script=script("scp2jsonl.py"),
@@ -53,7 +53,7 @@ rule scp2jsonl:
         "../envs/recipe.yaml"
     threads: SETTINGS["data"]["workers"] if DATA_SHARDS == 1 else 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
     params:
         script=script("scp2jsonl.py"),
@@ -86,7 +86,7 @@ rule fbank_stats:
         "../envs/recipe.yaml"
     threads: SETTINGS["stats"]["workers"]
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=240,
     params:
         script=script("fbank_stats.py"),

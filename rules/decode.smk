@@ -18,10 +18,11 @@ rule decode:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        gpu=min(1, gpus()),
-        mem_mb=16000,
+        gpu=gpu_share(),
+        mem_mb=memory(16000),
         runtime=720,
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
         source=lambda wildcards: decode_source(data_dir("test", wildcards.test)),
@@ -29,8 +30,8 @@ rule decode:
         flags=decode_flags(),
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
-        "python {params.script:q} --model-dir {params.model:q} {params.source} --output-file {output.text:q}"
-        " {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --model-dir {params.model:q}"
+        " {params.source} --output-file {output.text:q} {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
 
 
 if len(DECODE_SHARDS) > 1:
@@ -45,6 +46,7 @@ if len(DECODE_SHARDS) > 1:
         benchmark:
             f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
         params:
+            with_gpus=script("with_gpus.py"),
             script=script("decode.py"),
             code=code("decode.py"),
             source=lambda wildcards: (
@@ -66,7 +68,7 @@ if len(DECODE_SHARDS) > 1:
             "../envs/recipe.yaml"
         threads: 1
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         shell:
             "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q}; }} 2> {log:q}"
@@ -91,6 +93,7 @@ use rule decode as transcribe_set with:
     benchmark:
         f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
         source=lambda wildcards, output: (

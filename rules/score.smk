@@ -14,7 +14,7 @@ rule normalize_reference:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=60,
     params:
         script=script("normalize.py"),
@@ -56,7 +56,7 @@ rule compute_wer:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         script=script("compute_wer.py"),

@@ -36,10 +36,11 @@ rule train:
         "../envs/recipe.yaml"
     threads: workflow.cores
     resources:
-        gpu=min(1, gpus()),
-        mem_mb=16000,
+        gpu=gpu_share(),
+        mem_mb=memory(16000),
         runtime=2880,
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("train.py"),
         code=code("train.py"),
         model=BASE_DIR,
@@ -48,6 +49,7 @@ rule train:
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     shell:
-        "python {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
-        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q} --model {params.model:q} --output-dir {params.folder:q}"
+        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --config {input.settings:q}"
+        " --train-jsonl {input.train:q} --train-weights {params.weights} {params.commands}"
+        " --valid-jsonl {input.valid:q} --model {params.model:q} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -85,3 +85,14 @@ def data_dir(tmp_path):
     for name, lines in (("wav.scp", scp), ("text", text), ("utt2spk", spk)):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, full_model):
+    """A finished run of a small workflow by a copy of the recipe (`recipe/`), with a test set (`heldout/`) of its own;
+    tests leave it as it is."""
+    import small_workflow
+
+    folder = tmp_path_factory.mktemp("finished")
+    small_workflow.finish(folder, full_model)
+    return folder
