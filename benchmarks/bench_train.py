@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training rate of train.py beside the published toolkit's trainer on the same model, audio, batches and threads, on a CPU.
+"""Training rate of train.py beside the published toolkit's trainer: same model, audio, batches and threads, on a CPU.
 
 The model is a small one whose vocabulary is widened to the published size. Both sides train on the same utterances in
 the same batches, without workers, so that the audio is read and its features are made in the process that is timed.
@@ -78,18 +78,13 @@ def build(folder: Path, data: Path) -> None:
     recognizer = load(ROOT / "models/tiny", "low_frame_rate")
     recognizer.model.resize_token_embeddings(VOCABULARY)
     recognizer.save(folder / "hf", {"base": None})
-    run = [sys.executable, SCRIPTS / "convert.py", "--to", "toolkit", folder / "hf", folder / "toolkit"]
-    subprocess.run(run, check=True, capture_output=True)
-    run = [sys.executable, SCRIPTS / "scp2jsonl.py", "--scp-file", data / "wav.scp", "--transcript-file", data / "text"]
-    run += [
-        "--jsonl-file",
-        folder / "train.jsonl",
-        "--tokenizer",
-        folder / "hf",
-        "--rejects-file",
-        folder / "rejects.tsv",
-    ]
-    subprocess.run(run, check=True, capture_output=True)
+
+    def run(script: str, *arguments) -> None:
+        subprocess.run([sys.executable, SCRIPTS / script, *arguments], check=True, stderr=subprocess.PIPE)
+
+    run("convert.py", "--to", "toolkit", folder / "hf", folder / "toolkit")
+    files = ["--scp-file", data / "wav.scp", "--transcript-file", data / "text", "--jsonl-file", folder / "train.jsonl"]
+    run("scp2jsonl.py", *files, "--rejects-file", folder / "rejects.tsv", "--tokenizer", folder / "hf")
 
 
 def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> dict:
@@ -141,8 +136,7 @@ def toolkit(folder: Path, batches: list[list[int]], args: argparse.Namespace) ->
 
     torch.set_num_threads(args.threads)
     clock = Clock(len(batches) - WARM_UP)
-    parts = zip(PARTS, ("data_load", "forward_time", "backward_time", "optim_time"), strict=True)
-    names = dict(parts)
+    names = dict(zip(PARTS, ("data_load", "forward_time", "backward_time", "optim_time"), strict=True))
 
     class OnCpu(train_ds.Trainer):
         # train_ds sets it to the number of a GPU.
@@ -216,8 +210,8 @@ def report(args: argparse.Namespace, folder: Path) -> None:
     sides = {"ours": sys.executable} | ({} if args.ours_only else {"toolkit": args.toolkit_python})
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, {args.threads} threads a side; {' '.join(sys.argv)}")
     print(
-        f"{len(batches) - WARM_UP} steps of {args.batch_seconds:g} s, {seconds:.0f} s of audio, vocabulary {VOCABULARY},"
-        f" frozen: {' '.join(args.freeze) or 'nothing'}; best of {args.rounds}"
+        f"{len(batches) - WARM_UP} steps of {args.batch_seconds:g} s, {seconds:.0f} s of audio, vocabulary "
+        f"{VOCABULARY}, frozen: {' '.join(args.freeze) or 'nothing'}; best of {args.rounds}"
     )
     runs: dict[str, list[dict]] = {name: [] for name in sides}
     for _ in range(args.rounds):  # sides take turns, so that a busy machine is busy for all
@@ -229,8 +223,8 @@ def report(args: argparse.Namespace, folder: Path) -> None:
         parts = ", ".join(f"{part} {1000 * cost[part] / steps:.0f}" for part in PARTS)
         rest = 1000 * (cost["clock"] - sum(cost[part] for part in PARTS)) / steps
         print(
-            f"{name:8}{seconds / cost['clock']:7.1f} s of audio a second, {seconds / cost['processor']:7.1f} by processor "
-            f"time; {1000 * cost['clock'] / steps:.0f} ms a step: {parts}, other {rest:.0f}"
+            f"{name:8}{seconds / cost['clock']:7.1f} s of audio a second, {seconds / cost['processor']:7.1f} by "
+            f"processor time; {1000 * cost['clock'] / steps:.0f} ms a step: {parts}, other {rest:.0f}"
         )
     if "toolkit" in best:
         ratio = {what: best["toolkit"][what] / best["ours"][what] for what in ("clock", "processor")}

@@ -1,6 +1,7 @@
 """The state of an unfinished training run: its checkpoints, which are best, and whether it belongs to this run."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,11 +57,16 @@ def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.T
 
 
 def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
-    """What a training state depends on, by name: settings, data hashes, base model."""
+    """What a training state depends on, by name: settings, data hashes, base model, number of processes."""
     facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
     for name in INDIFFERENT:
         del facts[f"settings.{name}"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
+    for file in settings.augment.files:
+        if not Path(file).is_file():
+            raise RecipeError(f"augment: {file}: no such file")
+        facts[f"data.{file}"] = sha256(file)
+    facts["processes"] = os.environ.get("WORLD_SIZE", "1")
     weights = Path(model) / "model.safetensors"
     facts["model"] = sha256(weights) if weights.is_file() else model
     return facts
