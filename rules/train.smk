@@ -41,9 +41,8 @@ def train_processes(run):
 
 def train_gpus(run):
     """GPUs of a run on all its nodes."""
-    if RUNS[run]["gpus"] == "auto":
-        return min(1, gpus())
-    return 0 if RUNS[run]["trainer"].get("use_cpu") else RUNS[run]["nodes"] * RUNS[run]["gpus"]
+    wanted = min(1, gpus()) if RUNS[run]["gpus"] == "auto" else RUNS[run]["gpus"]
+    return 0 if RUNS[run]["trainer"].get("use_cpu") else RUNS[run]["nodes"] * wanted
 
 
 def launcher(run):

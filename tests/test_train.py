@@ -143,7 +143,7 @@ def test_two_processes_train_as_one_does_with_twice_the_batches(full_model, mani
     run(base, manifests, tmp_path / "one", one)
     (tmp_path / "two.yaml").write_text(
         "{max_steps: 4, learning_rate: 1.0e-3, batch_seconds: 4.0, evaluations: 1, decode_utterances: 2, workers: 0,"
-        " select: last}"
+        " select: last, trainer: {use_cpu: true}}"
     )
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
@@ -157,6 +157,12 @@ def test_two_processes_train_as_one_does_with_twice_the_batches(full_model, mani
     moved = max(float((a[name] - start[name]).abs().max()) for name in a)
     apart = max(float((a[name] - b[name]).abs().max()) for name in a)
     assert apart < 0.02 * moved
+
+
+def test_more_processes_than_gpus_are_refused(full_model, manifests, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    with pytest.raises(RecipeError, match=r"1000 training processes .* see train\.gpus"):
+        run(full_model, manifests, tmp_path)
 
 
 LORA = settings.LoraSettings(rank=4, alpha=8.0, targets=("q_proj", "down_proj"))
@@ -306,7 +312,10 @@ def test_arguments_of_the_trainer_that_are_not_for_users_are_refused(full_model,
         run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, trainer=trainer))
 
 
-def test_settings_of_sharded_training_reach_the_trainer(tmp_path, monkeypatch):
+def test_settings_of_sharded_training_reach_the_trainer(tmp_path):
+    zero = {"deepspeed": {"zero_optimization": {"stage": 2}}}
+    with pytest.raises(RecipeError, match=r"trainer: .*deepspeed"):  # which is not installed
+        train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=zero), tmp_path, "fp32")
     sharding = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"min_num_params": 10}, "ddp_timeout": 99}
-    arguments = train._arguments(dataclasses.replace(SETTINGS, trainer=sharding), tmp_path, "fp32")
+    arguments = train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=sharding), tmp_path, "fp32")
     assert arguments.fsdp and arguments.fsdp_config["min_num_params"] == 10 and arguments.ddp_timeout == 99

@@ -68,12 +68,12 @@ class Utterances(torch.utils.data.Dataset):
 
     def _count_text_tokens(self) -> list[int]:
         """Tokens of each utterance that are not audio, with the longest hotwords that its prompt may get."""
-        longest = self._hotwords.longest() if self._hotwords else ()
+        self._longest_hotwords = self._hotwords.longest(self._front_end.context_tokens) if self._hotwords else []
         contexts: dict[tuple[str, str], int] = {}
         for utterance in self.utterances:
             context = utterance.prompt, utterance.after
             if context not in contexts:
-                prompt = self._with_hotwords(utterance.prompt, longest)
+                prompt = self._with_hotwords(utterance.prompt, self._longest_hotwords)
                 contexts[context] = self._front_end.context_tokens(prompt, utterance.after)
         end = 1  # the token after the text
         return [contexts[u.prompt, u.after] + u.text_length + end for u in self.utterances]
@@ -107,8 +107,7 @@ class Utterances(torch.utils.data.Dataset):
     def stand_in(self, index: int) -> Item:
         """An item of silence as large as the utterance's largest."""
         utterance, frames = self.utterances[index], self._most_frames(index)
-        words = self._hotwords.longest() if self._hotwords else ()
-        prompt = self._with_hotwords(utterance.prompt, words)
+        prompt = self._with_hotwords(utterance.prompt, self._longest_hotwords)
         example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
         if self.frozen:
             features = torch.zeros(self.frozen.rows(index), self.frozen.width)

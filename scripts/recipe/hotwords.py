@@ -7,7 +7,7 @@ Every choice follows from the seed, the epoch and the utterance's key.
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ _JOINED = "\u3040-\u30ff\u3400-\u9fff"
 _PIECES = re.compile(rf"[{_JOINED}]{{2,}}|[^\W\d_{_JOINED}]{{4,20}}")
 _LETTER = re.compile(rf"[^\W_{_JOINED}]")
 _LONGEST_JOINED = 4
+_MOST_WORDS = 20_000  # that are taken out of transcripts
 
 
 class Hotwords:
@@ -34,9 +35,9 @@ class Hotwords:
         for word in self._words:
             self._by_start[word[:2]].append(word)
 
-    def longest(self) -> list[str]:
+    def longest(self, length: Callable[[str], int]) -> list[str]:
         """As many of the longest words as a prompt may hold."""
-        return sorted(self._words, key=lambda word: -len(word.encode()))[: self._settings.max_words]
+        return sorted(self._words, key=length)[-self._settings.max_words :]
 
     def said(self, text: str) -> list[str]:
         """The words that stand in `text`, not inside longer words."""
@@ -92,7 +93,7 @@ def rare_words(texts: Iterable[str], seed: int) -> list[str]:
         if found:
             piece = min(found, key=lambda piece: min(counts[part] for part in _parts(piece)))
             words[_cut(piece, counts, random)] = None
-    return list(words)
+    return list(words)[:: len(words) // _MOST_WORDS + 1]
 
 
 def _parts(piece: str) -> Iterable[str]:

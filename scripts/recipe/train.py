@@ -112,7 +112,13 @@ def _processes() -> int:
 
 
 def _on_gpu(settings: TrainSettings) -> bool:
-    return torch.cuda.is_available() and not settings.trainer.get("use_cpu", False)
+    """Whether training runs on a GPU. RecipeError if there are fewer than processes."""
+    if settings.trainer.get("use_cpu", False):
+        return False
+    processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if processes > max(1, gpus):
+        raise RecipeError(f"{processes} training processes on this machine, but it has {gpus} GPUs; see train.gpus")
+    return gpus > 0
 
 
 def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output_dir: Path, state_dir: Path) -> dict:
@@ -120,9 +126,9 @@ def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output
     train_set, valid_set = _read_sets(recognizer, settings, inputs, state_dir.with_name(REJECTS))
     settings = _with_advised_freeze(settings, train_set)
     _set_up_model(recognizer, settings)
-    precision = _precision(settings)
+    precision = precision_of(settings)
     # Made early: on several processes this connects them.
-    arguments = _arguments(settings, state_dir, precision)
+    arguments = trainer_arguments(settings, state_dir, precision)
     if settings.cache_frozen:
         train_set.frozen = _frozen_outputs(recognizer, settings, train_set, precision, state_dir)
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
@@ -264,22 +270,19 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     if _on_gpu(settings):
-        processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
-        if processes > gpus:
-            raise RecipeError(f"{processes} training processes on this machine, but it has {gpus} GPUs; see train.gpus")
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
 
 
-def _precision(settings: TrainSettings) -> str:
+def precision_of(settings: TrainSettings) -> str:
     """fp32 or bf16 for "auto": bf16 compute (over fp32 weights) on a GPU that has it."""
     if settings.precision != AUTO:
         return settings.precision
     return "bf16" if _on_gpu(settings) and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def _arguments(settings: TrainSettings, state_dir: Path, precision: str) -> transformers.TrainingArguments:
+def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) -> transformers.TrainingArguments:
     """The Trainer's arguments: the recipe's, and what `trainer` adds to them."""
     own = {
         "output_dir": str(state_dir),
@@ -307,7 +310,12 @@ def _arguments(settings: TrainSettings, state_dir: Path, precision: str) -> tran
     known = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
     if unknown := sorted(settings.trainer.keys() - known):
         raise RecipeError(f"trainer: transformers.TrainingArguments has no {', '.join(unknown)}")
-    return transformers.TrainingArguments(**own, **{"use_cpu": not torch.cuda.is_available()} | settings.trainer)
+    try:
+        return transformers.TrainingArguments(**own, **{"use_cpu": not _on_gpu(settings)} | settings.trainer)
+    except (ImportError, ValueError, TypeError) as error:
+        if not settings.trainer:
+            raise
+        raise RecipeError(f"trainer: {error}") from None
 
 
 def _with_steps(
@@ -334,7 +342,7 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",
         trainable / 1e6, model.num_parameters() / 1e6,
         "frozen: " + ", ".join(settings.freeze) if settings.freeze else "nothing frozen",
-        precision, "GPU" if torch.cuda.is_available() else "CPU",
+        precision, "GPU" if _on_gpu(settings) else "CPU",
     )  # fmt: skip
 
 
