@@ -81,7 +81,7 @@ def test_items_get_the_prompt_of_decoding_and_their_tokens_are_counted(data_dir,
     for epoch in range(5):
         for i in range(len(utterances)):
             item = listed[epoch, i]
-            assert len(item.example.input_ids) - len(item.features) <= listed.text_tokens[i]
+            assert len(item.example.input_ids) - len(item.features) <= listed.text_tokens[i] + listed.common_tokens
     assert listed.text_tokens[0] > plain.text_tokens[0] + 10
 
 

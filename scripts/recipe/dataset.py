@@ -67,16 +67,16 @@ class Utterances(torch.utils.data.Dataset):
         self._cache: dict[int, torch.Tensor] | None = {} if keep else None
 
     def _count_text_tokens(self) -> list[int]:
-        """Tokens of each utterance that are not audio, with the longest hotwords that its prompt may get."""
+        """Tokens of each utterance's transcript and, where its prompt is longer than the shortest, of what makes it so:
+        the longest hotwords that it may get, above all. What all have in common is `common_tokens`."""
         self._longest_hotwords = self._hotwords.longest(self._front_end.context_tokens) if self._hotwords else []
         contexts: dict[tuple[str, str], int] = {}
-        for utterance in self.utterances:
-            context = utterance.prompt, utterance.after
-            if context not in contexts:
-                prompt = self._with_hotwords(utterance.prompt, self._longest_hotwords)
-                contexts[context] = self._front_end.context_tokens(prompt, utterance.after)
-        end = 1  # the token after the text
-        return [contexts[u.prompt, u.after] + u.text_length + end for u in self.utterances]
+        for prompt, after in {(u.prompt, u.after) for u in self.utterances}:
+            listed = self._with_hotwords(prompt, self._longest_hotwords)
+            contexts[prompt, after] = self._front_end.context_tokens(listed, after)
+        shortest = min((self._front_end.context_tokens(prompt, after) for prompt, after in contexts), default=0)
+        self.common_tokens = shortest + 1  # and the token that ends a transcript
+        return [u.text_length + contexts[u.prompt, u.after] - shortest for u in self.utterances]
 
     @staticmethod
     def _with_hotwords(prompt: str, words: Sequence[str]) -> str:

@@ -91,13 +91,13 @@ def higher(fits: Callable[[int], bool], budget: int, most: int) -> int:
 
 def worst_batches(train_set: Utterances, budget: int) -> list[list[Item]]:
     """The largest batches within the budget: copies of the longest utterance, of the one with the most audio for its
-    length, and of the one with the most text."""
-    lengths = train_set.longest()
+    length, and of the one with the most tokens of text."""
+    lengths, text, common = train_set.longest(), train_set.text_tokens, train_set.common_tokens
     everyone = range(len(lengths))
     chosen = {
         max(everyone, key=lambda i: lengths[i]),
         max(everyone, key=lambda i: (train_set.frames[i] / lengths[i], lengths[i])),
-        max(everyone, key=lambda i: (train_set.text_tokens[i] / lengths[i], lengths[i])),
+        max(everyone, key=lambda i: (text[i] + common) / lengths[i]),
     }
     return [[train_set.stand_in(i)] * max(1, budget // lengths[i]) for i in sorted(chosen)]
 
