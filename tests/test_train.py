@@ -112,6 +112,23 @@ def test_a_state_of_other_settings_is_refused_by_name(tmp_path):
     checkpoints.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "aa"})
 
 
+def test_a_state_knows_the_files_of_augmentation_and_the_number_of_processes(tmp_path, monkeypatch):
+    words = tmp_path / "words"
+    hotwords = settings.HotwordSettings(share=0.5, file=str(words))
+    chosen = settings.TrainSettings(augment=settings.AugmentSettings(hotwords=hotwords))
+
+    def facts():
+        return checkpoints.fingerprint(chosen, {}, "model")
+
+    with pytest.raises(RecipeError, match="words: no such file"):
+        facts()
+    words.write_text("Nansen\n")
+    before = facts()
+    words.write_text("Amundsen\n")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert {name for name, value in facts().items() if before[name] != value} == {f"data.{words}", "processes"}
+
+
 def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path):
     import filelock
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -39,9 +40,9 @@ def moment(folder):
     checkpoints = list((folder / "model.state").glob("checkpoint-*"))
     if any(not (checkpoint / "complete").exists() for checkpoint in checkpoints):
         return "save"
-    steps = [line for line in (folder / "log").read_text().splitlines() if " step " in line]
-    done = steps and int(steps[-1].partition(" step ")[2].partition("/")[0])
-    return "evaluation" if steps and done % 2 == 0 and "valid loss" not in steps[-1] else "step"
+    *_, last = (folder / "log").read_text().splitlines()
+    step = re.search(r" step (\d+)/", last)
+    return "evaluation" if step and int(step[1]) % 2 == 0 and "valid loss" not in last else "step"
 
 
 @pytest.mark.slow

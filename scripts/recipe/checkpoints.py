@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,20 @@ INDIFFERENT = ("workers", "log_every")
 def mark_complete(checkpoint: Path) -> None:
     """Say that a checkpoint was written to its end."""
     write_json(checkpoint / COMPLETE, {})
+
+
+def remove(checkpoint: Path) -> None:
+    """Delete a checkpoint; half deleted, it is no longer a whole one."""
+    (checkpoint / COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(checkpoint)
+
+
+def finish(state_dir: Path) -> None:
+    """Delete the state of a run whose model is written; half deleted, it is no longer in its place."""
+    done = state_dir.with_name(f".{state_dir.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    state_dir.rename(done)
+    shutil.rmtree(done)
 
 
 def step_of(checkpoint: Path) -> int:

@@ -161,7 +161,7 @@ def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output
             weights = checkpoints.averaged_weights(state_dir, facts["selected_steps"])
             recognizer.model.load_state_dict(weights, strict=False)
         _write_model(recognizer, valid_set, facts, trainer.state.log_history, output_dir)
-        shutil.rmtree(state_dir)
+        checkpoints.finish(state_dir)
     return facts
 
 

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import logging
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -366,7 +365,7 @@ class Bookkeeping(transformers.TrainerCallback):
             best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
             for checkpoint in checkpoints.whole(state_dir):
                 if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
-                    shutil.rmtree(checkpoint)
+                    checkpoints.remove(checkpoint)
 
     def on_train_end(self, args, state, control, **kwargs):
         if self._writer:
