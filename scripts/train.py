@@ -4,10 +4,14 @@ In:  a run's settings (YAML), training and validation manifests (JSONL of scp2js
 Out: --output-dir with the model (weights, processor, tokenizer), recipe.json (what it was made from) and history.json
      (loss, CER, learning rate, throughput by step); tensorboard/ beside --state-dir has the same. Checkpoints live in
      --state-dir until the run is finished: called again after an interruption, training goes on from there and ends
-     with the same weights.
+     with the same weights. rejects.tsv beside --state-dir lists utterances that are too long for training.
+
+Under torchrun all processes share the work; the first one writes and logs.
 """
 
 import argparse
+import logging
+import os
 from pathlib import Path
 
 from recipe.cli import run
@@ -23,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="model directory; convert.py makes one of a hub's or toolkit's")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
     return parser.parse_args()
 
 
@@ -35,7 +39,9 @@ def main() -> None:
     from recipe import model, settings, train
 
     if args.threads:
-        torch.set_num_threads(args.threads)
+        torch.set_num_threads(max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+    if int(os.environ.get("RANK", 0)):
+        logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     chosen = settings.load(args.config)
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"

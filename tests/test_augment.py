@@ -67,10 +67,17 @@ def test_masks_fill_bands_and_stretches_with_the_mean():
     assert torch.allclose(masked[changed], features.mean(0).expand_as(features)[changed])
 
 
+class Words:
+    """A front end that counts a token for every character of a prompt."""
+
+    def context_tokens(self, prompt, after):
+        return len(prompt + after)
+
+
 def test_weights_say_how_often_an_utterance_comes():
     utterances = [Utterance(f"u{i}", "x.wav", "p", "t", 600, 5, 6.0) for i in range(1000)]
     weights = [0.25] * 500 + [2.0] * 500
-    dataset = Utterances(utterances, None, None, weights, seed=1)
+    dataset = Utterances(utterances, Words(), weights=weights, seed=1)
     indices, frames = dataset.plan(0)
     counts = np.bincount(indices, minlength=1000)
     assert set(counts[500:]) == {2} and 80 < counts[:500].sum() < 170

@@ -14,7 +14,7 @@ from conftest import ROOT
 from safetensors.torch import load_file
 from test_prepare import scp2jsonl
 
-from recipe import checkpoints, model, settings, train
+from recipe import checkpoints, frozen, model, settings, train
 from recipe.files import RecipeError
 
 SETTINGS = settings.TrainSettings(
@@ -112,6 +112,23 @@ def test_a_state_of_other_settings_is_refused_by_name(tmp_path):
     checkpoints.check_fingerprint(tmp_path, {"settings.learning_rate": "0.001", "data.x": "aa"})
 
 
+def test_a_state_knows_the_files_of_augmentation_and_the_number_of_processes(tmp_path, monkeypatch):
+    words = tmp_path / "words"
+    hotwords = settings.HotwordSettings(share=0.5, file=str(words))
+    chosen = settings.TrainSettings(augment=settings.AugmentSettings(hotwords=hotwords))
+
+    def facts():
+        return checkpoints.fingerprint(chosen, {}, "model")
+
+    with pytest.raises(RecipeError, match="words: no such file"):
+        facts()
+    words.write_text("Nansen\n")
+    before = facts()
+    words.write_text("Amundsen\n")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert {name for name, value in facts().items() if before[name] != value} == {f"data.{words}", "processes"}
+
+
 def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path):
     import filelock
 
@@ -143,7 +160,7 @@ def test_two_processes_train_as_one_does_with_twice_the_batches(full_model, mani
     run(base, manifests, tmp_path / "one", one)
     (tmp_path / "two.yaml").write_text(
         "{max_steps: 4, learning_rate: 1.0e-3, batch_seconds: 4.0, evaluations: 1, decode_utterances: 2, workers: 0,"
-        " select: last}"
+        " select: last, trainer: {use_cpu: true}}"
     )
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
@@ -157,6 +174,12 @@ def test_two_processes_train_as_one_does_with_twice_the_batches(full_model, mani
     moved = max(float((a[name] - start[name]).abs().max()) for name in a)
     apart = max(float((a[name] - b[name]).abs().max()) for name in a)
     assert apart < 0.02 * moved
+
+
+def test_more_processes_than_gpus_are_refused(full_model, manifests, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    with pytest.raises(RecipeError, match=r"1000 training processes .* see train\.gpus"):
+        run(full_model, manifests, tmp_path)
 
 
 LORA = settings.LoraSettings(rank=4, alpha=8.0, targets=("q_proj", "down_proj"))
@@ -218,3 +241,98 @@ def test_bad_settings_are_named(tmp_path, text, message):
     (tmp_path / "run.yaml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         settings.load(tmp_path / "run.yaml")
+
+
+def test_what_is_too_long_is_listed_before_training_and_left_out(full_model, manifests, tmp_path, caplog):
+    """The two longest of eight utterances do not fit into batches of 1.9 s; one more would not at the slowest speed."""
+    caplog.set_level("INFO")
+    slow = dataclasses.replace(SETTINGS.augment, speeds=(0.9, 1.0))
+    run(full_model, manifests, tmp_path / "a", dataclasses.replace(SETTINGS, batch_seconds=1.9))
+    run(full_model, manifests, tmp_path / "b", dataclasses.replace(SETTINGS, batch_seconds=1.9, augment=slow))
+    listed = {name: (tmp_path / name / "rejects.tsv").read_text().splitlines()[1:] for name in "ab"}
+    assert [line.split("\t")[:3] for line in listed["a"]] == [
+        [f"spk{i % 2}-utt{i}", "train", "audio-too-long"] for i in (6, 7)
+    ]
+    assert listed["a"][0].endswith("2.0 s, at most 1.9 s fit")
+    assert [line.split("\t")[0] for line in listed["b"]] == ["spk1-utt5", "spk0-utt6", "spk1-utt7"]
+    assert "2 utterances are too long and left out" in caplog.text and "training on 6 utterances" in caplog.text
+
+
+def test_utterances_beyond_the_encoder_are_left_out_of_both_sets(full_model, manifests, tmp_path):
+    lines = [json.loads(line) for line in manifests.read_text().splitlines()]
+    lines[3]["speech_length"] = 12289
+    manifests.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, batch_seconds=600.0, max_steps=1))
+    assert (tmp_path / "rejects.tsv").read_text().count("\nspk1-utt3\ttrain\taudio-too-long\t") == 2
+
+
+def test_nothing_that_fits_is_an_error_that_says_so(full_model, manifests, tmp_path):
+    with pytest.raises(RecipeError, match="no utterances that are short enough"):
+        run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, batch_seconds=0.5))
+
+
+@pytest.mark.parametrize("freeze", [("encoder",), ("encoder", "adaptor")])
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3])
+def test_cached_outputs_of_frozen_parts_train_as_they_do_computed_anew(
+    low_model, data_dir, tmp_path, freeze, ctc_weight
+):
+    scp2jsonl(data_dir, low_model)
+    manifest = data_dir / "out" / "set.jsonl"
+    settings = dataclasses.replace(SETTINGS, freeze=freeze, ctc_weight=ctc_weight, log_every=1)
+    run(low_model, manifest, tmp_path / "anew", settings)
+    run(low_model, manifest, tmp_path / "cached", dataclasses.replace(settings, cache_frozen=True))
+    losses = [
+        [
+            entry["loss"]
+            for entry in json.loads((tmp_path / name / "model" / "history.json").read_text())
+            if "loss" in entry
+        ]
+        for name in ("anew", "cached")
+    ]
+    assert len(losses[0]) == 6 and losses[0] == pytest.approx(losses[1], rel=1e-4)
+    a, b = weights(tmp_path / "anew"), weights(tmp_path / "cached")
+    start = load_file(low_model / "model.safetensors")
+    moved = max(float((a[name] - start[name]).abs().max()) for name in a)
+    assert max(float((a[name] - b[name]).abs().max()) for name in a) < 0.05 * moved
+
+
+def test_a_cache_of_other_data_or_half_written_is_made_anew(tmp_path):
+    made = []
+
+    def outputs(value):
+        made.append(value)
+        yield [(torch.full((2, 3), value), 9), (torch.full((1, 3), -value), 5)]
+
+    for facts, value in (({"a": "1"}, 1.0), ({"a": "1"}, 2.0), ({"a": "2"}, 3.0)):
+        frozen.write(tmp_path, 0, facts, [[1, 0]], outputs(value), 3, 3)
+    cache = frozen.FrozenOutputs(tmp_path, 1, "encoder_outputs")
+    assert made == [1.0, 3.0]
+    assert cache[1][0].tolist() == [[3.0] * 3] * 2 and cache[1][1] == 9
+    assert cache[0][0].tolist() == [[-3.0] * 3] and cache.rows(0) == 1
+
+
+def test_a_cache_larger_than_the_disk_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="cache_frozen needs 4000000000000"):
+        frozen.write(tmp_path, 0, {}, [], [], 10**12, 10**9)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"learning_rate": 1.0}, "the recipe sets learning_rate itself"),
+        ({"max_steps": 3, "bf16": True}, "the recipe sets bf16, max_steps itself"),
+        ({"fsd": "full_shard"}, "transformers.TrainingArguments has no fsd"),
+    ],
+)
+def test_arguments_of_the_trainer_that_are_not_for_users_are_refused(full_model, manifests, tmp_path, trainer, message):
+    with pytest.raises(RecipeError, match=message):
+        run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, trainer=trainer))
+
+
+def test_settings_of_sharded_training_reach_the_trainer(tmp_path):
+    zero = {"deepspeed": {"zero_optimization": {"stage": 2}}}
+    with pytest.raises(RecipeError, match=r"trainer: .*deepspeed"):  # which is not installed
+        train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=zero), tmp_path, "fp32")
+    sharding = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"min_num_params": 10}, "ddp_timeout": 99}
+    arguments = train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=sharding), tmp_path, "fp32")
+    assert arguments.fsdp and arguments.fsdp_config["min_num_params"] == 10 and arguments.ddp_timeout == 99

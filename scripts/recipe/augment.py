@@ -59,6 +59,11 @@ class Augment:
     def changes_speed(self) -> bool:
         return self._settings.speeds != (1.0,)
 
+    @property
+    def slowest(self) -> float:
+        """The least factor of speed."""
+        return min(self._settings.speeds)
+
     def _random(self, epoch: int, key: str, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, epoch, zlib.crc32(key.encode()), purpose])
 

@@ -70,7 +70,7 @@ class TrainingBatches:
 
     def __init__(self, plan: Plan, budget: int, seed: int, rank: int = 0, ranks: int = 1):
         self._plan = plan
-        self._budget = budget
+        self.budget = budget
         self._seed = seed
         self._rank = rank
         self._ranks = ranks
@@ -79,7 +79,7 @@ class TrainingBatches:
 
     def _epoch(self, epoch: int) -> list[list[int]]:
         indices, frames = self._plan(epoch)
-        batches = share(epoch_batches(frames, self._budget, self._seed, epoch), self._ranks)
+        batches = share(epoch_batches(frames, self.budget, self._seed, epoch), self._ranks)
         return [[indices[i] for i in batch] for batch in batches[self._rank :: self._ranks]]
 
     def batches_in(self, epochs: float) -> int:

@@ -1,6 +1,8 @@
 """The state of an unfinished training run: its checkpoints, which are best, and whether it belongs to this run."""
 
 import dataclasses
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,20 @@ INDIFFERENT = ("workers", "log_every")
 def mark_complete(checkpoint: Path) -> None:
     """Say that a checkpoint was written to its end."""
     write_json(checkpoint / COMPLETE, {})
+
+
+def remove(checkpoint: Path) -> None:
+    """Delete a checkpoint; half deleted, it is no longer a whole one."""
+    (checkpoint / COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(checkpoint)
+
+
+def finish(state_dir: Path) -> None:
+    """Delete the state of a run whose model is written; half deleted, it is no longer in its place."""
+    done = state_dir.with_name(f".{state_dir.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    state_dir.rename(done)
+    shutil.rmtree(done)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -56,11 +72,16 @@ def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.T
 
 
 def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
-    """What a training state depends on, by name: settings, data hashes, base model."""
+    """What a training state depends on, by name: settings, data hashes, base model, number of processes."""
     facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
     for name in INDIFFERENT:
         del facts[f"settings.{name}"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
+    for file in settings.augment.files:
+        if not Path(file).is_file():
+            raise RecipeError(f"augment: {file}: no such file")
+        facts[f"data.{file}"] = sha256(file)
+    facts["processes"] = os.environ.get("WORLD_SIZE", "1")
     weights = Path(model) / "model.safetensors"
     facts["model"] = sha256(weights) if weights.is_file() else model
     return facts

@@ -1,6 +1,7 @@
 """The training set: utterances of manifests as items, augmented, by epoch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,14 +11,34 @@ from recipe.audio import AudioError
 from recipe.augment import Augment
 from recipe.features import FrontEnd, Item
 from recipe.files import RecipeError
+from recipe.frozen import FrozenOutputs
+from recipe.hotwords import Hotwords
 from recipe.manifest import Utterance
+from recipe.prompt import HOTWORD_HEADER, with_hotwords
+
+FRAME_WIDTH = 560  # values of a stacked frame
+
+
+@dataclass(frozen=True)
+class FrozenItem(Item):
+    """An utterance whose `features` are what frozen parts of the model made of its `frames` stacked frames; `name` says
+    which."""
+
+    frames: int
+    name: str
+
+
+def most_frames(utterance: Utterance, slowest: float = 1.0) -> int:
+    """Stacked frames of an utterance that is played at the factor of speed `slowest` or faster."""
+    frames = max(1, (utterance.speech_length + 5) // 6)
+    return frames if slowest >= 1 else round(frames / slowest) + 1
 
 
 class Utterances(torch.utils.data.Dataset):
     """Items of utterances by (epoch, index). Features of small sets are kept in memory once made.
 
     `weights` says how often each utterance comes in an epoch on average: with 0.5 every second epoch or so, with 2
-    twice in each.
+    twice in each. With `frozen` outputs of the model no audio is read.
     """
 
     CACHE_FRAMES = 200_000  # stacked frames, 2.2 kB each
@@ -27,30 +48,71 @@ class Utterances(torch.utils.data.Dataset):
         utterances: Sequence[Utterance],
         front_end: FrontEnd,
         augment: Augment | None = None,
+        hotwords: Hotwords | None = None,
         weights: Sequence[float] | None = None,
         seed: int = 0,
         allow_commands: bool = False,
     ):
         self.utterances = utterances
+        self.frozen: FrozenOutputs | None = None
         self._front_end = front_end
         self._augment = augment
+        self._hotwords = hotwords
         self._weights = None if weights is None or set(weights) == {1.0} else np.asarray(weights)
         self._seed = seed
         self._allow_commands = allow_commands
-        self.frames = [max(1, (u.speech_length + 5) // 6) for u in utterances]
+        self.frames = [most_frames(utterance) for utterance in utterances]
+        self.text_tokens = self._count_text_tokens()
         keep = sum(self.frames) <= self.CACHE_FRAMES and not (augment and augment.changes_audio)
-        self._cache: dict[int, Item] | None = {} if keep else None
+        self._cache: dict[int, torch.Tensor] | None = {} if keep else None
+
+    def _count_text_tokens(self) -> list[int]:
+        """Tokens of each utterance's transcript and, where its prompt is longer than the shortest, of what makes it so:
+        the longest hotwords that it may get, above all. What all have in common is `common_tokens`."""
+        self._longest_hotwords = self._hotwords.longest(self._front_end.context_tokens) if self._hotwords else []
+        contexts: dict[tuple[str, str], int] = {}
+        for prompt, after in {(u.prompt, u.after) for u in self.utterances}:
+            listed = self._with_hotwords(prompt, self._longest_hotwords)
+            contexts[prompt, after] = self._front_end.context_tokens(listed, after)
+        shortest = min((self._front_end.context_tokens(prompt, after) for prompt, after in contexts), default=0)
+        self.common_tokens = shortest + 1  # and the token that ends a transcript
+        return [u.text_length + contexts[u.prompt, u.after] - shortest for u in self.utterances]
+
+    @staticmethod
+    def _with_hotwords(prompt: str, words: Sequence[str]) -> str:
+        """A prompt with hotwords, unless the data has given it some."""
+        return prompt if HOTWORD_HEADER in prompt else with_hotwords(prompt, words)
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def plan(self, epoch: int) -> tuple[list[int], list[int]]:
-        """Indices of an epoch's utterances, and the frames that each has in it."""
+        """Indices of an epoch's utterances, and the length of each in it: its stacked frames or its tokens of text,
+        whichever are more, so that a batch within a budget of lengths is within it in both."""
         indices = self._indices(epoch)
         if self._augment is None or not self._augment.changes_speed:
-            return indices, [self.frames[i] for i in indices]
+            return indices, [max(self.frames[i], self.text_tokens[i]) for i in indices]
         speeds = (self._augment.speed(epoch, self.utterances[i].key) for i in indices)
-        return indices, [round(self.frames[i] / speed) + 1 for i, speed in zip(indices, speeds, strict=True)]
+        frames = (round(self.frames[i] / speed) + 1 for i, speed in zip(indices, speeds, strict=True))
+        return indices, [max(count, self.text_tokens[i]) for i, count in zip(indices, frames, strict=True)]
+
+    def longest(self) -> list[int]:
+        """The largest length that each utterance has in any epoch."""
+        frames = map(self._most_frames, range(len(self)))
+        return [max(count, text) for count, text in zip(frames, self.text_tokens, strict=True)]
+
+    def _most_frames(self, index: int) -> int:
+        return most_frames(self.utterances[index], self._augment.slowest if self._augment else 1.0)
+
+    def stand_in(self, index: int) -> Item:
+        """An item of silence as large as the utterance's largest."""
+        utterance, frames = self.utterances[index], self._most_frames(index)
+        prompt = self._with_hotwords(utterance.prompt, self._longest_hotwords)
+        example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
+        if self.frozen:
+            features = torch.zeros(self.frozen.rows(index), self.frozen.width)
+            return FrozenItem(utterance.key, features, example, frames, self.frozen.name)
+        return Item(utterance.key, torch.zeros(frames, FRAME_WIDTH), example)
 
     def _indices(self, epoch: int) -> list[int]:
         if self._weights is None:
@@ -61,12 +123,23 @@ class Utterances(torch.utils.data.Dataset):
 
     def __getitem__(self, position: tuple[int, int]) -> Item:
         epoch, index = position
-        item = self._item(epoch, index)
-        if self._augment is None:
-            return item
-        return Item(item.key, self._augment.features(item.features, epoch, item.key), item.example)
+        utterance = self.utterances[index]
+        prompt = utterance.prompt
+        if self._hotwords:
+            prompt = self._with_hotwords(prompt, self._hotwords.draw(epoch, utterance.key, utterance.text))
+        if self.frozen:
+            features, frames = self.frozen[index]
+        else:
+            features = self._features(epoch, index)
+            if self._augment:
+                features = self._augment.features(features, epoch, utterance.key)
+            frames = len(features)
+        example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
+        if self.frozen:
+            return FrozenItem(utterance.key, features, example, frames, self.frozen.name)
+        return Item(utterance.key, features, example)
 
-    def _item(self, epoch: int, index: int) -> Item:
+    def _features(self, epoch: int, index: int) -> torch.Tensor:
         if self._cache is not None and index in self._cache:
             return self._cache[index]
         utterance = self.utterances[index]
@@ -83,7 +156,7 @@ class Utterances(torch.utils.data.Dataset):
             raise RecipeError(f"utterance {utterance.key}: {error}; run the data stage again") from None
         if self._augment is not None:
             waveform = self._augment.waveform(waveform, epoch, utterance.key)
-        item = self._front_end.item(utterance.key, waveform, utterance.prompt, utterance.text, utterance.after)
+        features = self._front_end.features(waveform)
         if self._cache is not None:
-            self._cache[index] = item
-        return item
+            self._cache[index] = features
+        return features

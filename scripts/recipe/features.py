@@ -36,8 +36,15 @@ class FrontEnd:
     def item(self, key: str, waveform: np.ndarray, prompt: str, target: str | None = None, after: str = "") -> Item:
         """Features and tokens; without `target` the tokens end where the model is to write."""
         features = self.features(waveform)
-        tokens = audio_token_count(len(features), self._mode)
-        return Item(key, features, self._prompts.encode(prompt, tokens, target, after))
+        return Item(key, features, self.example(len(features), prompt, target, after))
+
+    def example(self, frames: int, prompt: str, target: str | None = None, after: str = "") -> Example:
+        """The tokens of an utterance of so many stacked frames."""
+        return self._prompts.encode(prompt, audio_token_count(frames, self._mode), target, after)
+
+    def context_tokens(self, prompt: str, after: str = "") -> int:
+        """Number of tokens before the target, without those of the audio."""
+        return len(self._prompts.encode(prompt, 0, None, after).input_ids)
 
 
 def collate(items: Sequence[Item], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:

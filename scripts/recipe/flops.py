@@ -62,16 +62,16 @@ def _llm(text, tokens: int) -> float:
     return text.num_hidden_layers * tokens * (2.0 * weights + attention)
 
 
-def training(passes: Forward, trained: set[str]) -> float:
+def training(passes: Forward, trained: set[str], cached: set[str] = frozenset()) -> float:
     """Operations of forward and backward when the parts in `trained` ("encoder", "adaptor", "llm") learn.
 
     A part that learns costs its forward pass three times; a frozen one that gradients must cross on their way to an
-    earlier part twice; a frozen one with nothing to learn before it once.
+    earlier part twice; a frozen one with nothing to learn before it once, or not at all if its outputs are `cached`.
     """
     times = {}
     crossed = False
     for part in ("encoder", "adaptor", "llm"):
-        times[part] = 3 if part in trained else 2 if crossed else 1
+        times[part] = 3 if part in trained else 2 if crossed else 0 if part in cached else 1
         crossed = crossed or part in trained
     return (
         times["encoder"] * passes.encoder

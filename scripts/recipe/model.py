@@ -118,22 +118,32 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
                     module.train(mode)
         return self
 
+    def encode(self, input_features: torch.Tensor, input_features_mask: torch.Tensor) -> torch.Tensor:
+        """Encoder outputs [batch, frames, width] of `input_features` [batch, frames, 560], one utterance a row, and
+        its mask [batch, frames]."""
+        return self.model.audio_tower(
+            input_features=input_features, input_features_mask=input_features_mask
+        ).last_hidden_state
+
+    def adapt(self, encoder_outputs: torch.Tensor, input_features_mask: torch.Tensor) -> torch.Tensor:
+        """Adaptor frames [batch, frames, hidden] of encoder outputs."""
+        return self.model.multi_modal_projector(encoder_outputs, input_features_mask)
+
     def embed(
         self, input_ids: torch.Tensor, input_features: torch.Tensor, input_features_mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Token embeddings [batch, tokens, hidden] with the placeholders replaced by adaptor frames, and all the
-        adaptor frames [batch, frames, hidden].
+        adaptor frames [batch, frames, hidden]."""
+        audio = self.adapt(self.encode(input_features, input_features_mask), input_features_mask)
+        return self.place(input_ids, audio), audio
 
-        `input_features` [batch, frames, 560] and its mask [batch, frames] hold one utterance a row.
-        """
-        encoded = self.model.audio_tower(
-            input_features=input_features, input_features_mask=input_features_mask
-        ).last_hidden_state
-        audio = self.model.multi_modal_projector(encoded, input_features_mask)
+    def place(self, input_ids: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+        """Token embeddings [batch, tokens, hidden] with the placeholders replaced by the first frames of `audio`
+        [batch, frames, hidden]."""
         is_audio = input_ids == self.config.audio_token_id
         taken = torch.arange(audio.shape[1], device=audio.device) < is_audio.sum(1, keepdim=True)
         text = self.get_input_embeddings()(input_ids)
-        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype)), audio
+        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype))
 
     def ctc_loss(self, audio: torch.Tensor, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Summed CTC loss of the targets without their end token over adaptor frames, scored with the language
@@ -161,13 +171,22 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         num_items_in_batch: torch.Tensor | int | None = None,
         inputs_embeds: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
+        encoder_outputs: torch.Tensor | None = None,
+        adaptor_outputs: torch.Tensor | None = None,
         **kwargs,
     ):
         """With `labels` [batch, tokens]: the summed cross entropy over targets divided by `num_items_in_batch`
-        (default: the targets here), logits [targets, vocabulary] of target positions only. Without: as HF."""
+        (default: the targets here), logits [targets, vocabulary] of target positions only. Without: as HF.
+
+        What frozen parts made of the audio may stand for `input_features`: `encoder_outputs` [batch, frames, width] or
+        `adaptor_outputs` [batch, at least the placeholders, hidden] (all frames, if there is a CTC loss)."""
+        audio = adaptor_outputs
         if input_features is not None:
-            inputs_embeds, audio = self.embed(input_ids, input_features, input_features_mask)
-            input_ids = None
+            encoder_outputs = self.encode(input_features, input_features_mask)
+        if encoder_outputs is not None:
+            audio = self.adapt(encoder_outputs, input_features_mask)
+        if audio is not None:
+            inputs_embeds, input_ids = self.place(input_ids, audio), None
         if labels is None:
             return super().forward(
                 input_ids=input_ids, inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs

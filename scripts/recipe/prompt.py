@@ -64,9 +64,12 @@ def transcription_prompt(
     else:
         into = f"成{LANGUAGE_NAMES_ZH.get(language, language)}" if language else ""
         prompt = f"语音转写{into}{'' if itn else '，不进行文本规整'}："
-    if hotwords:
-        prompt = f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}"
-    return prompt
+    return with_hotwords(prompt, hotwords)
+
+
+def with_hotwords(prompt: str, hotwords: Sequence[str]) -> str:
+    """A prompt with the published header that lists hotwords; as it was if there are none."""
+    return f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}" if hotwords else prompt
 
 
 def prompt_maker(

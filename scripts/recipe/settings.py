@@ -10,6 +10,7 @@ import yaml
 from recipe.files import RecipeError, exponents_to_floats
 
 PARTS = ("encoder", "adaptor", "llm")
+AUTO = "auto"
 LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
@@ -30,6 +31,19 @@ class LoraSettings:
 
 
 @dataclass(frozen=True)
+class HotwordSettings:
+    """Hotwords in the prompts of training, some of them said in the utterance; off by default."""
+
+    share: float = 0.0  # of utterances whose prompt lists some
+    max_words: int = 10  # in one prompt
+    file: str | None = None  # words, one a line; None: taken out of the transcripts
+
+    def __post_init__(self):
+        if not 0 <= self.share <= 1 or self.max_words < 1:
+            raise RecipeError(f"hotwords: expected a share in 0..1 and max_words >= 1, found {self}")
+
+
+@dataclass(frozen=True)
 class AugmentSettings:
     """Changes to training audio; all off by default."""
 
@@ -43,6 +57,7 @@ class AugmentSettings:
     frequency_width: int = 20  # mel bins, at most
     time_masks: int = 0
     time_share: float = 0.1  # of the utterance, at most, per mask
+    hotwords: HotwordSettings = HotwordSettings()
 
     def __post_init__(self):
         if not self.speeds or not all(0.5 <= speed <= 2 for speed in self.speeds):
@@ -51,6 +66,18 @@ class AugmentSettings:
             raise RecipeError(f"augment: snr_db is {list(self.snr_db)}, expected the least and the largest")
         if not 0 <= self.frequency_width <= 80 or not 0 <= self.time_share <= 1:
             raise RecipeError("augment: frequency_width is up to 80 bins, time_share up to 1")
+
+    @property
+    def files(self) -> list[str]:
+        """Files that augmentation reads."""
+        tables = [f"{folder}/wav.scp" for folder in (*self.noise, *self.reverb)]
+        return tables + ([self.hotwords.file] if self.hotwords.file else [])
+
+    @property
+    def changes_features(self) -> bool:
+        """Whether an utterance's features differ from epoch to epoch."""
+        changes = self.noise or self.reverb or self.frequency_masks or self.time_masks
+        return self.speeds != (1.0,) or bool(changes)
 
 
 @dataclass(frozen=True)
@@ -70,7 +97,7 @@ class TrainSettings:
     warmup: float = 0.05  # share of the steps, or steps if over 1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    batch_seconds: float = 120.0  # padded audio seconds a batch and process; on a GPU lowered until it fits
+    batch_seconds: float | str = 120.0  # padded audio seconds a batch and process, or auto: as many as fit on the GPU
     accumulate: int = 1  # batches a step
     precision: str = "auto"  # auto (bf16 on a GPU that has it, else fp32), bf16 or fp32
     evaluations: int = 5  # evaluations and checkpoints over the run
@@ -83,18 +110,20 @@ class TrainSettings:
     workers: int = 2  # processes that read audio; 0: in the training process
     gradient_checkpointing: bool = False
     compile: bool = False  # torch.compile the blocks
+    cache_frozen: bool = False  # compute what frozen parts make of the audio once, and keep it on disk
+    trainer: dict[str, Any] = field(default_factory=dict)  # more of transformers.TrainingArguments, such as fsdp
     augment: AugmentSettings = AugmentSettings()
 
     def __post_init__(self):
-        _one_of("audio_tokens", self.audio_tokens, ("auto", *AUDIO_TOKEN_MODES))
-        _one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        _one_of("audio_tokens", self.audio_tokens, (AUTO, *AUDIO_TOKEN_MODES))
+        _one_of("precision", self.precision, (AUTO, "bf16", "fp32"))
         _one_of("select", self.select, ("cer", "loss", "last"))
         for part in self.freeze:
-            _one_of("freeze", part, PARTS if len(self.freeze) > 1 else (*PARTS, "auto"))
+            _one_of("freeze", part, PARTS if len(self.freeze) > 1 else (*PARTS, AUTO))
         if set(self.freeze) == set(PARTS) and not self.lora:
             raise RecipeError("freeze names every part of the model, so nothing would be trained")
         for name in ("learning_rate", "batch_seconds", "accumulate", "evaluations", "log_every"):
-            if getattr(self, name) <= 0:
+            if getattr(self, name) != AUTO and getattr(self, name) <= 0:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected more than 0")
         for name in ("ctc_weight", "epochs", "max_steps"):
             if getattr(self, name) < 0:
@@ -105,9 +134,13 @@ class TrainSettings:
             raise RecipeError(f"average is {self.average}: expected 1, or more with select: cer or loss")
         if self.select == "cer" and not self.decode_utterances:
             raise RecipeError("select: cer needs decode_utterances > 0 (or choose select: loss)")
+        if self.cache_frozen and self.freeze != (AUTO,) and "encoder" not in self.freeze:
+            raise RecipeError("cache_frozen needs a frozen encoder: add it to freeze, or set cache_frozen: false")
+        if self.cache_frozen and self.augment.changes_features:
+            raise RecipeError("cache_frozen keeps what was made of unchanged audio: turn off augment, but for hotwords")
 
 
-_NESTED = {"lora": LoraSettings, "augment": AugmentSettings}
+_NESTED = {"lora": LoraSettings, "augment": AugmentSettings, "hotwords": HotwordSettings}
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -141,8 +174,16 @@ def _checked(key: str, value: Any, default: Any, where: str) -> Any:
         if not isinstance(value, dict) or not all(isinstance(rate, float) and rate > 0 for rate in value.values()):
             raise RecipeError(f"{where}: learning_rates is {value!r}, expected a rate by part")
         return value
-    if key == "freeze" and value == "auto":
-        return ("auto",)
+    if key == "trainer":
+        if not isinstance(value, dict):
+            raise RecipeError(f"{where}: trainer is {value!r}, expected settings of transformers.TrainingArguments")
+        return value
+    if key == "freeze" and value == AUTO:
+        return (AUTO,)
+    if key == "batch_seconds" and value == AUTO:
+        return value
+    if default is None and (value is None or isinstance(value, str)):
+        return value
     if isinstance(default, tuple):
         kind = float if default and isinstance(default[0], float) else str
         if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):

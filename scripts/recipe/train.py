@@ -21,16 +21,19 @@ import torch
 import transformers
 
 import recipe
-from recipe import batching, checkpoints, manifest, model_dir, provenance
+from recipe import batching, checkpoints, frozen, manifest, model_dir, preflight, provenance
 from recipe.augment import Augment
-from recipe.dataset import Utterances
+from recipe.dataset import Utterances, most_frames
 from recipe.decode import Limits, generate
 from recipe.features import FrontEnd, Item, collate
-from recipe.files import RecipeError, read_json, sha256, write_json
-from recipe.model import Recognizer
+from recipe.files import RecipeError, read_json, sha256, write_json, write_lines
+from recipe.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
+from recipe.hotwords import Hotwords
+from recipe.manifest import Utterance
+from recipe.model import Recognizer, audio_token_count
 from recipe.model import load as load_model
 from recipe.prompt import IGNORED
-from recipe.settings import TrainSettings
+from recipe.settings import AUTO, TrainSettings
 from recipe.stats import advise
 from recipe.trainer import FRAME_SECONDS, AsrTrainer, Bookkeeping, Collate, without_target
 
@@ -38,7 +41,16 @@ logger = logging.getLogger(__name__)
 
 HISTORY = "history.json"
 ADAPTER = "adapter"  # LoRA adapters beside the merged model
-BUDGET = "budget.json"  # padded frames a batch, where they had to be fewer than the settings say
+REJECTS = "rejects.tsv"  # beside the state: utterances that are too long to train on
+CACHE_SECONDS = 240  # of padded audio, a batch while outputs of frozen parts are computed
+# Arguments of the Trainer that the recipe sets later, does in its own way, or has settings for.
+OWN_ARGUMENTS = {
+    "data_seed", "do_eval", "do_train", "eval_steps", "fp16", "gradient_checkpointing", "ignore_data_skip",
+    "load_best_model_at_end", "logging_strategy", "max_steps", "num_train_epochs", "per_device_eval_batch_size",
+    "per_device_train_batch_size", "push_to_hub", "resume_from_checkpoint", "save_only_model", "save_steps",
+    "save_total_limit", "warmup_ratio", "warmup_steps",
+}  # fmt: skip
+ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,19 +117,33 @@ def _rank() -> int:
     return int(os.environ.get("RANK", 0))
 
 
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _on_gpu(settings: TrainSettings) -> bool:
+    """Whether training runs on a GPU. RecipeError if there are fewer than processes."""
+    if settings.trainer.get("use_cpu", False):
+        return False
+    processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if processes > max(1, gpus):
+        raise RecipeError(f"{processes} training processes on this machine, but it has {gpus} GPUs; see train.gpus")
+    return gpus > 0
+
+
 def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output_dir: Path, state_dir: Path) -> dict:
     transformers.set_seed(settings.seed)
     base = model_dir.origin(recognizer.source)
-    train_set, valid_set = _read_sets(recognizer, settings, inputs)
+    train_set, valid_set = _read_sets(recognizer, settings, inputs, state_dir.with_name(REJECTS))
     settings = _with_advised_freeze(settings, train_set)
     _set_up_model(recognizer, settings)
-    precision = _precision(settings.precision)
+    precision = precision_of(settings)
     # Made early: on several processes this connects them.
-    arguments = _arguments(settings, state_dir, precision)
-    budget = _fitting_budget(recognizer, settings, train_set, precision, state_dir)
-    batches = batching.TrainingBatches(
-        train_set.plan, budget, settings.seed, _rank(), int(os.environ.get("WORLD_SIZE", 1))
-    )
+    arguments = trainer_arguments(settings, state_dir, precision)
+    if settings.cache_frozen:
+        train_set.frozen = _frozen_outputs(recognizer, settings, train_set, precision, state_dir)
+    budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
+    batches = batching.TrainingBatches(train_set.plan, budget, settings.seed, _rank(), _processes())
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
     arguments = _with_steps(arguments, settings, steps)
@@ -141,37 +167,103 @@ def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     facts = _facts(base, settings, trainer.state, inputs, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():
+        recognizer = trainer.whole or recognizer
         if steps:
             weights = checkpoints.averaged_weights(state_dir, facts["selected_steps"])
             recognizer.model.load_state_dict(weights, strict=False)
         _write_model(recognizer, valid_set, facts, trainer.state.log_history, output_dir)
-        shutil.rmtree(state_dir)
+        checkpoints.finish(state_dir)
     return facts
 
 
-def _read_sets(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs) -> tuple[Utterances, Utterances]:
-    front_end = FrontEnd(recognizer)
+def _read_sets(
+    recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, rejects_file: Path
+) -> tuple[Utterances, Utterances]:
+    """Training and validation set, without what is too long for them: that is listed in `rejects_file`."""
     weights = list(inputs.weights) or [1.0] * len(inputs.train)
     if len(weights) != len(inputs.train):
         raise RecipeError(f"{len(weights)} weights for {len(inputs.train)} training manifests")
+    augment = Augment(settings.augment, settings.seed)
+    limit = min(ENCODER_FRAMES, preflight.frames_of(settings) or ENCODER_FRAMES)
+    rejects: list[str] = []
     utterances, repeats = [], []
     for path, weight in zip(inputs.train, weights, strict=True):
-        found = list(manifest.read(path))
+        found = _fitting(path, limit, augment.slowest, rejects)
         utterances += found
         repeats += [weight] * len(found)
-    valid = [utterance for path in inputs.valid for utterance in manifest.read(path)]
+    valid = [utterance for path in inputs.valid for utterance in _fitting(path, ENCODER_FRAMES, 1.0, rejects)]
+    if _rank() == 0:
+        write_lines(rejects_file, ["key\tstage\treason\tdetail", *rejects])
+    if rejects:
+        logger.warning(
+            "%d utterances are too long and left out, listed in %s; raise batch_seconds (up to %.0f), cut them into "
+            "segments, or lower data.max_seconds", len(rejects), rejects_file, ENCODER_FRAMES * FRAME_SECONDS,
+        )  # fmt: skip
     for found, paths in ((utterances, inputs.train), (valid, inputs.valid)):
         if not found:
-            raise RecipeError(f"{', '.join(map(str, paths))}: no utterances")
-    augment = Augment(settings.augment, settings.seed)
-    commands = inputs.allow_commands
-    train_set = Utterances(utterances, front_end, augment, repeats, settings.seed, commands)
+            raise RecipeError(f"{', '.join(map(str, paths))}: no utterances{' that are short enough' * bool(rejects)}")
+    front_end, commands, listed = FrontEnd(recognizer), inputs.allow_commands, settings.augment.hotwords
+    hotwords = Hotwords(listed, settings.seed, (u.text for u in utterances)) if listed.share else None
+    train_set = Utterances(utterances, front_end, augment, hotwords, repeats, settings.seed, commands)
     return train_set, Utterances(valid, front_end, allow_commands=commands)
+
+
+def _fitting(path: str | os.PathLike, limit: int, slowest: float, rejects: list[str]) -> list[Utterance]:
+    """Utterances of a manifest with at most `limit` stacked frames at the slowest speed; others become lines of
+    `rejects` (key, stage, reason, detail)."""
+    kept = []
+    for utterance in manifest.read(path):
+        frames = most_frames(utterance, slowest)
+        if frames <= limit:
+            kept.append(utterance)
+        else:
+            seconds = f"{frames * FRAME_SECONDS:.1f} s, at most {limit * FRAME_SECONDS:.1f} s fit"
+            rejects.append(f"{utterance.key}\ttrain\taudio-too-long\t{seconds}")
+    return kept
+
+
+def _frozen_outputs(
+    recognizer: Recognizer, settings: TrainSettings, train_set: Utterances, precision: str, state_dir: Path
+) -> FrozenOutputs:
+    """What the frozen encoder, and the adaptor if it is frozen too, make of the training audio."""
+    model, folder = recognizer.model.eval(), state_dir / "frozen"
+    name = ADAPTOR_OUTPUTS if "adaptor" in settings.freeze else ENCODER_OUTPUTS
+    width = (model.config.adaptor_config if name == ADAPTOR_OUTPUTS else model.config.audio_config).hidden_size
+    collator = Collate(recognizer.tokenizer.pad_token_id)
+
+    def used(frames: int) -> int:
+        """Rows that training needs: all for the adaptor and a CTC loss, otherwise those that become audio tokens."""
+        whole = name == ENCODER_OUTPUTS or settings.ctc_weight
+        return frames if whole else audio_token_count(frames, recognizer.audio_tokens)
+
+    def compute(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
+        batch = {key: value.to(model.device) for key, value in collator(items).items()}
+        mask = batch["input_features_mask"]
+        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            outputs = model.encode(batch["input_features"], mask)
+            outputs = model.adapt(outputs, mask) if name == ADAPTOR_OUTPUTS else outputs
+        frames = mask.sum(1).tolist()
+        return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
+
+    mine = sorted(range(_rank(), len(train_set), _processes()), key=train_set.frames.__getitem__)
+    batches = batching.cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    loader = torch.utils.data.DataLoader(
+        train_set,
+        batch_sampler=[[(0, index) for index in batch] for batch in batches],
+        collate_fn=list,
+        num_workers=settings.workers,
+    )
+    rows = sum(used(train_set.frames[index]) for index in mine)
+    facts = read_json(state_dir / checkpoints.FINGERPRINT)
+    frozen.write(folder, _rank(), facts, batches, map(compute, loader), rows, width)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return FrozenOutputs(folder, _processes(), name)
 
 
 def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> TrainSettings:
     """`freeze: auto` as the parts that the published advice leaves alone for so many hours."""
-    if settings.freeze != ("auto",):
+    if settings.freeze != (AUTO,):
         return settings
     advice = advise(sum(utterance.duration for utterance in train_set.utterances) / 3600)
     logger.info("freeze: auto is %s (%s)", advice["freeze"], advice["why"])
@@ -188,40 +280,53 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
     model.ctc_blank = recognizer.tokenizer.pad_token_id
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable()
-    if torch.cuda.is_available():
-        model.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))))
+    if _on_gpu(settings):
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+        model.to(device)
 
 
-def _precision(setting: str) -> str:
+def precision_of(settings: TrainSettings) -> str:
     """fp32 or bf16 for "auto": bf16 compute (over fp32 weights) on a GPU that has it."""
-    if setting != "auto":
-        return setting
-    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+    if settings.precision != AUTO:
+        return settings.precision
+    return "bf16" if _on_gpu(settings) and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def _arguments(settings: TrainSettings, state_dir: Path, precision: str) -> transformers.TrainingArguments:
-    return transformers.TrainingArguments(
-        output_dir=str(state_dir),
-        gradient_accumulation_steps=settings.accumulate,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused",
-        seed=settings.seed,
-        bf16=precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
-        torch_compile=settings.compile,
-        logging_steps=settings.log_every,
-        logging_nan_inf_filter=False,
-        disable_tqdm=not sys.stderr.isatty(),
-        eval_strategy="steps",
-        save_strategy="steps",
-        ddp_find_unused_parameters=False,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to=[],
-    )
+def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) -> transformers.TrainingArguments:
+    """The Trainer's arguments: the recipe's, and what `trainer` adds to them."""
+    own = {
+        "output_dir": str(state_dir),
+        "gradient_accumulation_steps": settings.accumulate,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "seed": settings.seed,
+        "bf16": precision == "bf16",
+        "torch_compile": settings.compile,
+        "logging_steps": settings.log_every,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": not sys.stderr.isatty(),
+        "eval_strategy": "steps",
+        "save_strategy": "steps",
+        "ddp_find_unused_parameters": False,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": [],
+    }
+    if taken := sorted((own.keys() | OWN_ARGUMENTS) & settings.trainer.keys()):
+        raise RecipeError(f"trainer: the recipe sets {', '.join(taken)} itself; see docs/settings.md for its settings")
+    known = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
+    if unknown := sorted(settings.trainer.keys() - known):
+        raise RecipeError(f"trainer: transformers.TrainingArguments has no {', '.join(unknown)}")
+    try:
+        return transformers.TrainingArguments(**own, **{"use_cpu": not _on_gpu(settings)} | settings.trainer)
+    except (ImportError, ValueError, TypeError) as error:
+        if not settings.trainer:
+            raise
+        raise RecipeError(f"trainer: {error}") from None
 
 
 def _with_steps(
@@ -232,56 +337,6 @@ def _with_steps(
     arguments.warmup_steps = settings.warmup if settings.warmup > 1 else math.ceil(settings.warmup * steps)
     arguments.eval_steps = arguments.save_steps = max(1, math.ceil(steps / settings.evaluations))
     return arguments
-
-
-def _fitting_budget(recognizer, settings: TrainSettings, train_set: Utterances, precision: str, state_dir: Path) -> int:
-    """Padded frames a batch: the settings', or on a GPU as many fewer as are needed for the largest batch to fit.
-
-    The largest batch is run once, forward and backward, before the first step; a resumed run takes what was found.
-    """
-    budget = int(settings.batch_seconds / FRAME_SECONDS)
-    if not torch.cuda.is_available():
-        return budget
-    if checkpoints.last(state_dir) and (state_dir / BUDGET).is_file():
-        return read_json(state_dir / BUDGET)["frames"]
-    while not _fits(recognizer, settings, train_set, budget, precision):
-        budget = int(0.8 * budget)
-        logger.warning("out of GPU memory: batches of at most %.0f s instead", budget * FRAME_SECONDS)
-        if budget < max(train_set.frames):
-            raise RecipeError(
-                "the longest utterance does not fit into GPU memory; set gradient_checkpointing: true, freeze parts "
-                "or lower data.max_seconds"
-            )
-    if torch.distributed.is_initialized():
-        least = torch.tensor(budget, device=recognizer.model.device)
-        torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
-        budget = int(least)
-    if _rank() == 0:
-        write_json(state_dir / BUDGET, {"frames": budget})
-    return budget
-
-
-def _fits(recognizer, settings: TrainSettings, train_set: Utterances, budget: int, precision: str) -> bool:
-    indices, frames = train_set.plan(0)
-    batches = batching.epoch_batches(frames, budget, settings.seed, 0)
-    largest = max(batches, key=lambda batch: len(batch) * max(frames[i] for i in batch))
-    items = [train_set[0, indices[i]] for i in largest]
-    model = recognizer.model
-    batch = {k: v.to(model.device) for k, v in Collate(recognizer.tokenizer.pad_token_id)(items).items()}
-    model.train()
-    try:
-        with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16"):
-            model(**batch).loss.backward()
-        # The optimizer's two moments come on top, once.
-        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        return torch.cuda.max_memory_allocated() + 8 * trained < torch.cuda.get_device_properties(0).total_memory
-    except torch.cuda.OutOfMemoryError:
-        return False
-    finally:
-        model.zero_grad(set_to_none=True)
-        del batch
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
 
 
 def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: int, precision: str) -> None:
@@ -298,7 +353,7 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",
         trainable / 1e6, model.num_parameters() / 1e6,
         "frozen: " + ", ".join(settings.freeze) if settings.freeze else "nothing frozen",
-        precision, "GPU" if torch.cuda.is_available() else "CPU",
+        precision, "GPU" if _on_gpu(settings) else "CPU",
     )  # fmt: skip
 
 

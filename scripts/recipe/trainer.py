@@ -1,9 +1,9 @@
 """HF Trainer with our batches, our evaluation, and the bookkeeping of a run."""
 
+import copy
 import dataclasses
 import logging
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from torch.utils.tensorboard import SummaryWriter
 
 from recipe import batching, checkpoints, flops
+from recipe.dataset import FrozenItem
 from recipe.decode import Limits, generate
 from recipe.features import Item, collate
 from recipe.files import RecipeError
@@ -37,6 +38,7 @@ SHOWN = {
     "audio_hours_per_hour": "h/h",
     "tokens_per_second": "tokens/s",
     "padding": "padding",
+    "data_wait": "data wait",
     "share_of_peak": "of peak",
 }
 
@@ -48,7 +50,12 @@ class Collate:
         self._pad_id = pad_id
 
     def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
-        return collate(items, self._pad_id)
+        batch = collate(items, self._pad_id)
+        if isinstance(items[0], FrozenItem):
+            batch[items[0].name] = batch.pop("input_features")
+            frames = torch.tensor([item.frames for item in items])
+            batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
+        return batch
 
 
 class AsrTrainer(transformers.Trainer):
@@ -61,6 +68,8 @@ class AsrTrainer(transformers.Trainer):
         self._meter = Meter(recognizer, settings)
         self._nonfinite = 0
         super().__init__(model=recognizer.model, **kwargs)
+        # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
+        self.whole = _copy(recognizer) if self.is_fsdp_enabled else None
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         workers = self._settings.workers
@@ -97,6 +106,16 @@ class AsrTrainer(transformers.Trainer):
             for (part, decays), parameters in groups.items()
         ]
 
+    def get_batch_samples(self, *args, **kwargs):
+        started = time.monotonic()
+        samples = super().get_batch_samples(*args, **kwargs)
+        self._meter.wait(time.monotonic() - started)
+        return samples
+
+    def floating_point_ops(self, inputs) -> int:
+        """Nothing: the Trainer's estimate, which goes through all parameters at every step, leaves the audio out."""
+        return 0
+
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         self._meter.count(inputs)
         return super().training_step(model, inputs, num_items_in_batch)
@@ -125,20 +144,23 @@ class AsrTrainer(transformers.Trainer):
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        """Loss per target token over the whole validation set, and CER and WER of its decoded sample."""
+        """Loss per target token over the whole validation set, and CER and WER of its decoded sample. Each process
+        takes a part; of a sharded model the first process takes a whole copy and everything."""
         started = time.monotonic()
-        model, training = self.model, self.model.training
+        recognizer = self._gathered()
+        model, training = recognizer.model, recognizer.model.training
         model.eval()
-        loss, targets = 0.0, 0
-        with torch.inference_mode(), self.compute_loss_context_manager():
-            for batch in self._validation_batches(range(len(self.eval_dataset))):
-                inputs = self._prepare_inputs(self.data_collator(batch))
-                count = int((inputs["labels"] != IGNORED).sum())
-                loss += float(model(**inputs).loss) * count
-                targets += count
+        count = len(self.eval_dataset)
+        loss, targets = self._loss(model, self._part(range(count)))
+        errors, truncated = ErrorCounts(), 0
+        wanted = self._settings.decode_utterances
+        if wanted:
+            sample = range(0, count, max(1, count // wanted))[:wanted]
+            truncated = self._decode(recognizer, self._part(sample), errors)
+        loss, targets, truncated, *errors.counts = self._add_up([loss, targets, truncated, *errors.counts])
         metrics = {"eval_loss": loss / max(1, targets)}
-        if self._settings.decode_utterances:
-            metrics |= self._decode_sample()
+        if wanted:
+            metrics |= {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": int(truncated)}
         metrics["eval_seconds"] = round(time.monotonic() - started, 2)
         model.train(training)
         self._meter.pause(time.monotonic() - started)
@@ -146,29 +168,64 @@ class AsrTrainer(transformers.Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def _gathered(self) -> Recognizer:
+        """The recognizer to evaluate: of a sharded model the copy that the first process has, brought up to date."""
+        if self.whole is None:
+            return self._recognizer
+        weights = self.accelerator.get_state_dict(self.model)
+        if self.args.process_index == 0:
+            self.whole.model.load_state_dict(weights)
+        return self.whole
+
+    def _part(self, indices: range) -> range:
+        """The part of `indices` that this process evaluates."""
+        if self.whole is not None:
+            return indices if self.args.process_index == 0 else indices[:0]
+        return indices[self.args.process_index :: self.args.world_size]
+
+    def _add_up(self, values: list[float]) -> list[float]:
+        """Sums over all processes."""
+        if self.args.world_size == 1:
+            return values
+        sums = torch.tensor(values, dtype=torch.float64, device=self.args.device)
+        torch.distributed.all_reduce(sums)
+        return sums.tolist()
+
+    def _loss(self, model: torch.nn.Module, indices: Sequence[int]) -> tuple[float, int]:
+        """Summed loss over the targets of some validation utterances, and the number of these targets."""
+        loss, targets = 0.0, 0
+        with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            for batch in self._validation_batches(indices):
+                inputs = self._prepare_inputs(self.data_collator(batch))
+                count = int((inputs["labels"] != IGNORED).sum())
+                loss += float(model(**inputs).loss) * count
+                targets += count
+        return loss, targets
+
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         frames = self.eval_dataset.frames
-        budget = int(self._settings.batch_seconds / FRAME_SECONDS)
-        for batch in batching.cut(sorted(indices, key=lambda i: frames[i]), frames, budget):
+        for batch in batching.cut(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
             yield [self.eval_dataset[0, i] for i in batch]
 
-    def _decode_sample(self) -> dict[str, float]:
-        """CER over characters without spaces, and WER over white-space words, of texts as written (no normalization:
-        the scoring stages do that for the final numbers)."""
-        wanted = self._settings.decode_utterances
-        step = max(1, len(self.eval_dataset) // wanted)
-        errors, truncated = ErrorCounts(), 0
-        for batch in self._validation_batches(range(0, len(self.eval_dataset), step)[:wanted]):
+    def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
+        """Decode some validation utterances, add to `errors`, and return how many were stopped before their end. Texts
+        are as written (no normalization: the scoring stages do that for the final numbers)."""
+        truncated = 0
+        for batch in self._validation_batches(indices):
             texts = [self._text([label for label in item.example.labels if label != IGNORED]) for item in batch]
             contexts = [without_target(item) for item in batch]
             allowed = [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in batch]
-            for text, tokens in zip(texts, generate(self._recognizer, contexts, allowed), strict=True):
-                truncated += tokens[-1] != self._recognizer.prompts.end_id
+            for text, tokens in zip(texts, generate(recognizer, contexts, allowed), strict=True):
+                truncated += tokens[-1] != recognizer.prompts.end_id
                 errors.add(text, self._text(tokens))
-        return {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": truncated}
+        return truncated
 
     def _text(self, tokens: list[int]) -> str:
         return self._recognizer.tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+def _copy(recognizer: Recognizer) -> Recognizer:
+    return dataclasses.replace(recognizer, model=copy.deepcopy(recognizer.model))
 
 
 def part_of(parameter_name: str) -> str:
@@ -187,27 +244,24 @@ def without_target(item: Item) -> Item:
 
 
 class ErrorCounts:
-    """Edit distances over characters and over words, added up."""
+    """Edit distances over characters without spaces and over white-space words, added up."""
 
     def __init__(self):
-        self._counts = {"cer": [0, 0], "wer": [0, 0]}
+        self.counts = [0, 0, 0, 0]  # errors and length in characters, errors and length in words
 
     def add(self, reference: str, hypothesis: str) -> None:
-        pairs = {
-            "cer": (reference.replace(" ", ""), hypothesis.replace(" ", "")),
-            "wer": (reference.split(), hypothesis.split()),
-        }
-        for name, (ref, hyp) in pairs.items():
-            self._counts[name][0] += Levenshtein.distance(ref, hyp)
-            self._counts[name][1] += len(ref)
+        characters = reference.replace(" ", ""), hypothesis.replace(" ", "")
+        words = reference.split(), hypothesis.split()
+        added = [n for ref, hyp in (characters, words) for n in (Levenshtein.distance(ref, hyp), len(ref))]
+        self.counts = [count + n for count, n in zip(self.counts, added, strict=True)]
 
     @property
     def cer(self) -> float:
-        return self._counts["cer"][0] / max(1, self._counts["cer"][1])
+        return self.counts[0] / max(1, self.counts[1])
 
     @property
     def wer(self) -> float:
-        return self._counts["wer"][0] / max(1, self._counts["wer"][1])
+        return self.counts[2] / max(1, self.counts[3])
 
 
 class Meter:
@@ -217,13 +271,18 @@ class Meter:
         self._config = recognizer.model.config
         frozen = set(settings.freeze) | ({"llm"} if settings.lora else set())
         self._trained = set(PARTS) - frozen
+        self._cached = set(settings.freeze) - {"llm"} if settings.cache_frozen else set()
         self._peak = flops.peak_flops(recognizer.model.device)
         self._restart(0)
 
     def _restart(self, step: int) -> None:
         self._started, self._step = time.monotonic(), step
         self._frames = self._padded = self._tokens = 0
-        self._operations = 0.0
+        self._operations = self._waited = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Add time that was spent on waiting for a batch."""
+        self._waited += seconds
 
     def pause(self, seconds: float) -> None:
         """Leave out time that was not spent on training."""
@@ -239,7 +298,7 @@ class Meter:
         self._tokens += sum(tokens)
         if self._peak:
             for utterance in zip(frames, tokens, targets, strict=True):
-                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained)
+                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained, self._cached)
 
     def read(self, step: int, processes: int) -> dict[str, float]:
         """The figures since the last reading."""
@@ -251,6 +310,7 @@ class Meter:
             "audio_hours_per_hour": round(self._frames * FRAME_SECONDS / seconds * processes, 1),
             "tokens_per_second": round(self._tokens / seconds * processes, 1),
             "padding": round(1 - self._frames / self._padded, 4),
+            "data_wait": round(self._waited / seconds, 4),
         }
         if self._peak:
             found["share_of_peak"] = round(self._operations / seconds / self._peak, 4)
@@ -305,7 +365,7 @@ class Bookkeeping(transformers.TrainerCallback):
             best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
             for checkpoint in checkpoints.whole(state_dir):
                 if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
-                    shutil.rmtree(checkpoint)
+                    checkpoints.remove(checkpoint)
 
     def on_train_end(self, args, state, control, **kwargs):
         if self._writer:

@@ -1,0 +1,141 @@
+"""Training as the workflow starts it: on several processes and nodes, with other sets in each run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import soundfile
+import yaml
+from conftest import SENTENCES, tone
+from safetensors.torch import load_file
+from test_workflow import SNAKEMAKE, snakemake
+
+# What SLURM's srun does with a job of two nodes, on one: the command once for each.
+SRUN = """#!/bin/bash
+while [[ $1 != python ]]; do shift; done
+"$@" & "$@" & wait -n && wait -n
+"""
+TRAIN = {
+    "max_steps": 4, "learning_rate": 1e-3, "batch_seconds": 4.0, "evaluations": 2, "decode_utterances": 4,
+    "workers": 0, "log_every": 1, "select": "last",
+}  # fmt: skip
+RUNS = {
+    "one": {"gpus": 0, "accumulate": 2},
+    "two": {"gpus": 2, "trainer": {"use_cpu": True}},
+    "nodes": {"gpus": 1, "nodes": 2, "trainer": {"use_cpu": True}},
+    "sharded": {
+        "gpus": 2,
+        "trainer": {
+            "use_cpu": True,
+            "fsdp": "full_shard auto_wrap",
+            "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen3DecoderLayer", "FunAsrNanoEncoderLayer"]},
+        },
+    },
+    "less": {"gpus": 0, "weights": {"more": 0}, "max_steps": 1},
+}
+
+
+def data_dir(folder, first):
+    """Eight recordings of two seconds."""
+    folder.mkdir()
+    keys = [f"utt{i}" for i in range(first, first + 8)]
+    for i, key in enumerate(keys):
+        soundfile.write(folder / f"{key}.wav", tone(1.9 + 0.01 * i, first + i), 16000)
+    (folder / "wav.scp").write_text("".join(f"{key} {key}.wav\n" for key in keys))
+    (folder / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
+
+
+def without_dropout(model, folder):
+    """A copy of a model without dropout, which differs from process to process."""
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    for part in ("audio_config", "adaptor_config"):
+        config[part] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def prepare(folder, full_model, runs, train=TRAIN):
+    """A project folder with two training sets."""
+    without_dropout(full_model, folder / "base")
+    for i, name in enumerate(("some", "more")):
+        data_dir(folder / name, 8 * i)
+    settings = {
+        "experiment": "e",
+        "model": {"base": "base"},
+        "data": {"train": {"some": "some", "more": "more"}, "valid": {"some": "some"}},
+        "train": train,
+        "runs": runs,
+    }
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, full_model):
+    folder = prepare(tmp_path_factory.mktemp("project"), full_model, RUNS)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "srun").write_text(SRUN)
+    (folder / "bin" / "srun").chmod(0o755)
+    before = dict(os.environ)
+    os.environ |= {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29731"}
+    try:
+        snakemake(folder, *(f"exp/e/train/{run}/model/model.safetensors" for run in RUNS))
+    finally:
+        os.environ.clear()
+        os.environ |= before
+    return folder
+
+
+def weights(project, run):
+    return load_file(project / f"exp/e/train/{run}/model/model.safetensors")
+
+
+@pytest.mark.parametrize("run", ["two", "nodes", "sharded"])
+def test_processes_and_nodes_train_as_one_process_does_with_as_many_batches(project, run):
+    one, several, start = weights(project, "one"), weights(project, run), load_file(project / "base/model.safetensors")
+    moved = sum(float((one[name] - start[name]).square().sum()) for name in one)
+    apart = sum(float((one[name] - several[name]).square().sum()) for name in one)
+    assert apart < 0.01**2 * moved
+
+
+@pytest.mark.parametrize("run", ["two", "nodes", "sharded"])
+def test_evaluation_is_shared_and_comes_to_the_same(project, run):
+    def evaluations(run):
+        history = json.loads((project / f"exp/e/train/{run}/model/history.json").read_text())
+        return [entry[name] for entry in history if "eval_loss" in entry for name in ("eval_loss", "eval_cer")]
+
+    assert evaluations(run) == pytest.approx(evaluations("one"), rel=1e-3)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_log_says_everything_once(project, run):
+    lines = (project / f"exp/e/logs/train/{run}.log").read_text().splitlines()
+    lines = [re.sub(r"^\S+ \S+ ", "", line) for line in lines if line]
+    steps = [line for line in lines if line.startswith("step ")]
+    assert len(steps) == (2 if run == "less" else 6) and "data wait" in steps[0]
+    assert len(set(lines)) == len(lines), lines
+    assert len(lines) < 16, lines
+
+
+def test_a_set_of_weight_zero_is_left_out_of_a_run(project):
+    data = {run: json.loads((project / f"exp/e/train/{run}/model/recipe.json").read_text())["data"] for run in RUNS}
+    assert {path.split("/")[-1] for path in data["one"]} == {"some.jsonl", "more.jsonl"}
+    assert {path.split("/")[-1] for path in data["less"]} == {"some.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": {"mroe": 0}}, "runs.a.weights: mroe is no set of data.train"),
+        ({"weights": {"some": 0, "more": 0}}, "runs.a.weights leave no training set"),
+        ({"cache_frozen": True}, "runs.a: cache_frozen needs a frozen encoder"),
+    ],
+)
+def test_wrong_settings_of_a_run_are_named_before_anything_runs(tmp_path, full_model, changes, message):
+    prepare(tmp_path, full_model, {"a": changes})
+    command = [*SNAKEMAKE, "--dry-run", "exp/e/train/a/model/model.safetensors", "--configfile", "settings.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and message in done.stdout + done.stderr
