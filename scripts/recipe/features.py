@@ -11,7 +11,6 @@ from recipe.files import RecipeError
 from recipe.model import Recognizer, audio_token_count
 from recipe.prompt import IGNORED, Example
 
-
 STACKED, STRIDE = 7, 6  # fbank frames in a stacked one, and from one to the next
 
 
