@@ -128,8 +128,14 @@ def decode_flags(hotwords):
 
 def hotwords_table(test):
     """A test set's own hotwords, where it has some."""
-    table = Path(data_dir("test", test)) / "utt2hotwords"
-    return [str(table)] if table.is_file() else []
+    table = datadir.find(data_dir("test", test), "utt2hotwords")
+    return [table] if table else []
+
+
+def scored_hotwords(mode, test):
+    """The hotwords of a test set's utterances, normalized as its texts are, where there are some."""
+    given = SETTINGS["decode"]["hotwords"] or hotwords_table(test)
+    return [f"{EXP}/score/{mode}/ref/{test}.hotwords.txt"] if given else []
 
 
 def decode_parts(end):
@@ -197,14 +203,15 @@ def score_dir(mode, model, test):
 def score_outputs():
     """Normalized texts and scores of every mode, model and test set."""
     references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
+    references += [file for mode in MODES for test in TESTS for file in scored_hotwords(mode, test)]
     pairs = [score_dir(mode, model, test) for mode in MODES for model in MODELS for test in TESTS]
     return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
 
 
 def speaker_flags(test):
     """Tables of the test set that the score is broken down by."""
-    present = {Path(file).name: file for file in data_files("test", test)}
-    return {name: file for name, file in present.items() if name.startswith("utt2")}
+    found = {name: datadir.find(data_dir("test", test), name) for name in ("utt2spk", "utt2lang", "utt2group")}
+    return {name: file for name, file in found.items() if file}
 
 
 def report_spec():

@@ -375,7 +375,7 @@ class Scorer:
             "flags": details.flags.result(),
             "compare": details.comparison.result() if details.comparison else None,
             "settings": asdict(settings) | {"unit": "speaker" if details.speakers else "utterance"},
-            "versions": versions(),
+            "versions": versions(settings.mode),
             "inputs": {
                 name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in self.inputs.given().items()
             },
@@ -394,11 +394,14 @@ class Scorer:
         log.info("%s: %s over %d utterances", out, self.tokens.total(), self.right + self.wrong)
 
 
-def versions() -> dict[str, Any]:
-    """Versions of what decides a score."""
+def versions(mode: str | None) -> dict[str, Any]:
+    """Versions of what decides a score. That of the normalization is known by its name alone."""
     import numpy as np
 
+    from recipe.normalize import VERSIONS
+
     return {
+        "normalization": VERSIONS.get(mode),
         "counting": COUNTING,
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
@@ -424,8 +427,10 @@ def utterance_row(scored: Utterance, flags: list[str], labels: dict[str, str]) -
 def check_paths(inputs: Inputs, outputs: list[str]) -> None:
     """RecipeError if an input is no file, or an output is an input or another output, by whatever path or link."""
     for path in inputs.given().values():
-        if not os.path.isfile(path):  # files are read twice, which a pipe does not stand
-            raise RecipeError(f"{path}: {'is not a file' if os.path.exists(path) else 'no such file'}")
+        if not os.path.exists(path):
+            raise RecipeError(f"{path}: no such file")
+        if not os.path.isfile(path):
+            raise RecipeError(f"{path}: is no regular file; it is read twice, for its hash, and a pipe cannot be")
     for index, out in enumerate(outputs):
         if os.path.isdir(out):
             raise RecipeError(f"{out}: is a directory, expected the name of a file")
