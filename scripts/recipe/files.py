@@ -20,6 +20,9 @@ from typing import Any
 _ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 
 
+# One encoder for all lines: json.dumps would make one for each.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -75,7 +78,7 @@ def read_json(path: str | os.PathLike) -> Any:
 
 def json_line(value: Any) -> str:
     """One JSON value on one line, without its line end; non-ASCII characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return _encode(value)
 
 
 def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
