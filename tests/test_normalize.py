@@ -230,7 +230,7 @@ def test_a_missing_package_for_japanese_is_reported_before_anything_is_written(t
     kana._library.cache_clear()
     monkeypatch.setitem(sys.modules, "pyopenjtalk", None)
     (tmp_path / "in").write_text("a x\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match="pip install pyopenjtalk-plus"):
+    with pytest.raises(RecipeError, match="--group kana"):
         normalize_file(tmp_path / "in", tmp_path / "out", "compatible", kana=True)
     assert not (tmp_path / "out").exists()
 
