@@ -158,6 +158,18 @@ def decode_source(source):
     return f"--scp-file {shlex.quote(decode_files(source)[0])}"
 
 
+def hotwords_table(test):
+    """A test set's own hotwords, where it has some."""
+    table = datadir.find(data_dir("test", test), "utt2hotwords")
+    return [table] if table else []
+
+
+def scored_hotwords(mode, test):
+    """The hotwords of a test set's utterances, normalized as its texts are, where there are some."""
+    given = SETTINGS["decode"]["hotwords"] or hotwords_table(test)
+    return [f"{EXP}/score/{mode}/ref/{test}.hotwords.txt"] if given else []
+
+
 def decode_parts(end):
     """The parts of a decoding, in order; `end` is that of the file's name."""
     return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in DECODE_SHARDS]
@@ -219,18 +231,18 @@ def score_dir(mode, model, test):
 def score_outputs():
     """Normalized texts and scores of every mode, model and test set."""
     references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
+    references += [file for mode in MODES for test in TESTS for file in scored_hotwords(mode, test)]
     pairs = [score_dir(mode, model, test) for mode in MODES for model in MODELS for test in TESTS]
     return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
 
 
 def speaker_flags(test):
     """What the score of a test set is broken down by: a flag of compute_wer.py and its table; JSONL has all in one."""
-    folder = data_dir("test", test)
+    folder, names = data_dir("test", test), ("utt2spk", "utt2lang", "utt2group")
     if datadir.is_jsonl(folder):
-        return dict.fromkeys(("utt2spk", "utt2lang", "utt2group"), folder)
-    flags = {"utt2spk": "utt2spk", "utt2lang": "utt2lang", "utt2group": "utt2group", "hotwords": "utt2hotwords"}
-    found = {flag: datadir.find(folder, table) for flag, table in flags.items()}
-    return {flag: table for flag, table in found.items() if table}
+        return dict.fromkeys(names, folder)
+    found = {name: datadir.find(folder, name) for name in names}
+    return {name: file for name, file in found.items() if file}
 
 
 def report_spec():

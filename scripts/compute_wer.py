@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     details.add_argument("--utt2group", metavar="F", help="groups of any kind (domain, device, ...); or *.jsonl")
     details.add_argument("--durations", metavar="F", help="JSON lines with key and duration (or a manifest): groups")
     details.add_argument("--hyp-jsonl", metavar="F", help="the decoder's details: how each hypothesis ended")
-    details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key, then words between commas")
+    details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key (* for those not listed), then words")
     details.add_argument("--compare", metavar="HYP2", help="hypotheses of another system, to compare with")
     details.add_argument("--bootstrap", metavar="N", type=int, default=1000, help="samples (default 1000); 0: none")
     details.add_argument("--mode", metavar="NAME", help="name of the normalization, to be recorded")

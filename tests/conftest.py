@@ -73,7 +73,16 @@ def tone(seconds: float, seed: int = 0, rate: int = 16000) -> np.ndarray:
 @pytest.fixture
 def data_dir(tmp_path):
     """A Kaldi data directory of eight recordings; returns its path."""
-    folder = tmp_path / "data"
+    return _write_data_dir(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def make_data_dir():
+    """What writes such a directory to a folder that is given, and returns it."""
+    return _write_data_dir
+
+
+def _write_data_dir(folder: Path) -> Path:
     (folder / "wav").mkdir(parents=True)
     scp, text, spk = [], [], []
     for i in range(8):

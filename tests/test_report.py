@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipe import score
-from recipe.align import edits, operations
+from recipe.align import edits
 from recipe.files import RecipeError, json_line, write_json, write_lines
 from recipe.manifest import Utterance
 from recipe.report import charts, data, findings, listing, page, players, summary, training
 from recipe.report import spec as specs
 from recipe.report.results import Results
+from recipe.wer import Cached
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
@@ -384,7 +385,7 @@ TOKENS = st.lists(st.sampled_from(["A", "B", "C", "好"]), max_size=8)
 class TestListing:
     @given(TOKENS, TOKENS)
     def test_edits_and_reference_give_the_hypothesis(self, ref, hyp):
-        found = listing.edits(operations(ref, hyp, edits(ref, hyp)))
+        found = listing.edits(json.loads(score.alignment_json(ref, hyp, edits(ref, hyp), Cached(score.correct_step))))
         rebuilt, place = [], 0
         for kind, at, *token in found:
             rebuilt += ref[place:at] + token

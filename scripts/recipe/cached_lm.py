@@ -98,8 +98,8 @@ class _Layer:
         return *turned.split([self.heads, self.kv_heads], 2), values
 
     def attend(self, queries: torch.Tensor, seen: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        """What each query [rows, tokens, heads, head size] takes from the `seen` keys and values, [rows, tokens, heads x
-        head size]. The heads that share keys are so many more queries of theirs."""
+        """What each query [rows, tokens, heads, head size] takes from the `seen` keys and values, [rows, tokens, heads
+        x head size]. The heads that share keys are so many more queries of theirs."""
         rows, tokens, heads, size = queries.shape
         shape = rows, tokens, self.kv_heads, heads // self.kv_heads, size
         queries = queries.reshape(shape).permute(0, 2, 3, 1, 4).flatten(2, 3)
