@@ -7,7 +7,7 @@ import soundfile
 import yaml
 from conftest import SENTENCES, tone
 from parity.toolkit_checkpoint import write_toolkit_directory
-from test_workflow import SNAKEMAKE, planned, snakemake
+from small_workflow import SNAKEMAKE, planned, snakemake
 
 from recipe import model_dir
 from recipe.files import read_json, sha256

@@ -4,32 +4,24 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
+import small_workflow
 import yaml
-from conftest import ROOT
 
 from recipe import prompt
-
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 
 
 def snakemake(folder, settings, *arguments, fails=False):
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    done = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--configfile", "settings.yaml"], cwd=folder, capture_output=True, text=True
-    )
-    assert (done.returncode != 0) is fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return (small_workflow.refused if fails else small_workflow.snakemake)(folder, *arguments)
 
 
 def planned(folder, settings, *arguments):
     """Number of jobs of each rule that a call would run."""
-    text = snakemake(folder, settings, "--dry-run", *arguments).partition("Job stats:")[2]
-    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
-    return {rule: number for rule, number in jobs.items() if rule != "total"}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return small_workflow.plan(folder, *arguments)
 
 
 @pytest.fixture
