@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import shutil
-import sys
 
 import pytest
 import small_workflow
