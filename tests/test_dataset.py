@@ -1,9 +1,15 @@
-"""Lengths of utterances: audio or text, whichever is more."""
+"""The training set: what an utterance counts as, and features that are made once."""
 
 import pytest
+import torch
+from test_prepare import scp2jsonl
 
+from recipe import audio, manifest, model
+from recipe.augment import Augment
 from recipe.dataset import Utterances
+from recipe.features import FrontEnd
 from recipe.manifest import Utterance
+from recipe.settings import AugmentSettings
 
 
 class Characters:
@@ -26,3 +32,17 @@ def test_an_utterance_counts_by_its_audio_or_its_text(seconds, text, prompt, len
     utterance = Utterance("b", "b.wav", prompt, "t", round(100 * seconds), text, seconds)
     dataset = Utterances([shortest, utterance], Characters())
     assert dataset.plan(0) == ([0, 1], [100, length]) and dataset.longest() == [100, length]
+
+
+def test_features_of_a_small_set_are_made_once_at_each_speed(data_dir, full_model, monkeypatch):
+    scp2jsonl(data_dir, full_model)
+    utterances = list(manifest.read(data_dir / "out" / "set.jsonl"))
+    front_end, augment = FrontEnd(model.load(full_model)), Augment(AugmentSettings(speeds=(0.9, 1.0, 1.1)), 1)
+    reads, read = [], audio.read
+    monkeypatch.setattr(audio, "read", lambda source, **options: reads.append(source) or read(source, **options))
+    kept, anew = (Utterances(utterances, front_end, augment) for _ in range(2))
+    anew._cache = None
+    for epoch in range(20):
+        for i in range(8):
+            assert torch.equal(kept[epoch, i].features, anew[epoch, i].features)
+    assert len(reads) == 20 * 8 + 3 * 8

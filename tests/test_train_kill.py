@@ -33,13 +33,28 @@ def start(folder, command):
     return process
 
 
-def moment(folder):
-    """What a killed training was about."""
-    if (folder / ".model.tmp").exists():
-        return "writing the model"
-    checkpoints = list((folder / "model.state").glob("checkpoint-*"))
-    if any(not (checkpoint / "complete").exists() for checkpoint in checkpoints):
-        return "save"
+def half_written(folder, since=0.0):
+    """Checkpoints, and the model, on which a training has worked since a time and that are not whole."""
+    places = [place for place in folder.glob("model.state/checkpoint-*") if not (place / "complete").exists()]
+    places += folder.glob(".model.tmp")
+    return [place.name for place in places if place.stat().st_mtime > since]
+
+
+def kill(process, folder, kind, delay):
+    """Kill a training after `delay` seconds, or of the kind "save" while it writes; returns what it was about, or None
+    if it had ended before."""
+    begun = time.time()
+    while process.poll() is None and time.time() < begun + (600 if kind == "save" else delay):
+        if kind == "save" and half_written(folder, begun):
+            break
+        time.sleep(0.001)
+    if process.poll() is not None:
+        assert process.returncode == 0
+        return None
+    process.kill()
+    process.wait()
+    if places := half_written(folder, begun):
+        return "writing " + places[0].partition("-")[0].strip(".")
     *_, last = (folder / "log").read_text().splitlines()
     step = re.search(r" step (\d+)/", last)
     return "evaluation" if step and int(step[1]) % 2 == 0 and "valid loss" not in last else "step"
@@ -66,12 +81,10 @@ def test_killed_at_random_moments_training_ends_with_the_same_weights(full_model
         runs += 1
         while not (folder / "model/model.safetensors").exists():
             process = start(folder, command)
-            try:
-                assert process.wait(draw.uniform(0, span) if moments.total() < KILLS else None) == 0
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                moments[moment(folder)] += 1
+            if moments.total() == KILLS:
+                assert process.wait() == 0
+            elif what := kill(process, folder, draw.choice(["any", "any", "save"]), draw.uniform(0, span)):
+                moments[what] += 1
         assert sha256(folder / "model/model.safetensors") == expected, folder
         history = [(tmp_path / name / "model/history.json").read_text() for name in ("calm", folder.name)]
         steps = [[entry["step"] for entry in json.loads(text) if "eval_loss" in entry] for text in history]

@@ -51,9 +51,9 @@ class Augment:
         self._rooms = Recordings.of(settings.reverb)
 
     @property
-    def changes_audio(self) -> bool:
-        """Whether waveforms change from epoch to epoch, so that features cannot be kept."""
-        return bool(self._noises.sources or self._rooms.sources or self.changes_speed)
+    def versions(self) -> int:
+        """How many waveforms an utterance has over all epochs; 0 if they are without number."""
+        return 0 if self._noises.sources or self._rooms.sources else len(set(self._settings.speeds))
 
     @property
     def changes_speed(self) -> bool:

@@ -35,7 +35,7 @@ def most_frames(utterance: Utterance, slowest: float = 1.0) -> int:
 
 
 class Utterances(torch.utils.data.Dataset):
-    """Items of utterances by (epoch, index). Features of small sets are kept in memory once made.
+    """Items of utterances by (epoch, index). Features of small sets are kept in memory once made, at each speed.
 
     `weights` says how often each utterance comes in an epoch on average: with 0.5 every second epoch or so, with 2
     twice in each. With `frozen` outputs of the model no audio is read.
@@ -63,8 +63,9 @@ class Utterances(torch.utils.data.Dataset):
         self._allow_commands = allow_commands
         self.frames = [most_frames(utterance) for utterance in utterances]
         self.text_tokens = self._count_text_tokens()
-        keep = sum(self.frames) <= self.CACHE_FRAMES and not (augment and augment.changes_audio)
-        self._cache: dict[int, torch.Tensor] | None = {} if keep else None
+        versions = augment.versions if augment else 1
+        keep = 0 < sum(self.frames) * versions <= self.CACHE_FRAMES
+        self._cache: dict[tuple[int, float], torch.Tensor] | None = {} if keep else None
 
     def _count_text_tokens(self) -> list[int]:
         """Tokens of each utterance's transcript and, where its prompt is longer than the shortest, of what makes it so:
@@ -140,9 +141,10 @@ class Utterances(torch.utils.data.Dataset):
         return Item(utterance.key, features, example)
 
     def _features(self, epoch: int, index: int) -> torch.Tensor:
-        if self._cache is not None and index in self._cache:
-            return self._cache[index]
         utterance = self.utterances[index]
+        version = index, self._augment.speed(epoch, utterance.key) if self._augment else 1.0
+        if self._cache is not None and version in self._cache:
+            return self._cache[version]
         try:
             waveform = audio.read(
                 utterance.source,
@@ -158,5 +160,5 @@ class Utterances(torch.utils.data.Dataset):
             waveform = self._augment.waveform(waveform, epoch, utterance.key)
         features = self._front_end.features(waveform)
         if self._cache is not None:
-            self._cache[index] = features
+            self._cache[version] = features
         return features
