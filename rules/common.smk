@@ -24,6 +24,11 @@ from recipe import config as recipe_config
 from recipe import devices, model_dir, provenance, recordings
 from recipe.files import RecipeError, read_map
 
+
+# For --software-deployment-method apptainer: an image made with Containerfile.
+container: str(ROOT / "envs/recipe.sif")
+
+
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 

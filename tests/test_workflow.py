@@ -159,6 +159,14 @@ def test_the_conda_environment_has_the_pins_of_the_lock_file():
     assert environment["dependencies"][-1]["pip"] == lock
 
 
+def test_the_image_has_the_python_of_the_conda_environment_and_the_lock_file():
+    environment = yaml.safe_load((ROOT / "envs/recipe.yaml").read_text())
+    python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python="))
+    recipe = (ROOT / "Containerfile").read_text()
+    assert f"FROM python:{python.removeprefix('python=')}-" in recipe
+    assert "--requirement /opt/recipe/requirements.lock" in recipe
+
+
 def test_lock_files_hold_no_addresses():
     for lock in ROOT.glob("requirements*.lock"):
         assert not re.search(r"://|--index|--find-links", Path(lock).read_text()), lock
