@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+import torch
 from conftest import ROOT, tone
 
 from recipe import audio, decode, model, prompt, recordings, segment
@@ -20,6 +21,7 @@ from recipe.features import FrontEnd
 from recipe.files import RecipeError
 from recipe.generate import Greedy, beam_search, common_prefix
 from recipe.join import Entry
+from recipe.settings import LoraSettings
 
 
 def requests(data_dir, count=8):
@@ -68,14 +70,30 @@ class TestGreedy:
         items = items_of(recognizer, data_dir, ("语音转写：", "语音转写成英文，不进行文本规整：", "Speech: "))
         limits = [1, 40, 3, 25, 7, 150, 40, 2]
         wanted = beam_search(recognizer, items, limits, 1)
-        greedy, static = Greedy(recognizer), Greedy(recognizer, static=True)
+        greedy, static, joint = Greedy(recognizer), Greedy(recognizer, static=True), Greedy(recognizer, joint=True)
         for count in (3, 8, 5):
             assert greedy(items[:count], limits[:count]) == wanted[:count]
             assert static(items[:count], limits[:count]) == wanted[:count]
+            assert joint(items[:count], limits[:count]) == wanted[:count]
+
+    def test_adapters_in_training_count(self, full_model, data_dir):
+        """Hypotheses during training are those of the adapters, and decoding leaves the weights as they lie."""
+        recognizer = model.load(full_model)
+        items = items_of(recognizer, data_dir)
+        before = Greedy(recognizer)(items, [20] * len(items))
+        recognizer.model.add_adapters(LoraSettings(rank=4), 1)
+        for name, parameter in recognizer.model.named_parameters():
+            if ".lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.3)
+        places = {name: parameter.data_ptr() for name, parameter in recognizer.model.named_parameters()}
+        recognizer.model.eval()
+        found = decode.generate(recognizer, items, [20] * len(items))
+        assert found == beam_search(recognizer, items, [20] * len(items), 1)
+        assert found != before
+        assert places == {name: parameter.data_ptr() for name, parameter in recognizer.model.named_parameters()}
 
     def test_tokens_are_those_of_a_plain_loop(self, full_model):
         """Against argmax step by step over the model's own logits, without a cache."""
-        import torch
 
         recognizer = model.load(full_model)
         item = FrontEnd(recognizer).item("u", tone(1.0), "语音转写：")
@@ -313,7 +331,6 @@ class TestSegments:
         assert len(whole) == len(halves) and (whole != halves).mean() < 0.02
 
     def test_threads_of_the_process_are_left_alone(self):
-        import torch
 
         threads = torch.get_num_threads()
         torch.set_num_threads(2)

@@ -2,15 +2,20 @@
 
 The weights are transformers' own and so are the numbers (tested token by token); what is left out is what its layers do
 around each operation, which costs more than the operation itself once a step is a single token. Projections of the same
-states are one product, keys and values are stored where attention reads them, and heads that share keys are read as
+states can be one product, keys and values are stored where attention reads them, and heads that share keys are read as
 more queries instead of copying the keys. Shapes are static while `columns` is, so that a GPU can record a step.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
 from recipe.fast_linear import linear
+
+Projection = Callable[[torch.Tensor], torch.Tensor]
 
 
 class StaticCache:
@@ -62,18 +67,24 @@ def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
     return torch.zeros(shape, dtype=dtype, device=device)
 
 
-def _joint(*projections: nn.Linear) -> torch.Tensor:
-    """Their weights as one, of which theirs become views: nothing is held twice."""
+def _joint(*projections: nn.Module) -> Projection:
+    """Their outputs side by side, as one product. Their weights become views of a whole: nothing is held twice."""
     weight = torch.cat([projection.weight.detach() for projection in projections])
     for projection, part in zip(projections, weight.split([p.out_features for p in projections]), strict=True):
         projection.weight.data = part
-    return weight
+    return partial(linear, weight=weight)
+
+
+def _separate(*projections: nn.Module) -> Projection:
+    """Their outputs side by side."""
+    return lambda states: torch.cat([projection(states) for projection in projections], -1)
 
 
 class _Layer:
-    """Weights of a layer."""
+    """A layer's weights and projections."""
 
-    def __init__(self, layer: nn.Module):
+    def __init__(self, layer: nn.Module, joint: bool):
+        side_by_side = _joint if joint else _separate
         attention, mlp = layer.self_attn, layer.mlp
         queries, keys = (p.out_features // attention.head_dim for p in (attention.q_proj, attention.k_proj))
         self.heads, self.kv_heads, self.head_size = queries, keys, attention.head_dim
@@ -81,16 +92,16 @@ class _Layer:
         self.input_norm, self.mlp_norm = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
         norms = attention.q_norm.weight.detach(), attention.k_norm.weight.detach()
         self.head_norms = torch.cat([norms[0].expand(queries, -1), norms[1].expand(keys, -1)])
-        self.qkv = _joint(attention.q_proj, attention.k_proj, attention.v_proj)
-        self.out = attention.o_proj.weight
-        self.gate_up, self.down = _joint(mlp.gate_proj, mlp.up_proj), mlp.down_proj.weight
+        self.qkv = side_by_side(attention.q_proj, attention.k_proj, attention.v_proj)
+        self.gate_up = side_by_side(mlp.gate_proj, mlp.up_proj)
+        self.out, self.down = attention.o_proj, mlp.down_proj
 
     def project(
         self, states: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rotated queries and keys, and values, [rows, tokens, heads, head size]."""
         normed = nn.functional.rms_norm(states, states.shape[-1:], self.input_norm, self.epsilon)
-        joint = linear(normed, self.qkv).unflatten(-1, (-1, self.head_size))
+        joint = self.qkv(normed).unflatten(-1, (-1, self.head_size))
         turned, values = joint.split([self.heads + self.kv_heads, self.kv_heads], 2)
         turned = nn.functional.rms_norm(turned, (self.head_size,), None, self.epsilon) * self.head_norms
         cos, sin = rotation
@@ -109,17 +120,18 @@ class _Layer:
 
     def finish(self, states: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
         """The layer's output."""
-        states = states + linear(found, self.out)
+        states = states + self.out(found)
         normed = nn.functional.rms_norm(states, states.shape[-1:], self.mlp_norm, self.epsilon)
-        gate, up = linear(normed, self.gate_up).chunk(2, -1)
-        return states + linear(nn.functional.silu(gate).mul_(up), self.down)
+        gate, up = self.gate_up(normed).chunk(2, -1)
+        return states + self.down(nn.functional.silu(gate).mul_(up))
 
 
 class CachedLanguageModel:
-    """Qwen3 as transformers holds it, for inference. Its weights must not be replaced afterwards."""
+    """Qwen3 as transformers holds it, for inference. With `joint`, which is faster, it takes the weights over: they
+    must neither be trained nor saved nor carry adapters afterwards."""
 
-    def __init__(self, model: nn.Module):
-        self._layers = [_Layer(layer) for layer in model.layers]
+    def __init__(self, model: nn.Module, joint: bool = False):
+        self._layers = [_Layer(layer, joint) for layer in model.layers]
         self._norm = model.norm
         positions = torch.arange(model.config.max_position_embeddings, device=model.norm.weight.device)
         cos, sin = model.rotary_emb(model.norm.weight, positions[None])

@@ -62,7 +62,7 @@ class TransformersEngine:
         self._front_end = FrontEnd(recognizer)
         fast_linear.use(recognizer.model)
         if beams == 1:
-            self._generate = Greedy(recognizer, cuda_graph)
+            self._generate = Greedy(recognizer, cuda_graph, joint=True)
         else:
             self._generate = lambda items, limits: beam_search(recognizer, items, limits, beams)
 

@@ -60,13 +60,14 @@ class Greedy:
     """Greedy decoding with a model. One object serves batch after batch and keeps its memory (and graphs).
 
     `static` runs every step over the whole width of the cache and rounds the number of rows, so that shapes repeat;
-    `cuda_graph` (on a GPU; implies `static`) records the step once a shape and replays it.
+    `cuda_graph` (on a GPU; implies `static`) records the step once a shape and replays it. `joint` is for a model that
+    does nothing but decode (see `cached_lm`).
     """
 
-    def __init__(self, recognizer: Recognizer, cuda_graph: bool = False, static: bool = False):
+    def __init__(self, recognizer: Recognizer, cuda_graph: bool = False, static: bool = False, joint: bool = False):
         self._recognizer = recognizer
         self._model = recognizer.model
-        self._language_model = CachedLanguageModel(recognizer.model.model.language_model)
+        self._language_model = CachedLanguageModel(recognizer.model.model.language_model, joint)
         self.end = recognizer.prompts.end_id  # the token that ends a hypothesis
         self._pad = recognizer.tokenizer.pad_token_id
         self._device = self._model.device
