@@ -39,5 +39,9 @@ onstart:
     hold_lock()
 
 
+onerror:
+    tell_free_space()
+
+
 onsuccess:
     show_summary()

@@ -54,13 +54,15 @@ def ours(model: str, entries: list[tuple[str, str]], threads: int, batch_seconds
     import torch
 
     from recipe import decode, engines
+    from recipe.join import Entry
 
     torch.set_num_threads(threads)
     engine = engines.load("transformers", model)
     options = decode.Options(batch_seconds=batch_seconds)
 
     def run(wanted):
-        requests = decode.probe(wanted, lambda key: engines.Instruction())
+        asked = engines.Instruction().text
+        requests = decode.probe(Entry(0, key, path, prompt=asked) for key, path in wanted)
         return [hypothesis.text for hypothesis in decode.decode(engine, requests, options)]
 
     return timed(run, entries)

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,13 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# Paths of the recipe's own files count from the Snakefile, so that the workflow also works from another folder.
-ROOT = Path(workflow.basedir)
+# Paths of the recipe's own files count from this one, so that the workflow also works from another folder and as a
+# module of another workflow.
+ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe import config as recipe_config
-from recipe import provenance, recordings
+from recipe import devices, model_dir, provenance, recordings
 from recipe.files import RecipeError, read_map
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
@@ -35,6 +35,8 @@ if not workflow.configfiles:
 def load_settings():
     """The checked configuration with all defaults, and the settings of each run."""
     try:
+        for file in workflow.configfiles:
+            recipe_config.refuse_repeated_names(file)
         schema = recipe_config.load_schema(ROOT / "schemas/config.schema.yaml")
         checked = recipe_config.check(config, schema)
         return checked, recipe_config.runs(checked, schema)
@@ -50,7 +52,22 @@ TESTS = list(SETTINGS["data"]["test"])
 MODES = SETTINGS["score"]["modes"]
 DECODE_SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
-MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "recipe.json", "history.json"]
+BASE_FILES = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "recipe.json",
+    "README.md",
+]
+MODEL_FILES = [*BASE_FILES, "history.json"]
+
+
+for folder in (Path.cwd(), Path("exp").resolve(), Path(EXP).resolve()):
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise WorkflowError(f"{folder}: cannot be written to; results go to {EXP} in the folder where snakemake runs")
 
 
 def one_of(names):
@@ -81,13 +98,25 @@ def code(name):
     return provenance.code_hash(script(name))
 
 
-@cache
-def gpus():
-    """Number of GPUs of this machine."""
-    if shutil.which("nvidia-smi") is None:
-        return 0
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
+GPUS = len(devices.visible(os.environ))
+ON_CLUSTER = bool(workflow.nodes)  # jobs are sent elsewhere, or this is one that was
+if not ON_CLUSTER and workflow.global_resources.setdefault("gpu", GPUS).value > GPUS:
+    # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
+    raise WorkflowError(f"--resources gpu: more than the {GPUS} that nvidia-smi or CUDA_VISIBLE_DEVICES shows")
+
+
+def gpu_share(wanted="auto"):
+    """GPUs of a job; auto is one, or none on a machine without any (a cluster is always asked for it)."""
+    if wanted == "auto":
+        return 1 if ON_CLUSTER else min(1, GPUS)
+    if not ON_CLUSTER and wanted > GPUS:
+        raise WorkflowError(f"gpus: {wanted} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
+    return wanted
+
+
+def memory(megabytes):
+    """Memory of a job in MB: as much again at each further attempt, where retries are allowed."""
+    return lambda wildcards, attempt: megabytes * attempt
 
 
 _LOCK = filelock.FileLock(".snakemake/recipe.lock")
@@ -99,3 +128,11 @@ def hold_lock():
         _LOCK.acquire(blocking=False)
     except filelock.Timeout:
         raise WorkflowError("another snakemake is at work in this folder; wait for it or stop it")
+
+
+def tell_free_space():
+    """After a failure: whether the disk may be the reason. A job that cannot write may not even say so in its log."""
+    folder = Path(EXP) if Path(EXP).exists() else Path.cwd()
+    free = shutil.disk_usage(folder).free
+    if free < 10e9:
+        print(f"{folder}: {free / 1e6:,.1f} MB of disk space are left", file=sys.stderr)

@@ -1,5 +1,33 @@
-# Conversion: a trained model as the toolkit's directory, for funasr, its vLLM path and llama.cpp. Not part of `all`:
+# Conversion, before and after: the base model, where it is a toolkit directory or a model of the hub, as an HF directory;
+# and a model as the toolkit's directory, for funasr, its vLLM path and llama.cpp. The latter is not part of `all`:
 #   snakemake --cores all exp/<experiment>/export/<run>/model.pt
+
+
+if base_kind() != model_dir.HF:
+
+    rule convert_base:
+        input:
+            base_source_files(),
+        output:
+            base_files(),
+        log:
+            f"{EXP}/logs/convert_base.log",
+        benchmark:
+            f"{EXP}/benchmarks/convert_base.jsonl"
+        conda:
+            "../envs/recipe.yaml"
+        threads: 1
+        resources:
+            mem_mb=12000,
+            runtime=120,
+        params:
+            script=script("convert.py"),
+            code=code("convert.py"),
+            source=SETTINGS["model"]["base"],
+            revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
+            folder=BASE_DIR,
+        shell:
+            "python {params.script:q} --to hf {params.source:q} {params.revision} {params.folder:q} > {log:q} 2>&1"
 
 
 rule convert:
@@ -16,12 +44,12 @@ rule convert:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=12000,
+        mem_mb=memory(12000),
         runtime=60,
     params:
         script=script("convert.py"),
         code=code("convert.py"),
-        source=lambda wildcards: model_dir(wildcards.model),
+        source=lambda wildcards: model_folder(wildcards.model),
         folder=lambda wildcards, output: Path(output.weights).parent,
     shell:
         "python {params.script:q} --to toolkit {params.source:q} {params.folder:q} > {log:q} 2>&1"

@@ -22,14 +22,14 @@ rule scp2jsonl_shard:
         "../envs/recipe.yaml"
     threads: SETTINGS["data"]["workers"]
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
     params:
         script=script("scp2jsonl.py"),
         code=code("scp2jsonl.py"),
         source=lambda wildcards: data_source(wildcards.role, wildcards.set),
         shard=lambda wildcards: shard_flag(wildcards.scatteritem),
-        tokenizer=lambda wildcards: model_dir(BASE),
+        tokenizer=BASE_DIR,
         prompt=prompt_flags(),
         limits=limit_flags(),
     shell:
@@ -53,7 +53,7 @@ rule scp2jsonl:
         "../envs/recipe.yaml"
     threads: SETTINGS["data"]["workers"] if DATA_SHARDS == 1 else 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
     params:
         script=script("scp2jsonl.py"),
@@ -61,7 +61,7 @@ rule scp2jsonl:
         source=lambda wildcards, input: (
             ["--merge", *input.shards] if DATA_SHARDS > 1 else data_source(wildcards.role, wildcards.set)
         ),
-        tokenizer=lambda wildcards: model_dir(BASE),
+        tokenizer=BASE_DIR,
         prompt=prompt_flags(),
         limits=limit_flags(),
         ratio=SETTINGS["data"]["max_reject_ratio"],
@@ -86,7 +86,7 @@ rule fbank_stats:
         "../envs/recipe.yaml"
     threads: SETTINGS["stats"]["workers"]
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=240,
     params:
         script=script("fbank_stats.py"),

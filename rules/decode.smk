@@ -3,8 +3,7 @@
 
 rule decode:
     input:
-        scp=lambda wildcards: data_files("test", wildcards.test)[0],
-        hotwords=lambda wildcards: hotwords_table(wildcards.test),
+        recordings=lambda wildcards: decode_files(data_dir("test", wildcards.test)),
         # The data stage stops the run on a broken set before time is spent on decoding it.
         manifest=f"{EXP}/data/test/{{test}}.jsonl",
         model=decoded_model,
@@ -19,19 +18,20 @@ rule decode:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        gpu=min(1, gpus()),
-        mem_mb=16000,
+        gpu=gpu_share(),
+        mem_mb=memory(16000),
         runtime=720,
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
-        source=lambda wildcards, input: f"--scp-file {shlex.quote(str(input.scp))}",
+        source=lambda wildcards: decode_source(data_dir("test", wildcards.test)),
         model=decoded_model_dir,
-        flags=lambda wildcards: decode_flags(hotwords_table(wildcards.test)),
+        flags=decode_flags(),
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
-        "python {params.script:q} --model-dir {params.model:q} {params.source} --output-file {output.text:q}"
-        " {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --model-dir {params.model:q}"
+        " {params.source} --output-file {output.text:q} {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
 
 
 if len(DECODE_SHARDS) > 1:
@@ -46,13 +46,14 @@ if len(DECODE_SHARDS) > 1:
         benchmark:
             f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
         params:
+            with_gpus=script("with_gpus.py"),
             script=script("decode.py"),
             code=code("decode.py"),
-            source=lambda wildcards, input: (
-                f"--scp-file {shlex.quote(str(input.scp))} --shard {wildcards.shard}/{len(DECODE_SHARDS)}"
+            source=lambda wildcards: (
+                f"{decode_source(data_dir('test', wildcards.test))} --shard {wildcards.shard}/{len(DECODE_SHARDS)}"
             ),
             model=decoded_model_dir,
-            flags=lambda wildcards: decode_flags(hotwords_table(wildcards.test)),
+            flags=decode_flags(),
 
     rule decode_gather:
         input:
@@ -67,7 +68,7 @@ if len(DECODE_SHARDS) > 1:
             "../envs/recipe.yaml"
         threads: 1
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         shell:
             "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q}; }} 2> {log:q}"
@@ -81,7 +82,7 @@ if len(DECODE_SHARDS) > 1:
 # Recordings without references.
 use rule decode as transcribe_set with:
     input:
-        recordings=lambda wildcards: transcribe_files(wildcards.name),
+        recordings=lambda wildcards: decode_files(transcribe_source(wildcards.name)),
         model=decoded_model,
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
@@ -92,13 +93,14 @@ use rule decode as transcribe_set with:
     benchmark:
         f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
     params:
+        with_gpus=script("with_gpus.py"),
         script=script("decode.py"),
         code=code("decode.py"),
         source=lambda wildcards, output: (
-            f"{transcribe_source(wildcards.name)} --subtitles-dir {shlex.quote(output.subtitles)}"
+            f"{decode_source(transcribe_source(wildcards.name))} --subtitles-dir {shlex.quote(output.subtitles)}"
         ),
         model=decoded_model_dir,
-        flags=decode_flags([]),
+        flags=decode_flags(),
 
 
 rule transcribe:

@@ -17,34 +17,28 @@ def train_weights():
     return {name: 1.0 if isinstance(entry, str) else entry["weight"] for name, entry in entries}
 
 
-def is_jsonl(path):
-    return str(path).removesuffix(".gz").endswith(".jsonl")
-
-
 def data_files(role, name):
-    """The files of a data directory that a manifest is made of: wav.scp, text, then what else there is."""
+    """The files that a manifest is made of: wav.scp, text, then what else a data directory has; or a JSONL file."""
     folder = data_dir(role, name)
-    if is_jsonl(folder):
-        if role == "test":
-            raise WorkflowError(f"data.test.{name}: {folder} is JSONL; a test set is a folder with wav.scp and text")
+    if datadir.is_jsonl(folder):
         return [folder]
     found = {table: datadir.find(folder, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
     for required in ("wav.scp", "text"):
         if found[required] is None:
             raise WorkflowError(f"data.{role}.{name}: {folder}/{required} does not exist")
-    for table in ("segments", "utt2prompt"):
-        if role == "test" and found[table]:
-            raise WorkflowError(
-                f"data.test.{name}: {found[table]} is there, but decoding reads whole recordings with one instruction; "
-                "cut the recordings, or leave the table out"
-            )
     return [path for path in found.values() if path]
+
+
+def reference_file(test):
+    """The transcripts of a test set: text, or its JSONL."""
+    files = data_files("test", test)
+    return files[0] if datadir.is_jsonl(files[0]) else files[1]
 
 
 def data_source(role, name):
     """Flags of scp2jsonl.py that say what a set is made of."""
     files = data_files(role, name)
-    if is_jsonl(files[0]):
+    if datadir.is_jsonl(files[0]):
         return ["--input-jsonl", files[0]]
     return ["--scp-file", files[0], "--transcript-file", files[1]]
 
@@ -74,10 +68,31 @@ def limit_flags():
     return " ".join([*flags, commands_flag()])
 
 
+def base_kind():
+    """What `model.base` is: an HF directory, a toolkit directory, or a model of the hub."""
+    try:
+        return model_dir.source_kind(SETTINGS["model"]["base"], SETTINGS["model"]["revision"])
+    except RecipeError as error:
+        raise WorkflowError(f"model.base: {error}")
+
+
+# An HF directory is used where it is; all else becomes one first, which every stage then uses.
+BASE_DIR = SETTINGS["model"]["base"] if base_kind() == model_dir.HF else f"{EXP}/base"
+
+
 def base_files():
-    """Files of the base model's directory; nothing for a hub id, which its revision pins."""
+    """Files of the base model's directory; of one that was there before, those that change what a stage makes of it."""
+    if BASE_DIR != SETTINGS["model"]["base"]:
+        return [f"{BASE_DIR}/{name}" for name in BASE_FILES]
+    names = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "recipe.json")
+    return [file for name in names if Path(file := f"{BASE_DIR}/{name}").is_file()]
+
+
+def base_source_files():
+    """Files that a base model's directory is converted from; of a model of the hub there are none before."""
     folder = Path(SETTINGS["model"]["base"])
-    return [str(folder / name) for name in ("config.json", "model.safetensors") if (folder / name).is_file()]
+    names = ("config.yaml", "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
+    return [str(folder / name) for name in names if (folder / name).is_file()]
 
 
 def model_files(model):
@@ -85,9 +100,9 @@ def model_files(model):
     return base_files() if model == BASE else [f"{EXP}/train/{model}/model/{name}" for name in MODEL_FILES]
 
 
-def model_dir(model):
-    """Directory (or hub id) of a model."""
-    return SETTINGS["model"]["base"] if model == BASE else f"{EXP}/train/{model}/model"
+def model_folder(model):
+    """Directory of a model."""
+    return BASE_DIR if model == BASE else f"{EXP}/train/{model}/model"
 
 
 def prompt_flags():
@@ -107,29 +122,52 @@ def decoded_model(wildcards):
 def decoded_model_dir(wildcards):
     """Directory of a model as the decoding engine wants it."""
     exported = SETTINGS["decode"]["engine"] == "funasr"
-    return f"{EXP}/export/{wildcards.model}" if exported else model_dir(wildcards.model)
+    return f"{EXP}/export/{wildcards.model}" if exported else model_folder(wildcards.model)
 
 
-def decode_flags(hotwords):
-    """Settings of `decode` as flags of decode.py; `hotwords` is the set's utt2hotwords where it has one.
-
-    Rules must not hand this an `input`: Snakemake leaves parameters that are made of input files out when it looks for
-    changed settings.
-    """
+def decode_flags():
+    """Settings of `decode` as flags of decode.py."""
     settings = SETTINGS["decode"]
     names = ["batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "engine", "workers"]
     flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in names]
     flags += [f"--{name.replace('_', '-')}" for name in ("strict", "cuda_graph") if settings[name]]
     flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
-    flags += [f"--utt2hotwords {shlex.quote(hotwords[0])}"] if hotwords else []
     flags += [f"--channel {SETTINGS['data']['channel']}"]
     return " ".join([prompt_flags(), commands_flag(), *flags])
 
 
+def decode_files(source):
+    """The files that decode.py reads of a data directory, wav.scp, JSONL file or folder of recordings; wav.scp first."""
+    if Path(source).is_dir():
+        scp = datadir.find(source, "wav.scp")
+        if scp is None:
+            return list(recordings.find(source).values())
+        source = scp
+    if datadir.is_jsonl(source):
+        return [source]
+    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang"]).values()]
+
+
+def decode_source(source):
+    """The same as a flag of decode.py. Rules must not make it of an `input`: Snakemake leaves parameters that are made
+    of input files out when it looks for changed settings."""
+    if datadir.is_jsonl(source):
+        return f"--input-jsonl {shlex.quote(source)}"
+    if Path(source).is_dir() and datadir.find(source, "wav.scp") is None:
+        return f"--audio-dir {shlex.quote(source)}"
+    return f"--scp-file {shlex.quote(decode_files(source)[0])}"
+
+
 def hotwords_table(test):
     """A test set's own hotwords, where it has some."""
-    table = Path(data_dir("test", test)) / "utt2hotwords"
-    return [str(table)] if table.is_file() else []
+    table = datadir.find(data_dir("test", test), "utt2hotwords")
+    return [table] if table else []
+
+
+def scored_hotwords(mode, test):
+    """The hotwords of a test set's utterances, normalized as its texts are, where there are some."""
+    given = SETTINGS["decode"]["hotwords"] or hotwords_table(test)
+    return [f"{EXP}/score/{mode}/ref/{test}.hotwords.txt"] if given else []
 
 
 def decode_parts(end):
@@ -147,17 +185,11 @@ def transcribe_outputs():
 
 
 def transcribe_source(name):
-    """What `transcribe` names, as a flag of decode.py."""
-    source = SETTINGS["transcribe"][name]
-    return f"{'--audio-dir' if Path(source).is_dir() else '--scp-file'} {shlex.quote(source)}"
-
-
-def transcribe_files(name):
-    """The file or, of a folder, the files that `transcribe` names."""
+    """What `transcribe` names."""
     source = SETTINGS["transcribe"][name]
     if not Path(source).exists():
         raise WorkflowError(f"transcribe.{name}: {source} does not exist")
-    return list(recordings.find(source).values()) if Path(source).is_dir() else source
+    return source
 
 
 def commands_flag():
@@ -173,8 +205,8 @@ def data_outputs():
 
 
 def model_outputs():
-    """The files of every trained model."""
-    return [file for run in RUNS for file in model_files(run)]
+    """The files of every model."""
+    return [file for model in MODELS for file in model_files(model)]
 
 
 def manifests(role):
@@ -182,8 +214,10 @@ def manifests(role):
 
 
 def decode_outputs():
-    """Hypotheses of every model on every test set."""
-    return [f"{EXP}/decode/{model}/{test}/text{end}" for model in MODELS for test in TESTS for end in ("", ".jsonl")]
+    """Hypotheses of every model on every test set, and of its parts where there are some."""
+    names = ["text", *(f"shards/{part}" for part in DECODE_SHARDS if len(DECODE_SHARDS) > 1)]
+    names += [f"{name}.jsonl" for name in names]
+    return [f"{EXP}/decode/{model}/{test}/{name}" for model in MODELS for test in TESTS for name in names]
 
 
 SCORE_FILES = ["cer.txt", "score.json", "utterances.jsonl"]
@@ -197,14 +231,18 @@ def score_dir(mode, model, test):
 def score_outputs():
     """Normalized texts and scores of every mode, model and test set."""
     references = [f"{EXP}/score/{mode}/ref/{test}.txt" for mode in MODES for test in TESTS]
+    references += [file for mode in MODES for test in TESTS for file in scored_hotwords(mode, test)]
     pairs = [score_dir(mode, model, test) for mode in MODES for model in MODELS for test in TESTS]
     return references + [f"{pair}/{file}" for pair in pairs for file in ["hyp.txt", *SCORE_FILES]]
 
 
 def speaker_flags(test):
-    """Tables of the test set that the score is broken down by."""
-    present = {Path(file).name: file for file in data_files("test", test)}
-    return {name: file for name, file in present.items() if name.startswith("utt2")}
+    """What the score of a test set is broken down by: a flag of compute_wer.py and its table; JSONL has all in one."""
+    folder, names = data_dir("test", test), ("utt2spk", "utt2lang", "utt2group")
+    if datadir.is_jsonl(folder):
+        return dict.fromkeys(names, folder)
+    found = {name: datadir.find(folder, name) for name in names}
+    return {name: file for name, file in found.items() if file}
 
 
 def report_spec():
@@ -247,7 +285,8 @@ def report_spec():
             for model in MODELS
             for test in TESTS
         ],
-        "audio": {test: data_files("test", test)[0] for test in TESTS},
+        # Players are found by wav.scp.
+        "audio": {test: data_files("test", test)[0] for test in TESTS if not datadir.is_jsonl(data_dir("test", test))},
     }
 
 

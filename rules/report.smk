@@ -37,7 +37,7 @@ rule report:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         script=script("report.py"),

@@ -1,9 +1,13 @@
 # Scoring: references and hypotheses are normalized in every mode, then compared.
 
 
+localrules:
+    hotwords,
+
+
 rule normalize_reference:
     input:
-        lambda wildcards: data_files("test", wildcards.test)[1],
+        lambda wildcards: reference_file(wildcards.test),
     output:
         f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
     log:
@@ -14,13 +18,14 @@ rule normalize_reference:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=60,
     params:
         script=script("normalize.py"),
         code=code("normalize.py"),
+        flags="",
     shell:
-        "python {params.script:q} --mode {wildcards.mode} {input:q} {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --mode {wildcards.mode} {params.flags} {input:q} {output:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
@@ -34,12 +39,44 @@ use rule normalize_reference as normalize with:
         f"{EXP}/benchmarks/normalize/{{mode}}.{{model}}.{{test}}.jsonl"
 
 
+# What decoding was told to expect: the test set's own table, and for other keys (`*`) decode.hotwords.
+rule hotwords:
+    input:
+        lambda wildcards: hotwords_table(wildcards.test),
+    output:
+        f"{EXP}/score/hotwords/{{test}}.txt",
+    log:
+        f"{EXP}/logs/hotwords/{{test}}.log",
+    conda:
+        "../envs/recipe.yaml"
+    params:
+        others=", ".join(SETTINGS["decode"]["hotwords"]),
+    shell:
+        "{{ gzip -cdf {input:q} < /dev/null && printf '\\n* %s\\n' {params.others:q}; }} > {output:q} 2> {log:q}"
+
+
+use rule normalize_reference as normalize_hotwords with:
+    input:
+        rules.hotwords.output,
+    output:
+        f"{EXP}/score/{{mode}}/ref/{{test}}.hotwords.txt",
+    log:
+        f"{EXP}/logs/normalize/{{mode}}.hotwords.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/normalize/{{mode}}.hotwords.{{test}}.jsonl"
+    params:
+        script=script("normalize.py"),
+        code=code("normalize.py"),
+        flags="--lists",
+
+
 rule compute_wer:
     input:
         unpack(lambda wildcards: speaker_flags(wildcards.test)),
         ref=rules.normalize_reference.output,
         hyp=rules.normalize.output,
         details=rules.decode.output.details,
+        hotwords=lambda wildcards: scored_hotwords(wildcards.mode, wildcards.test),
         # Every model is compared with the untouched one.
         base=lambda wildcards: (
             [] if wildcards.model == BASE else f"{EXP}/score/{wildcards.mode}/hyp/{BASE}/{wildcards.test}/hyp.txt"
@@ -56,17 +93,18 @@ rule compute_wer:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         script=script("compute_wer.py"),
         code=code("compute_wer.py"),
         bootstrap=SETTINGS["score"]["bootstrap"],
         tables=lambda wildcards: " ".join(f"--{name} '{file}'" for name, file in speaker_flags(wildcards.test).items()),
+        hotwords=lambda wildcards, input: f"--hotwords '{input.hotwords}'" if input.hotwords else "",
         base=lambda wildcards, input: f"--compare '{input.base}'" if input.base else "",
     shell:
         # A hypothesis without a reference is a recording without transcript: the data stage lists it as rejected.
         "python {params.script:q} {input.ref:q} {input.hyp:q} {output.cer:q} --json {output.score:q}"
         " --utterances {output.utterances:q} --mode {wildcards.mode} --hyp-jsonl {input.details:q}"
-        " --durations {input.details:q} {params.tables} {params.base} --extra ignore"
-        " --bootstrap {params.bootstrap} > {log:q} 2>&1"
+        " --durations {input.details:q} {params.tables} {params.hotwords} {params.base}"
+        " --extra ignore --bootstrap {params.bootstrap} > {log:q} 2>&1"

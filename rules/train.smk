@@ -40,20 +40,20 @@ def train_processes(run):
 
 
 def train_gpus(run):
-    """GPUs of a run on all its nodes."""
-    wanted = min(1, gpus()) if RUNS[run]["gpus"] == "auto" else RUNS[run]["gpus"]
-    return 0 if RUNS[run]["trainer"].get("use_cpu") else RUNS[run]["nodes"] * wanted
+    """GPUs of a run on each of its nodes."""
+    return 0 if RUNS[run]["trainer"].get("use_cpu") else gpu_share(RUNS[run]["gpus"])
 
 
 def launcher(run):
-    """What starts the processes of a run: python, torchrun, or a torchrun on each node of a SLURM job, the first of
-    which is the one that this command runs on."""
+    """What starts the processes of a run: python or torchrun with GPUs of their own, or a torchrun on each node of a
+    SLURM job (which has its GPUs), the first of which is the one that this command runs on.
+
+    The number of GPUs is the shell's `gpus`: a parameter that named it would train again on another machine."""
     nodes, processes = RUNS[run]["nodes"], train_processes(run)
-    if nodes == processes == 1:
-        return "python"
+    own_gpus = f"python {shlex.quote(str(script('with_gpus.py')))} $gpus --"
     torchrun = f"python -m torch.distributed.run --nproc-per-node {processes}"
     if nodes == 1:
-        return f"{torchrun} --standalone"
+        return f"{own_gpus} {'python' if processes == 1 else f'{torchrun} --standalone'}"
     port = "${MASTER_PORT:-$((20000 + ${SLURM_JOB_ID:-0} % 20000))}"
     return (
         f"srun --overlap --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 {torchrun} --nnodes {nodes}"
@@ -95,22 +95,22 @@ rule train:
         "../envs/recipe.yaml"
     threads: workflow.cores
     resources:
-        gpu=lambda wildcards: train_gpus(wildcards.run),
+        gpu=lambda wildcards: RUNS[wildcards.run]["nodes"] * train_gpus(wildcards.run),
         nodes=lambda wildcards: RUNS[wildcards.run]["nodes"],
         tasks=lambda wildcards: RUNS[wildcards.run]["nodes"],
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=2880,
     params:
         script=script("train.py"),
         code=code("train.py"),
-        model=lambda wildcards: model_dir(BASE),
+        model=BASE_DIR,
         launcher=lambda wildcards: launcher(wildcards.run),
         weights=lambda wildcards: list(train_sets(wildcards.run).values()),
         commands=commands_flag(),
-        revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     shell:
-        "{params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
-        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q} --model {params.model:q} {params.revision} --output-dir {params.folder:q}"
+        "gpus={resources.gpu}; {params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
+        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q}"
+        " --model {params.model:q} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --threads {threads} 2>&1 | tee {log:q}"

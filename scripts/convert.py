@@ -1,6 +1,6 @@
 """Convert a model between an HF directory and the published toolkit's (funasr) directory.
 
-Reads SRC_DIR, of either kind:
+Reads SOURCE, a model directory of either kind, or a model of the hub (organization/name with --revision):
   HF       config.json, model.safetensors, processor and tokenizer files, recipe.json (the audio token setting)
   toolkit  config.yaml, model.pt, Qwen3-0.6B/ (config.json and tokenizer)
 Writes DST_DIR, a complete model directory of the kind asked for. Weights stay bit for bit unless --dtype is given.
@@ -22,13 +22,14 @@ def main() -> None:
         choices=("low_frame_rate", "full"),
         help="how many adaptor frames the language model is given (default: the model's own setting)",
     )
-    parser.add_argument("source", metavar="SRC_DIR", help="model directory to read")
+    parser.add_argument("--revision", help="commit of a model of the hub")
+    parser.add_argument("source", metavar="SOURCE", help="model directory to read, or organization/name of the hub")
     parser.add_argument("target", metavar="DST_DIR", help="directory to write; an earlier conversion is replaced")
     args = parser.parse_args()
 
     from recipe.convert import convert
 
-    convert(args.source, args.target, args.to, dtype=args.dtype, audio_tokens=args.audio_tokens)
+    convert(args.source, args.target, args.to, dtype=args.dtype, audio_tokens=args.audio_tokens, revision=args.revision)
 
 
 if __name__ == "__main__":

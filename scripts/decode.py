@@ -1,44 +1,51 @@
 """Decode recordings with a model directory, in batches.
 
-In:  a model directory, and wav.scp (key, recording) or a folder of recordings.
-Out: --output-file with `key<TAB>text` in the order of wav.scp, and beside it OUTPUT_FILE.jsonl with the details: number
-     of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence), and the
-     pieces of recordings over --max-seconds with their times; with --subtitles-dir, KEY.srt and KEY.vtt.
-A recording that cannot be read has its key with empty text and the error in the JSONL, and the exit status is 1 (with
---strict: 2, and nothing is written).
+In:  a model directory, and one of: wav.scp (key, recording), with segments, utt2prompt, utt2hotwords and utt2lang (for
+     --language utt2lang) where they lie beside it, each plain or with gzip; JSONL in the published format, whose
+     prompts are used as they are; a folder of recordings.
+Out: --output-file with `key<TAB>text` in the order of the input, and beside it OUTPUT_FILE.jsonl with the details:
+     number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence), and
+     the pieces of what is over --max-seconds with their times; with --subtitles-dir, a .srt and a .vtt a recording.
+Of what cannot be read, the key has empty text and the error is in the JSONL, and the exit status is 1 (with --strict:
+2, and nothing is written).
 """
 
 import argparse
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+from recipe import datadir, join, prompt, recordings
 from recipe.cli import run
-from recipe.files import RecipeError, json_line, read_map, write_lines
+from recipe.files import RecipeError, json_line, write_lines
+from recipe.join import Entry
+from recipe.prompt import EACH
 
 logger = logging.getLogger("decode")
 
 MAX_SECONDS = 120.0  # the encoder has positions for 122.9 s
+TABLES = ["segments", "utt2prompt", "utt2hotwords"]  # beside wav.scp
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-dir", required=True, help="model directory (as train.py writes, or a hub id)")
+    parser.add_argument("--model-dir", required=True, help="model directory, as train.py and convert.py write")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--scp-file", help="wav.scp; relative paths count from its folder")
+    what.add_argument("--input-jsonl", help="JSONL in the published format, key optional")
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
-    parser.add_argument("--subtitles-dir", help="folder for a .srt and a .vtt file of each recording")
+    parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
     parser.add_argument("--max-seconds", type=float, default=30.0, help="longer recordings are cut at silences")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="decode the I-th of N parts of the list")
     parser.add_argument("--strict", action="store_true", help="stop at a recording that cannot be read")
     asked = parser.add_argument_group("what the model is asked for")
     asked.add_argument("--wording", choices=("zh", "en"), default="zh", help="language of the instruction")
-    asked.add_argument("--language", help="language to write in, e.g. zh; utt2lang: of each (default: not said)")
+    asked.add_argument("--language", help=f"language to write in, e.g. zh; {EACH}: of each (default: not said)")
     asked.add_argument("--no-itn", action="store_true", help="ask for spoken words instead of written numbers")
-    asked.add_argument("--hotwords", default="", help="words to expect, separated by commas")
-    asked.add_argument("--utt2hotwords", help="table key, words: instead of --hotwords for these keys")
+    asked.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
     search = parser.add_argument_group("search and speed")
     search.add_argument("--beams", type=int, default=1, help="beams; 1 is greedy")
     search.add_argument(
@@ -69,56 +76,72 @@ def shard(entries: list, text: str) -> list:
     return entries[len(entries) * (number - 1) // count : len(entries) * number // count]
 
 
-def words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def source(args: argparse.Namespace) -> str:
+    return args.scp_file or args.input_jsonl or args.audio_dir
 
 
-def read_entries(args: argparse.Namespace) -> list[tuple[str, str]]:
-    """(key, source) of the recordings of this shard."""
-    from recipe import datadir, recordings
+def all_entries(args: argparse.Namespace) -> Iterable[Entry]:
+    """The entries of the whole input."""
+    if args.input_jsonl:
+        return join.from_jsonl(args.input_jsonl)
+    names = [*TABLES, EACH] if args.language == EACH else TABLES
+    tables = datadir.tables(args.scp_file, names) if args.scp_file else {}
+    if args.language == EACH and EACH not in tables:
+        raise RecipeError(f"{source(args)}: there is no utt2lang beside it, which --language {EACH} needs")
+    make_prompt = prompt.prompt_maker(args.wording, args.language, not args.no_itn, args.hotwords)
+    if args.scp_file:
+        logger.info("%s", " ".join([args.scp_file, *tables.values()]))
+        return join.join(args.scp_file, None, tables, make_prompt)
+    found = recordings.find(args.audio_dir)
+    return [Entry(i, key, path, prompt=make_prompt(None, None)) for i, (key, path) in enumerate(found.items(), 1)]
 
-    if args.audio_dir:
-        entries = list(recordings.find(args.audio_dir).items())
-    else:
-        table = read_map(args.scp_file)
-        entries = [(key, datadir.resolve(source, args.scp_file)) for key, source in table.items()]
-    return shard(entries, args.shard)
 
-
-def read_languages(args: argparse.Namespace) -> Callable[[str], str | None]:
-    """The language to ask for by key: one for all, or with `--language utt2lang` that of each recording."""
-    if args.language != "utt2lang":
-        return lambda key: args.language
-    table = Path(args.scp_file).parent / "utt2lang" if args.scp_file else None
-    if table is None or not table.is_file():
-        raise RecipeError(f"--language utt2lang: there is no utt2lang beside {args.scp_file or args.audio_dir}")
-    return read_map(table).get
+def read_entries(args: argparse.Namespace) -> list[Entry]:
+    """The entries of this shard, one a key."""
+    entries: dict[str, Entry] = {}
+    left_out: Counter[str] = Counter()
+    for entry in all_entries(args):
+        reason = entry.problem[0] if entry.problem else ""
+        if reason == join.NO_SEGMENTS or entry.key in entries:
+            left_out[reason] += 1
+        else:
+            entries[entry.key] = entry
+    if not entries:
+        raise RecipeError(f"{source(args)}: no entries")
+    if left_out:
+        logger.warning("not decoded: %s", ", ".join(f"{number} {reason}" for reason, number in left_out.items()))
+    return shard(list(entries.values()), args.shard)
 
 
 def read_requests(args: argparse.Namespace) -> list:
     from recipe import decode
-    from recipe.engines import Instruction
 
-    own = {key: words(text) for key, text in read_map(args.utt2hotwords).items()} if args.utt2hotwords else {}
-    general = words(args.hotwords)
-    languages = read_languages(args)
-    requests = decode.probe(
-        read_entries(args),
-        lambda key: Instruction(args.wording, languages(key), not args.no_itn, own.get(key, general)),
-        args.allow_commands,
-    )
+    requests = decode.probe(read_entries(args), args.allow_commands, args.scp_file)
     failed = [request for request in requests if request.error]
     if failed and args.strict:
-        where = args.scp_file or args.audio_dir
-        raise RecipeError(f"{where}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
+        raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
+    if args.subtitles_dir and args.shard != "1/1" and any(request.recording for request in requests):
+        raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
     return requests
+
+
+def write_subtitles(folder: str, hypotheses: list) -> None:
+    """A pair of files for each recording; those of its segments are in one."""
+    from recipe import subtitles
+
+    cues: dict[str, list] = {}
+    for hypothesis in hypotheses:
+        cues.setdefault(hypothesis.recording or hypothesis.key, []).extend(hypothesis.cues())
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for key, found in cues.items():
+        subtitles.write(folder, key, sorted(found))
 
 
 def main() -> int:
     args = parse_args()
     import torch
 
-    from recipe import decode, engines, subtitles
+    from recipe import decode, engines
 
     if args.engine not in engines.ENGINES:
         raise RecipeError(f"--engine {args.engine}: expected one of {', '.join(engines.ENGINES)}")
@@ -145,9 +168,7 @@ def main() -> int:
     if failed and args.strict:
         raise RecipeError(f"{failed[0]} ({len(failed)} such recordings)")
     if args.subtitles_dir:
-        Path(args.subtitles_dir).mkdir(parents=True, exist_ok=True)
-        for hypothesis in hypotheses:
-            subtitles.write(args.subtitles_dir, hypothesis.key, hypothesis.cues())
+        write_subtitles(args.subtitles_dir, hypotheses)
     write_lines(args.output_file + ".jsonl", (json_line(h.to_json()) for h in hypotheses))
     write_lines(args.output_file, (f"{h.key}\t{h.text}" for h in hypotheses))
     return 1 if failed else 0

@@ -1,10 +1,11 @@
 """Normalize a file of transcripts for scoring.
 
-In:  lines `key text` (space or tab between them), UTF-8.
+In:  lines `key text` (space or tab between them), UTF-8; or the transcripts of a *.jsonl (*.jsonl.gz) in the published
+     format.
 Out: lines `key<TAB>text` in the same order, tokens separated by single spaces.
 
 `compatible` agrees with the published normalizer; `faithful` makes two spellings of the same content equal and never
-two contents. docs/normalization.md specifies both.
+two contents; `raw` leaves the content alone. docs/normalization.md specifies them.
 """
 
 import argparse
@@ -26,6 +27,11 @@ def main() -> None:
     parser.add_argument("--mode", required=True, choices=list(VERSIONS))
     parser.add_argument("--kana", action="store_true", help="Japanese as its reading in katakana (compatible mode)")
     parser.add_argument(
+        "--lists",
+        action="store_true",
+        help="texts are lists of words separated by commas (utt2hotwords): each word is normalized by itself",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         default=_processors(),
@@ -36,7 +42,12 @@ def main() -> None:
     parser.add_argument("output", type=Path, metavar="OUT")
     arguments = parser.parse_args()
     count = normalize_file(
-        arguments.input, arguments.output, arguments.mode, kana=arguments.kana, workers=arguments.workers
+        arguments.input,
+        arguments.output,
+        arguments.mode,
+        kana=arguments.kana,
+        lists=arguments.lists,
+        workers=arguments.workers,
     )
     logging.info("%s %s: %d lines normalized", arguments.mode, VERSIONS[arguments.mode], count)
 

@@ -13,17 +13,15 @@ import argparse
 import dataclasses
 import logging
 import shutil
-from functools import lru_cache
 from pathlib import Path
 
 from recipe import datadir, fetch, join, prepare, prompt
 from recipe.checks import Checks
 from recipe.cli import run
 from recipe.files import RecipeError
+from recipe.prompt import EACH
 
 logger = logging.getLogger("scp2jsonl")
-
-EACH = "utt2lang"  # --language: that of each utterance
 
 
 def shard(value: str) -> tuple[int, int]:
@@ -100,18 +98,10 @@ def entries_of(args: argparse.Namespace):
     """The entries of the shard that was asked for."""
     if args.input_jsonl:
         return join.from_jsonl(args.input_jsonl, args.shard)
-    folder = Path(args.scp_file).parent
-    tables = {name: path for name in datadir.OPTIONAL if (path := datadir.find(folder, name))}
+    tables = datadir.tables(args.scp_file)
     if args.language == EACH and "utt2lang" not in tables:
-        raise RecipeError(f"{folder}: there is no utt2lang, which --language {EACH} needs")
-
-    @lru_cache(maxsize=10_000)
-    def make_prompt(language: str | None, hotwords: str | None) -> str:
-        words = prompt.split_hotwords(args.hotwords if hotwords is None else hotwords)
-        return prompt.transcription_prompt(
-            args.wording, language if args.language == EACH else args.language, not args.no_itn, words
-        )
-
+        raise RecipeError(f"{args.scp_file}: there is no utt2lang beside it, which --language {EACH} needs")
+    make_prompt = prompt.prompt_maker(args.wording, args.language, not args.no_itn, args.hotwords)
     return join.join(args.scp_file, args.transcript_file, tables, make_prompt, args.shard)
 
 

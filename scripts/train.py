@@ -1,6 +1,6 @@
 """Fine-tune a Fun-ASR-Nano on manifests and write the chosen checkpoint as a complete model directory.
 
-In:  a run's settings (YAML), training and validation manifests (JSONL of scp2jsonl.py), a model directory or hub id.
+In:  a run's settings (YAML), training and validation manifests (JSONL of scp2jsonl.py), a model directory.
 Out: --output-dir with the model (weights, processor, tokenizer), recipe.json (what it was made from) and history.json
      (loss, CER, learning rate, throughput by step); tensorboard/ beside --state-dir has the same. Checkpoints live in
      --state-dir until the run is finished: called again after an interruption, training goes on from there and ends
@@ -24,8 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--train-weights", type=float, nargs="+", default=[], help="how often each is seen in an epoch")
     parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
     parser.add_argument("--allow-commands", action="store_true", help="run commands that manifests hold")
-    parser.add_argument("--model", required=True, help="model directory, or hub id (with --revision)")
-    parser.add_argument("--revision", help="revision of a hub model; pin it")
+    parser.add_argument("--model", required=True, help="model directory; convert.py makes one of a hub's or toolkit's")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
@@ -44,7 +43,7 @@ def main() -> None:
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     chosen = settings.load(args.config)
-    recognizer = model.load(args.model, chosen.audio_tokens, revision=args.revision)
+    recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
     inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, args.allow_commands)
     train.train(recognizer, chosen, inputs, args.output_dir, state_dir)

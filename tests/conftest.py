@@ -73,7 +73,16 @@ def tone(seconds: float, seed: int = 0, rate: int = 16000) -> np.ndarray:
 @pytest.fixture
 def data_dir(tmp_path):
     """A Kaldi data directory of eight recordings; returns its path."""
-    folder = tmp_path / "data"
+    return _write_data_dir(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def make_data_dir():
+    """What writes such a directory to a folder that is given, and returns it."""
+    return _write_data_dir
+
+
+def _write_data_dir(folder: Path) -> Path:
     (folder / "wav").mkdir(parents=True)
     scp, text, spk = [], [], []
     for i in range(8):
@@ -84,4 +93,15 @@ def data_dir(tmp_path):
         spk.append(f"{key} spk{i % 2}")
     for name, lines in (("wav.scp", scp), ("text", text), ("utt2spk", spk)):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, full_model):
+    """A finished run of a small workflow by a copy of the recipe (`recipe/`), with a test set (`heldout/`) of its own;
+    tests leave it as it is."""
+    import small_workflow
+
+    folder = tmp_path_factory.mktemp("finished")
+    small_workflow.finish(folder, full_model)
     return folder

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipe.align import edits, operations
+from recipe.align import edits
 from recipe.files import RecipeError
-from recipe.score import Inputs, Settings, score_files
+from recipe.score import Inputs, Settings, alignment_json, correct_step, score_files
 from recipe.wer import Cached, aligned_lines, cluster, count, fold, mixed_tokens, width, words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -360,14 +361,18 @@ plain_text = st.text(alphabet="ab XÉ7 0你好世かカ안мж,.!'_$😀\t", max
 any_text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
+def steps_of(ref: list[str], hyp: list[str]) -> list:
+    return json.loads(alignment_json(ref, hyp, edits(ref, hyp), Cached(correct_step)))
+
+
 class TestProperties:
     @given(short_words, short_words)
     def test_ties_are_broken_as_stated(self, ref, hyp):
-        assert [step[0] for step in operations(ref, hyp, edits(ref, hyp))] == traced(ref, hyp)
+        assert [step[0] for step in steps_of(ref, hyp)] == traced(ref, hyp)
 
     @given(short_words, short_words)
     def test_an_alignment_spells_both_texts(self, ref, hyp):
-        steps = operations(ref, hyp, edits(ref, hyp))
+        steps = steps_of(ref, hyp)
         assert [step[1] for step in steps if step[0] != "I"] == ref
         assert [step[2] for step in steps if step[0] != "D"] == hyp
         assert all((step[1] == step[2]) == (step[0] == "C") for step in steps)

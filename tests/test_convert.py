@@ -30,7 +30,7 @@ from transformers import (
 import convert as command
 from recipe import cli, toolkit
 from recipe.convert import CHAT_TEMPLATE, convert, directory_kind
-from recipe.files import RecipeError
+from recipe.files import RecipeError, sha256
 from recipe.prompt import AUDIO_TOKEN, LANGUAGE_NAMES_ZH, SYSTEM, transcription_prompt
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -581,8 +581,11 @@ class TestOptions:
         file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": {"lr": 1e-5}}))
         convert(tmp_path / "hf", tmp_path / "back", "toolkit")
         facts = json.loads((tmp_path / "back" / "recipe.json").read_text())
-        assert facts["base"] == "toolkit" and facts["settings"] == {"lr": 1e-5} and facts["format"] == 1
-        assert "model.safetensors" in facts["converted_from"]
+        assert facts["settings"] == {"lr": 1e-5} and facts["format"] == 1
+        origin = facts["converted_from"]
+        assert origin["source"] == "hf" and "model.safetensors" in origin["files"]
+        assert origin["converted_from"]["source"] == "toolkit"
+        assert origin["converted_from"]["files"]["model.pt"] == sha256(source / "model.pt")
 
 
 class TestTarget:
@@ -649,5 +652,5 @@ def test_a_model_of_full_size_converts_loads_and_decodes_within_24_gb(tmp_path):
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout.splitlines()[-1])
     assert 820e6 < report["parameters"] < 840e6
-    assert report["tokens"] > 0
+    assert report["tokens_low_frame_rate"] > 0 and report["tokens_full"] > 0
     assert report["peak_bytes"] < 24e9

@@ -1,27 +1,35 @@
 """Decoding: the same text alone and in batches, limits and errors said, long recordings whole, input order."""
 
+import gzip
 import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT, tone
 
-from recipe import audio, decode, model, recordings, segment
+from recipe import audio, decode, model, prompt, recordings, segment
 from recipe.audio import AudioError
 from recipe.decode import Limits, Options, Request, join_texts
 from recipe.engines import Instruction, Output, TransformersEngine
 from recipe.features import FrontEnd
 from recipe.files import RecipeError
 from recipe.generate import Greedy, beam_search, common_prefix
+from recipe.join import Entry
 
 
 def requests(data_dir, count=8):
     lines = [line.split() for line in (data_dir / "wav.scp").read_text().splitlines()][:count]
-    return decode.probe([(key, str(data_dir / source)) for key, source in lines], lambda key: Instruction())
+    return probe((key, str(data_dir / source)) for key, source in lines)
+
+
+def probe(sources):
+    """Requests of (key, source) pairs."""
+    return decode.probe(Entry(i, *one, prompt=Instruction().text) for i, one in enumerate(sources))
 
 
 def items_of(recognizer, data_dir, prompts=("语音转写：",)):
@@ -139,26 +147,12 @@ class TestHypotheses:
         wanted = [
             *requests(data_dir, 2),
             Request("gone", "nowhere.wav", Instruction()),
-            *decode.probe([("bad", str(data_dir / "wav/bad.wav"))], lambda key: Instruction()),
+            *probe([("bad", str(data_dir / "wav/bad.wav"))]),
         ]
         found = decode.decode(Echo(), wanted)
         assert [h.ended for h in found] == ["eos", "eos", "error", "error"]
         assert "audio-missing" in found[2].error and "audio-unreadable" in found[3].error
         assert found[2].text == found[3].text == ""
-
-    def test_hotwords_language_and_wording_reach_the_prompt(self, data_dir):
-        asked = []
-
-        class Listening(Echo):
-            def prepare(self, key, waveform, instruction):
-                asked.append(instruction.text)
-                return waveform
-
-        instruction = Instruction("zh", "en", False, ("Tom", "espresso"))
-        [request] = requests(data_dir, 1)
-        decode.decode(Listening(), [Request("k", request.source, instruction, request.duration)])
-        assert asked == [instruction.text]
-        assert instruction.text.endswith("热词列表：[Tom, espresso]\n语音转写成英文，不进行文本规整：")
 
     def test_a_defect_while_reading_stops_decoding(self, data_dir):
         class Broken(Echo):
@@ -186,7 +180,7 @@ def long_file(tmp_path):
 
 class TestLongRecordings:
     def test_pieces_tile_the_recording(self, long_file):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0))
         spans = [piece.span for piece in found.pieces]
         assert spans[0].start == 0.0 and spans[-1].end == request.duration == 60.0
@@ -199,14 +193,14 @@ class TestLongRecordings:
         assert found == decode.decode(Echo(), [request], Options(max_seconds=8.0, batch_seconds=10.0))[0]
 
     def test_times_of_pieces_are_in_the_details(self, long_file):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         record = decode.decode(Echo(), [request], Options(max_seconds=30.0))[0].to_json()
         assert record["pieces"][0]["start"] == 0.0
         assert record["pieces"][-1]["end"] == 60.0 and record["ended"] == "eos"
 
     def test_text_where_the_detector_hears_no_speech_is_flagged(self, tmp_path):
         soundfile.write(tmp_path / "s.wav", np.zeros(16000 * 10, np.float32), 16000)
-        [request] = decode.probe([("s", str(tmp_path / "s.wav"))], lambda key: Instruction())
+        [request] = probe([("s", str(tmp_path / "s.wav"))])
         [found] = decode.decode(Echo(), [request], Options(max_seconds=5.0))
         assert found.flags == ("text_on_silence",) and found.text
 
@@ -217,7 +211,7 @@ class TestLongRecordings:
         assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
 
     def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
-        [request] = decode.probe([("long", str(long_file))], lambda key: Instruction())
+        [request] = probe([("long", str(long_file))])
         read = audio.read
 
         def broken(source, start=0.0, end=None, **options):
@@ -229,6 +223,52 @@ class TestLongRecordings:
         [found] = decode.decode(Echo(), [request], Options(max_seconds=16.0))
         assert found.ended == "error" and "lost sync" in found.error and found.pieces[1].span.start > 0
         assert found.text == found.pieces[0].text
+
+    def test_a_damaged_place_costs_its_piece_and_no_other(self, tmp_path):
+        """One flipped byte: libsndfile then reads neither the whole file nor any part with that place in it."""
+        file = tmp_path / "damaged.flac"
+        soundfile.write(file, np.concatenate([tone(10.0, seed) for seed in range(6)]), 16000)
+        raw = bytearray(file.read_bytes())
+        raw[len(raw) // 2] ^= 0x55
+        file.write_bytes(raw)
+        [found] = decode.decode(Echo(), probe([("d", str(file))]), Options(max_seconds=8.0))
+        lost = [piece for piece in found.pieces if piece.ended == "error"]
+        assert len(lost) == 1 and lost[0].text == "" and lost[0].span.start < 32 < lost[0].span.end + 4
+        kept = sum(int(piece.text) for piece in found.pieces if piece.text)
+        assert kept == 60 * 16000 - round((lost[0].span.end - lost[0].span.start) * 16000)
+        assert found.text == " ".join(piece.text for piece in found.pieces if piece.text)
+        assert found.ended == "error" and f"{lost[0].span.start:.2f}-" in found.error and "flac" in found.error
+
+    def test_a_long_segment_has_the_times_of_its_recording(self, long_file):
+        instruction = Instruction()
+        whole = Request("whole", str(long_file), instruction, 60.0)
+        part = Request("part", str(long_file), instruction, 25.0, start=20.0, end=45.0, recording="long")
+        [found] = decode.decode(Echo(), [part], Options(max_seconds=8.0))
+        spans = [piece.span for piece in found.pieces]
+        assert spans[0].start == 20.0 and spans[-1].end == 45.0
+        assert all(before.end == after.start for before, after in itertools.pairwise(spans))
+        assert abs(sum(int(piece.text) for piece in found.pieces) - 25 * 16000) <= len(spans)
+        record = found.to_json()
+        assert (record["recording"], record["start"], record["end"]) == ("long", 20.0, 45.0)
+        assert found.cues()[0].start >= 20.0
+        # What a command gives is kept in a file, from the start of the segment on.
+        command = replace(part, source=f"cat {long_file} |")
+        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, allow_commands=True))
+        assert [piece.span.start for piece in same.pieces] == [span.start for span in spans]
+        assert decode.decode(Echo(), [whole])[0].start is None
+
+    def test_no_more_than_some_unreadable_pieces_are_named(self, long_file, monkeypatch):
+        read = audio.read
+
+        def broken(source, start=0.0, end=None, **options):
+            if end - start < 20:
+                raise AudioError("audio-unreadable", "lost sync")
+            return read(source, start=start, end=end, **options)
+
+        monkeypatch.setattr(audio, "read", broken)
+        [found] = decode.decode(Echo(), probe([("long", str(long_file))]), Options(max_seconds=8.0))
+        assert found.text == "" and found.error.count("lost sync") == 3
+        assert found.error.endswith(f"and {len(found.pieces) - 3} other pieces")
 
 
 class TestSegments:
@@ -284,6 +324,121 @@ class TestSegments:
             torch.set_num_threads(threads)
 
 
+def stage(monkeypatch, name, *flags):
+    """A stage's script as a module, and its arguments."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(f"{name}_script", ROOT / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, flags)])
+    return module, module.parse_args()
+
+
+def read(monkeypatch, *flags):
+    """Requests that decode.py makes of its command line."""
+    script, args = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", *flags)
+    return script.read_requests(args)
+
+
+class TestInput:
+    @pytest.fixture
+    def segmented(self, data_dir):
+        """A data directory with all that decoding reads, two tables of it compressed."""
+        segments = ["late spk1-utt7 1.0 2.0", "a spk0-utt0 0 0.5", "b spk0-utt0 0.25 -1", "c spk1-utt3 0 -1"]
+        (data_dir / "segments").write_text("".join(f"{line}\n" for line in segments))
+        (data_dir / "text").write_text("late light\na light\nb light\nc light\n")
+        (data_dir / "utt2lang").write_text("a zh\nb en\n")
+        (data_dir / "utt2prompt").write_text("c Say it in verse:\n")
+        (data_dir / "utt2hotwords.gz").write_bytes(gzip.compress("late Mei，开放时间\n".encode()))
+        (data_dir / "wav.scp.gz").write_bytes(gzip.compress((data_dir / "wav.scp").read_bytes()))
+        (data_dir / "wav.scp").unlink()
+        return data_dir
+
+    @pytest.mark.parametrize("language", ["utt2lang", "en"])
+    def test_a_data_directory_is_read_as_the_data_stage_reads_it(self, segmented, monkeypatch, language):
+        """The same keys in the same order, the same audio, and prompts to the letter, hotwords included."""
+        flags = ["--scp-file", segmented / "wav.scp.gz", "--language", language, "--hotwords", "Tom, espresso"]
+        found = read(monkeypatch, *flags)
+        script, args = stage(monkeypatch, "scp2jsonl", *flags, "--transcript-file", segmented / "text")
+        entries = [entry for entry in script.entries_of(args) if entry.source]
+        listed = [entry for entry in entries if not entry.problem]
+        assert [r.key for r in found] == [e.key for e in listed] == ["late", "a", "b", "c"]
+        assert [r.instruction.text for r in found] == [e.prompt for e in listed]
+        assert [(r.start, r.end, r.recording) for r in found] == [(e.start, e.end, e.recording) for e in listed]
+        assert [round(r.duration, 6) for r in found] == [1.0, 0.5, 0.55, 1.4]
+        first, second, *_, last = (request.instruction.text for request in found)
+        assert first.startswith(prompt.HOTWORD_HEADER) and "[Mei, 开放时间]" in first
+        assert "[Tom, espresso]" in second and ("成中文" if language == "utt2lang" else "成英文") in second
+        assert last == "Say it in verse:"
+        samples = [int(hypothesis.text) for hypothesis in decode.decode(Echo(), found)]
+        assert samples == [16000, 8000, 8800, 22400]
+
+    def test_a_language_of_each_needs_its_table(self, data_dir, monkeypatch):
+        with pytest.raises(RecipeError, match="no utt2lang"):
+            read(monkeypatch, "--scp-file", data_dir / "wav.scp", "--language", "utt2lang")
+        with pytest.raises(RecipeError, match="no utt2lang"):
+            read(monkeypatch, "--audio-dir", data_dir / "wav", "--language", "utt2lang")
+
+    def test_entries_with_problems_keep_their_keys_and_say_why(self, segmented, monkeypatch, caplog):
+        with open(segmented / "segments", "ab") as file:
+            file.write(
+                b"beyond spk0-utt0 0.5 9\nodd spk0-utt0\nback spk0-utt0 2 1\nnowhere nothing 0 1\nbad \xff 0 1\n"
+                b"a spk0-utt0 0 0.5\nb spk0-utt0 0 0.5\nbyte spk0-utt0 0 0.5\ntiny spk0-utt0 0.1 0.11\n"
+            )
+        (segmented / "utt2prompt").write_bytes(b"c Say it in verse:\nbyte \xff\n")
+        flags = ["--scp-file", segmented / "wav.scp.gz"]
+        found = read(monkeypatch, *flags)
+        reasons = {request.key: request.error and request.error.reason for request in found}
+        assert list(reasons.items()) == [
+            ("late", None), ("a", None), ("b", "conflicting-key"), ("c", None), ("beyond", "segment-beyond-end"),
+            ("odd", "segment-invalid"), ("back", "segment-invalid"), ("nowhere", "audio-missing"),
+            ("bad", "bad-utf8"), ("byte", "bad-utf8"), ("tiny", "audio-too-short"),
+        ]  # fmt: skip
+        assert "1 duplicate-key" in caplog.text and "5 recording-without-segments" in caplog.text
+        hypotheses = decode.decode(Echo(), found)
+        assert [(h.key, bool(h.text), h.ended == "error") for h in hypotheses] == [
+            (key, reason is None, reason is not None) for key, reason in reasons.items()
+        ]
+        assert all("start" not in h.to_json() and h.to_json()["error"] for h in hypotheses[4:])
+        with pytest.raises(RecipeError, match=r"wav\.scp\.gz: b: conflicting-key.*8 such"):
+            read(monkeypatch, *flags, "--strict")
+        parts = [read(monkeypatch, *flags, "--shard", f"{i}/3") for i in (1, 2, 3)]
+        assert [request.key for part in parts for request in part] == list(reasons)
+
+    def test_jsonl_has_sources_prompts_and_parts(self, tmp_path, data_dir, monkeypatch):
+        def line(before, audio, after="", **others):
+            user = f"{before}<|startofspeech|>!{audio}<|endofspeech|>{after}"
+            contents = {"system": "You are a helpful assistant.", "user": user, "assistant": "light"}
+            messages = [{"role": role, "content": content} for role, content in contents.items()]
+            return json.dumps({"messages": messages, **others}) + "\n"
+
+        wav = data_dir / "wav"
+        (tmp_path / "set.jsonl").write_text(
+            line("语音转写：", wav / "spk0-utt0.wav", key="a")
+            + line("Transcribe: ", wav / "spk1-utt7.wav", " Please.", start=0.5, end=1.5)
+            + line("语音转写：", "gone.wav")
+            + line("语音转写：", wav / "spk0-utt0.wav", key="back", start=2, end=1)
+            + "{broken\n"
+        )
+        found = read(monkeypatch, "--input-jsonl", tmp_path / "set.jsonl", "--hotwords", "Tom")
+        assert [r.key for r in found] == ["a", "set-00000002", "set-00000003", "back", "set-00000005"]
+        assert found[0].instruction == Instruction("语音转写：")
+        assert found[1].instruction == Instruction("Transcribe: ", " Please.")
+        assert [r.error and r.error.reason for r in found[2:]] == ["audio-missing", "segment-invalid", "jsonl-invalid"]
+        assert [h.text for h in decode.decode(Echo(), found)] == ["12800", "16000", "", "", ""]
+
+    def test_an_empty_list_is_an_error(self, tmp_path, monkeypatch):
+        (tmp_path / "wav.scp").write_text("\n")
+        with pytest.raises(RecipeError, match="no entries"):
+            read(monkeypatch, "--scp-file", tmp_path / "wav.scp")
+
+    def test_words_after_the_audio_reach_the_model(self, full_model, data_dir):
+        engine = TransformersEngine(model.load(full_model))
+        before, behind = (engine.prepare("k", tone(1.0), Instruction("转写：", after)) for after in ("", "谢谢"))
+        assert len(behind.example.input_ids) > len(before.example.input_ids)
+
+
 class TestCommandLine:
     def command(self, directory, output, *flags):
         return [
@@ -293,11 +448,9 @@ class TestCommandLine:
     def test_it_writes_text_and_details_and_counts_errors(self, full_model, data_dir, tmp_path):
         with open(data_dir / "wav.scp", "a") as file:
             file.write("zz-gone wav/gone.wav\n")
-        (data_dir / "utt2hotwords").write_text("spk0-utt0 Tom, light\n")
         command = self.command(
-            full_model, tmp_path / "hyp" / "text", "--scp-file", data_dir / "wav.scp", "--utt2hotwords",
-            data_dir / "utt2hotwords", "--subtitles-dir", tmp_path / "subtitles", "--max-seconds", "2",
-            "--threads", "1",
+            full_model, tmp_path / "hyp" / "text", "--scp-file", data_dir / "wav.scp",
+            "--subtitles-dir", tmp_path / "subtitles", "--max-seconds", "2", "--threads", "1",
         )  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 1 and "1 ended by error" in done.stderr, done.stderr
@@ -311,42 +464,32 @@ class TestCommandLine:
         strict = subprocess.run([*command, "--strict"], capture_output=True, text=True)
         assert strict.returncode == 2 and "zz-gone" in strict.stderr
 
-    def test_shards_follow_each_other_and_lose_nothing(self):
-        shard = _script().shard
+    def test_shards_follow_each_other_and_lose_nothing(self, monkeypatch):
+        shard = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", "--scp-file", "w")[0].shard
         entries = list(range(10))
         for count in (1, 3, 7, 12):
             parts = [shard(entries, f"{i}/{count}") for i in range(1, count + 1)]
             assert list(itertools.chain(*parts)) == entries
+
+    def test_subtitles_of_segments_are_those_of_their_recording(self, full_model, data_dir, tmp_path):
+        (data_dir / "segments").write_text("b spk0-utt0 0.5 -1\na spk0-utt0 0 0.5\nc spk1-utt7 1 2\n")
+        command = self.command(
+            full_model, tmp_path / "text", "--scp-file", data_dir / "wav.scp",
+            "--subtitles-dir", tmp_path / "subtitles",
+        )  # fmt: skip
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        assert [line.split("\t")[0] for line in (tmp_path / "text").read_text().splitlines()] == ["b", "a", "c"]
+        texts = dict(line.split("\t") for line in (tmp_path / "text").read_text().splitlines())
+        assert {file.name for file in (tmp_path / "subtitles").glob("*.srt")} == {"spk0-utt0.srt", "spk1-utt7.srt"}
+        lines = (tmp_path / "subtitles" / "spk0-utt0.srt").read_text().splitlines()
+        assert lines == [
+            "1", "00:00:00,000 --> 00:00:00,500", texts["a"], "", "2", "00:00:00,500 --> 00:00:00,800", texts["b"], "",
+        ]  # fmt: skip
+        refused = subprocess.run([*command, "--shard", "1/2"], capture_output=True, text=True)
+        assert refused.returncode == 2 and "--shard" in refused.stderr
 
     def test_recordings_of_a_folder_are_found_with_keys_of_their_paths(self, tmp_path):
         for name in ("b.wav", "sub dir/a.flac", "b.mp3", "notes.txt"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_bytes(b"")
         assert list(recordings.find(tmp_path)) == ["b.mp3", "b.wav", "sub_dir/a"]
-
-
-def _script():
-    """scripts/decode.py as a module; `decode` alone would name the same as the library's."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("decode_script", ROOT / "scripts/decode.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_language_of_each_recording_is_that_of_utt2lang(tmp_path, data_dir):
-    import argparse
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("decode_script", ROOT / "scripts/decode.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    args = argparse.Namespace(language="utt2lang", scp_file=str(data_dir / "wav.scp"), audio_dir=None)
-    with pytest.raises(RecipeError, match="no utt2lang"):
-        script.read_languages(args)
-    (data_dir / "utt2lang").write_text("spk0-utt0 zh\n")
-    languages = script.read_languages(args)
-    assert (languages("spk0-utt0"), languages("spk1-utt1")) == ("zh", None)
-    args.language = "en"
-    assert script.read_languages(args)("spk0-utt0") == "en"

@@ -1,17 +1,18 @@
 """Engines other than transformers: what they are asked for, with the package that they import made up."""
 
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from recipe import engines
+from recipe import engines, prompt
 from recipe.engines import Instruction, Output
 from recipe.files import RecipeError
 
 WAVE = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
-ASKED = Instruction("zh", "en", False, ("Tom", "espresso"))
+ASKED = Instruction(prompt.transcription_prompt("zh", "en", False, ("Tom", "espresso")))
 
 
 @pytest.fixture
@@ -54,6 +55,13 @@ def funasr(monkeypatch, calls):
     monkeypatch.setitem(sys.modules, "funasr", module)
 
 
+def test_memory_for_shapes_is_limited_unless_the_user_says_otherwise(full_model, monkeypatch):
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "1000")
+    engines.load("transformers", full_model)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64" and os.environ["LRU_CACHE_CAPACITY"] == "1000"
+
+
 def test_vllm_gets_the_prompt_of_training_with_the_waveform_and_a_limit_each(vllm, calls):
     engine = engines.load("vllm", "served")
     prepared = [engine.prepare(key, WAVE, ASKED) for key in "ab"]
@@ -83,9 +91,12 @@ def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr
     }  # fmt: skip
 
 
-def test_funasr_refuses_a_wording_that_it_does_not_have(funasr):
-    with pytest.raises(RecipeError, match="Chinese wording"):
-        engines.load("funasr", "exported").prepare("u", WAVE, Instruction("en"))
+@pytest.mark.parametrize(
+    "asked", [Instruction("Speech transcription: "), Instruction("请转写："), Instruction(ASKED.text, "谢谢")]
+)
+def test_funasr_refuses_words_that_it_does_not_have(funasr, asked):
+    with pytest.raises(RecipeError, match=r"u: engine funasr .* Chinese"):
+        engines.load("funasr", "exported").prepare("u", WAVE, asked)
 
 
 @pytest.mark.parametrize("name", ["vllm", "funasr"])

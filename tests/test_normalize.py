@@ -1,6 +1,8 @@
 """The command line, files, and `compatible` mode: agreement with the published normalizer."""
 
+import gzip
 import json
+import os
 import random
 import subprocess
 import sys
@@ -210,7 +212,7 @@ def test_an_error_in_a_worker_names_the_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(package, "normalizer", lambda mode, **options: fail)
     with pytest.raises(RecipeError, match=r"in:3: key 'k' cannot be normalized \(too long\)"):
-        package._normalize_batch("in", "compatible", False, [(3, "k", "x")])
+        package._normalize_batch("in", "compatible", False, False, [(3, "k", "x")])
 
 
 def test_input_and_output_must_be_two_files(tmp_path):
@@ -228,7 +230,7 @@ def test_a_missing_package_for_japanese_is_reported_before_anything_is_written(t
     kana._library.cache_clear()
     monkeypatch.setitem(sys.modules, "pyopenjtalk", None)
     (tmp_path / "in").write_text("a x\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match="pip install pyopenjtalk-plus"):
+    with pytest.raises(RecipeError, match="--group kana"):
         normalize_file(tmp_path / "in", tmp_path / "out", "compatible", kana=True)
     assert not (tmp_path / "out").exists()
 
@@ -238,6 +240,31 @@ def test_options_that_do_not_exist_are_refused():
         normalizer("strict")
     with pytest.raises(RecipeError, match="compatible mode"):
         normalizer("faithful", kana=True)
+
+
+def test_raw_mode_changes_nothing_but_white_space(tmp_path):
+    text = "<b>Twenty-Five</b>, ２５！ cafe\u0301 體"
+    (tmp_path / "in").write_text(f"\ufeffa\t{text}  \u3000 {text}\x00x\r\nb\n", encoding="utf-8")
+    normalize_file(tmp_path / "in", tmp_path / "out", "raw")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == f"a\t{text} {text} x\nb\t\n"
+
+
+def test_the_words_of_a_list_are_normalized_one_by_one(tmp_path):
+    (tmp_path / "in").write_text("a twenty, five，Colour, ...\n*\n", encoding="utf-8")
+    result = run("--mode", "faithful", "--lists", tmp_path / "in", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "a\t20, 5, color\n*\t\n"
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_pipe_is_read_like_a_file(tmp_path, compress):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "in").write_bytes(compress(b"\xef\xbb\xbf" + b"a twenty five\nb x\n" * 10_000))
+    with open(tmp_path / "in", "rb") as source:
+        writer = subprocess.Popen(["tee", tmp_path / "pipe"], stdin=source, stdout=subprocess.DEVNULL)
+    assert normalize_file(tmp_path / "pipe", tmp_path / "out", "faithful", workers=2) == 20_000
+    assert writer.wait() == 0
+    assert (tmp_path / "out").read_text().startswith("a\t25\nb\tx\n")
 
 
 def test_the_command_line_writes_key_tab_text(tmp_path):

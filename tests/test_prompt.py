@@ -16,6 +16,17 @@ def test_wordings_are_the_published_ones():
     assert transcription_prompt("en", itn=False) == "Speech transcription without text normalization: "
 
 
+@pytest.mark.parametrize("language", [None, "en", "Klingon"])
+@pytest.mark.parametrize("itn", [True, False])
+@pytest.mark.parametrize("hotwords", [[], ["Mei"], ["a [b]", "开放时间"]])
+def test_chinese_prompts_can_be_taken_apart(language, itn, hotwords):
+    words = transcription_prompt("zh", language, itn, hotwords)
+    name = prompt.LANGUAGE_NAMES_ZH.get(language, language)
+    assert prompt.chinese_parts(words) == (hotwords, name, itn)
+    assert prompt.chinese_parts(words + " ") is None
+    assert prompt.chinese_parts(transcription_prompt("en", language, itn, hotwords)) is None
+
+
 def test_hotwords_stand_in_the_published_header():
     words = transcription_prompt(hotwords=["开放时间", "Mei"])
     assert words.startswith(

@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipe import score
-from recipe.align import edits, operations
+from recipe.align import edits
 from recipe.files import RecipeError, json_line, write_json, write_lines
 from recipe.manifest import Utterance
 from recipe.report import charts, data, findings, listing, page, players, summary, training
 from recipe.report import spec as specs
 from recipe.report.results import Results
+from recipe.wer import Cached
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
@@ -205,7 +206,7 @@ def make_whole(folder: Path) -> Path:
     histograms = {"duration_seconds": {"edges": [0, 1, 2], "counts": [0, 4]}}
     write_json(folder / "stats.json", {**sums, "by_language": {"<en>": sums}, "histograms": histograms})
     write_json(folder / "history.json", HISTORY)
-    write_json(folder / "recipe.json", {"base": "<tiny>", "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
+    write_json(folder / "recipe.json", {"base": MODEL, "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
                                           "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip
     for model, texts in HYPOTHESES.items():
         write_lines(folder / model, (f"{u.key}\t{text}" for u, text in zip(found, texts, strict=True)))
@@ -231,6 +232,11 @@ def make_whole(folder: Path) -> Path:
     return folder / "spec.json"
 
 
+MODEL = {
+    "source": "<tiny>",
+    "files": {"config.json": "12ab"},
+    "converted_from": {"source": "org/name", "revision": "c0ffee", "files": {"model.pt": "34cd"}},
+}
 HISTORY = [
     {"step": 1, "epoch": 0.5, "loss": 2.0, "learning_rate": 1e-3, "grad_norm": 1.0},
     {"step": 2, "epoch": 1.0, "loss": math.nan, "learning_rate": 5e-4, "grad_norm": math.inf},
@@ -306,7 +312,8 @@ class TestPage:
             "<b>trial</b>",
             "<b>k</b>",
             "<i>d</i>",
-            "<tiny>",
+            "<tiny>, converted from org/name at c0ffee",
+            "tuned, base model org/name at c0ffee: model.pt",
             "<llm>",
             "<en>",
             "</pre><script>alert(1)</script>",
@@ -378,7 +385,7 @@ TOKENS = st.lists(st.sampled_from(["A", "B", "C", "好"]), max_size=8)
 class TestListing:
     @given(TOKENS, TOKENS)
     def test_edits_and_reference_give_the_hypothesis(self, ref, hyp):
-        found = listing.edits(operations(ref, hyp, edits(ref, hyp)))
+        found = listing.edits(json.loads(score.alignment_json(ref, hyp, edits(ref, hyp), Cached(score.correct_step))))
         rebuilt, place = [], 0
         for kind, at, *token in found:
             rebuilt += ref[place:at] + token

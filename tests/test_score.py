@@ -256,6 +256,11 @@ class TestHotwords:
         assert hotwords["f1"] == pytest.approx(4 / 7)
         assert hotwords["words"] == [["BOB", 2, 1, 1], ["ANNA LEE", 1, 2, 1], ["ROB", 0, 1, 0]]
 
+    def test_a_star_has_the_words_of_utterances_that_are_not_listed(self, score):
+        hotwords = "a anna\nb\n* bob\n"
+        result, _ = score(ref="a anna bob\nb bob\nc bob\n", hyp="a anna bob\nb bob\nc bob\n", hotwords=hotwords)
+        assert result["hotwords"]["words"] == [["ANNA", 1, 1, 1], ["BOB", 1, 1, 1]]
+
     def test_a_hotword_is_found_in_whole_tokens_only(self, score):
         result, _ = score(ref="a 打开空调 anna\n", hyp="a 打开空调 annabel\n", hotwords="a 空调,anna\n")
         assert result["hotwords"]["words"] == [["ANNA", 1, 0, 0], ["空 调", 1, 1, 1]]
@@ -351,7 +356,7 @@ class TestRecord:
         assert result["format"] == 1
         assert result["settings"]["mode"] == "faithful"
         assert result["settings"]["bootstrap"] == 10
-        assert set(result["versions"]) == {"counting", "python", "unicode", "rapidfuzz", "numpy"}
+        assert set(result["versions"]) == {"normalization", "counting", "python", "unicode", "rapidfuzz", "numpy"}
         assert list(result["inputs"]) == ["ref", "hyp", "utt2lang"]
         assert result["inputs"]["ref"] == {"file": "ref", "sha256": hashlib.sha256(b"a x\n").hexdigest()}
 

@@ -11,7 +11,7 @@ import soundfile
 import yaml
 from conftest import SENTENCES, tone
 from safetensors.torch import load_file
-from test_workflow import SNAKEMAKE, snakemake
+from small_workflow import SNAKEMAKE, snakemake
 
 # What SLURM's srun does with a job of two nodes, on one: the command once for each.
 SRUN = """#!/bin/bash

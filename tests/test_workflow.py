@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,128 +9,86 @@ import sys
 from pathlib import Path
 
 import pytest
-import soundfile
 import yaml
-from conftest import ROOT, SENTENCES, tone
+from conftest import ROOT
+from small_workflow import planned, refused, snakemake
 
 from recipe import config, provenance
 from recipe.files import RecipeError
 
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-DOWNSTREAM = {
-    "scp2jsonl": {"scp2jsonl", "fbank_stats", "train", "decode", "normalize", "compute_wer", "report"},
-    "train": {"train", "decode", "normalize", "compute_wer", "report"},
-    "decode": {"decode", "normalize", "compute_wer", "report"},
-    "normalize": {"normalize", "compute_wer", "report"},
-    "compute_wer": {"compute_wer", "report"},
-    "report": {"report"},
-}
 
-
-def snakemake(project, *arguments, settings="settings.yaml"):
-    done = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--configfile", settings], cwd=project, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def planned(project, *arguments, settings="settings.yaml"):
-    """Names of the rules that a call would run."""
-    text = snakemake(project, "--dry-run", *arguments, settings=settings)
-    table = text.partition("Job stats:")[2]
-    return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all", "eval", "total"}
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory, full_model):
-    """A finished run of the whole workflow on eight made-up recordings with a random model."""
-    folder = tmp_path_factory.mktemp("project")
-    data = folder / "data"
-    (data / "wav").mkdir(parents=True)
-    keys = [f"spk{i % 2}-utt{i}" for i in range(8)]
-    for i, key in enumerate(keys):
-        soundfile.write(data / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
-    (data / "wav.scp").write_text("".join(f"{key} wav/{key}.wav\n" for key in keys))
-    (data / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
-    (data / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
-    settings = {
-        "experiment": "e",
-        "model": {"base": str(full_model)},
-        "data": {role: {"s": "data"} for role in ("train", "valid", "test")},
-        "train": {"max_steps": 2, "batch_seconds": 5.0, "evaluations": 1, "decode_utterances": 2, "workers": 0},
-        "score": {"modes": ["faithful"], "bootstrap": 20},
-    }
-    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(folder, "all")
-    return folder
-
-
-def change(project, section, key, value):
-    """Write another settings file with one value changed; returns its name."""
-    settings = yaml.safe_load((project / "settings.yaml").read_text())
-    settings.setdefault(section, {})[key] = value
-    (project / "changed.yaml").write_text(yaml.safe_dump(settings))
-    return "changed.yaml"
-
-
-def test_everything_is_made_and_nothing_runs_again(project):
-    exp = project / "exp" / "e"
+def test_everything_is_made_and_nothing_runs_again(finished):
+    exp = finished / "exp" / "e"
     assert (exp / "report" / "report.html").stat().st_size > 1000
     assert (exp / "score/faithful/hyp/tuned/s/cer.txt").is_file()
     score = json.loads((exp / "score/faithful/hyp/tuned/s/score.json").read_text())
-    assert score["utterances"]["ref"] == 8
-    assert "Nothing to be done" in snakemake(project, "eval")
-    assert planned(project) == set()
+    assert score["utterances"]["ref"] == 4
+    assert "Nothing to be done" in snakemake(finished, "eval")
+    assert planned(finished) == set()
 
 
-@pytest.mark.parametrize(
-    ("output", "stage"),
-    [
-        ("data/train/s.jsonl", "scp2jsonl"),
-        ("stats/test/s/stats.json", "fbank_stats"),
-        ("train/tuned/model/model.safetensors", "train"),
-        ("decode/base/s/text", "decode"),
-        ("score/faithful/hyp/base/s/hyp.txt", "normalize"),
-        ("score/faithful/hyp/tuned/s/cer.txt", "compute_wer"),
-        ("report/report.html", "report"),
-    ],
-)
-def test_deleting_an_output_runs_its_stage_and_what_follows(project, output, stage):
-    path = project / "exp/e" / output
-    kept = path.with_name(path.name + ".kept")
-    os.rename(path, kept)
-    try:
-        expected = {"fbank_stats", "report"} if stage == "fbank_stats" else DOWNSTREAM[stage]
-        assert planned(project) == expected
-    finally:
-        os.rename(kept, path)
-    assert planned(project) == set()
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value", "expected"),
-    [
-        ("train", "learning_rate", 0.001, {"run_settings", "report_spec", *DOWNSTREAM["train"]}),
-        ("decode", "max_tokens_per_second", 5.0, {"report_spec", *DOWNSTREAM["decode"]}),
-        ("score", "bootstrap", 30, {"report_spec", *DOWNSTREAM["compute_wer"]}),
-    ],
-)
-def test_changing_a_setting_runs_the_stages_that_use_it(project, section, key, value, expected):
-    assert planned(project, settings=change(project, section, key, value)) == expected
-
-
-def test_until_train_stops_there(project, tmp_path):
+def test_until_train_stops_there(finished, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
     assert planned(copy, "--until", "train") == {"scp2jsonl", "run_settings", "train"}
 
 
-def test_wrong_settings_are_named_at_once(project):
-    (project / "bad.yaml").write_text("model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\n")
-    done = subprocess.run([*SNAKEMAKE, "--configfile", "bad.yaml"], cwd=project, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "unknown setting data.tets" in done.stderr and "train.learning_rate: 'fast'" in done.stderr
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (
+            "model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\nruns: {a: }\n",
+            ["unknown setting data.tets", "train.learning_rate: 'fast'", "runs.a: None is not of type 'object'"],
+        ),
+        ("model: {base: x}\ndata: {}\nruns: {a: {epoch: 2}}\n", ["data.train names no set", "runs: {}"]),
+        ("data: {}\n", ["'model' is a required property"]),
+        (
+            "model: {base: x}\ndata: {test: {a: d}}\ndata: {test: {b: d}}\n",
+            ["bad.yaml:3: data stands here"],
+        ),
+        ("model: {base: x}\ndata: {test: {s: nowhere}}\nruns: {}\n", ["data.test.s: nowhere/wav.scp does not exist"]),
+        ("model: {base: x\n", ["Config file is not valid JSON or YAML"]),
+        ("- a\n", ["with keys at top level"]),
+    ],
+)
+def test_wrong_settings_are_named_at_once(finished, text, messages):
+    (finished / "bad.yaml").write_text(text)
+    found = refused(finished, "all", settings="bad.yaml")
+    for message in messages:
+        assert message in found
+
+
+@pytest.mark.parametrize(
+    ("train", "run", "message"),
+    [
+        ({}, {"epoch": 2}, r"runs\.a: unknown setting epoch"),
+        ({}, {"epochs": "many"}, r"runs\.a: epochs: 'many'"),
+        ({}, {"freeze": ["encoder", "adaptor", "llm"]}, r"runs\.a: freeze names every part"),
+        ({"select": "last"}, {"average": 2}, r"runs\.a: average is 2"),
+        ({"decode_utterances": 0}, {}, r"runs\.a: select: cer needs decode_utterances"),
+        ({}, {"lora": {"rank": 0}}, r"runs\.a: lora\.rank: 0"),
+    ],
+)
+def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, run, message):
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    values = {"model": {"base": "x"}, "data": {"train": {"s": "d"}, "valid": {"s": "d"}}, "train": train}
+    with pytest.raises(RecipeError, match=message):
+        config.runs(config.check(values | {"runs": {"a": run}}, schema), schema)
+
+
+def gpus_of_decode(finished, devices, *arguments):
+    """GPUs that a decoding job is given on a machine with these devices."""
+    environ = {"CUDA_VISIBLE_DEVICES": devices}
+    text = snakemake(finished, "exp/e/decode/base/s/text", "--force", "--dry-run", *arguments, environ=environ)
+    return re.findall(r" gpu=(\d+)", text)
+
+
+def test_a_job_gets_a_gpu_where_there_is_one(finished):
+    assert gpus_of_decode(finished, "") == ["0"]
+    assert gpus_of_decode(finished, "0,1") == ["1"]
+    assert gpus_of_decode(finished, "0,1", "--resources", "gpu=0") == ["0"]
+    text = refused(finished, "--dry-run", "--resources", "gpu=3", environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert "--resources gpu: more than the 2" in text
 
 
 def test_every_committed_configuration_fits_the_schema():
@@ -156,7 +113,8 @@ def test_schema_and_training_settings_agree():
 def test_exponents_are_numbers_however_they_are_written():
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
     values = yaml.safe_load(
-        "{model: {base: x}, data: {}, train: {learning_rate: 2e-5}, runs: {a: {learning_rate: 1E-4}}}"
+        "{model: {base: x}, data: {train: {s: d}, valid: {s: d}}, train: {learning_rate: 2e-5},"
+        " runs: {a: {learning_rate: 1E-4}}}"
     )
     checked = config.check(values, schema)
     assert checked["train"]["learning_rate"] == 2e-5
@@ -165,7 +123,8 @@ def test_exponents_are_numbers_however_they_are_written():
 
 def test_a_run_may_not_take_the_name_of_the_base_model():
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
-    checked = config.check({"model": {"base": "x"}, "data": {}, "runs": {"base": {}}}, schema)
+    data = {"train": {"s": "d"}, "valid": {"s": "d"}}
+    checked = config.check({"model": {"base": "x"}, "data": data, "runs": {"base": {}}}, schema)
     with pytest.raises(RecipeError, match=r"runs\.base"):
         config.runs(checked, schema)
 

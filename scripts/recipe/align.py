@@ -16,9 +16,9 @@ from recipe.files import RecipeError
 Edit = tuple[str, int, int]
 """(kind, index into the reference, index into the hypothesis); kind is "replace", "delete" or "insert"."""
 
-# Up to this product of lengths (one or two seconds of work) all alignments are searched; beyond it, a band around the
-# diagonal that doubles until the distance fits in, which is faster where the texts are alike.
-FULL_SEARCH = 10**10
+# Up to this product of lengths (a quarter of a second) all alignments are searched; beyond it, a band around the
+# diagonal that doubles until the distance fits in, which is several times faster where the texts are alike.
+FULL_SEARCH = 10**9
 # Beyond this product, the distance times the longer length must not pass BAND_SEARCH (about a minute).
 ANY_DISTANCE = 2 * 10**11
 BAND_SEARCH = 10**11
@@ -43,24 +43,3 @@ def edits(ref: Sequence[str], hyp: Sequence[str]) -> list[Edit]:
                 "long to align (was a line break lost?); cut the recording into shorter utterances"
             )
     return Levenshtein.editops(ref, hyp, score_hint=_FIRST_BAND).as_list()
-
-
-def operations(ref: Sequence[str], hyp: Sequence[str], found: list[Edit]) -> list[tuple[str, str, str]]:
-    """The whole alignment as (operation, reference token, hypothesis token): C correct, S substituted, D deleted (no
-    hypothesis token: ""), I inserted (no reference token: "")."""
-    steps = []
-    i = j = 0
-    for kind, at_ref, at_hyp in found:
-        steps += [("C", token, token) for token in ref[i:at_ref]]
-        i, j = at_ref, at_hyp
-        if kind == "replace":
-            steps.append(("S", ref[i], hyp[j]))
-            i, j = i + 1, j + 1
-        elif kind == "delete":
-            steps.append(("D", ref[i], ""))
-            i += 1
-        else:
-            steps.append(("I", "", hyp[j]))
-            j += 1
-    steps += [("C", token, token) for token in ref[i:]]
-    return steps

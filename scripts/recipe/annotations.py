@@ -1,11 +1,12 @@
 """What other files, and the texts themselves, say about utterances: decoding, durations, hotwords, loops."""
 
 import math
-import re
 from typing import Any, NamedTuple
 
+from recipe import datadir, join
 from recipe.files import RecipeError, read_json_lines, read_map
 from recipe.loops import loops
+from recipe.prompt import split_hotwords
 from recipe.wer import fold, mixed_tokens
 
 UNKNOWN = "unknown"
@@ -17,6 +18,7 @@ ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
 FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
 FLAGGED_KEYS = 50
 LISTED_HOTWORDS = 50
+OTHER_KEYS = "*"  # in a table of hotwords: the utterances that it does not list
 
 
 class Decoded(NamedTuple):
@@ -52,6 +54,15 @@ def read_durations(path: str) -> dict[str, float]:
         if seconds is not None and isinstance(value.get("key"), str):
             durations[value["key"]] = seconds
     return durations
+
+
+def read_labels(path: str | None, field: str) -> dict[str, str] | None:
+    """A property of utterances by key: from a Kaldi table, or from *.jsonl in the published format its `field` (see
+    join.Entry). None where nothing is known of any."""
+    if path is None or not datadir.is_jsonl(path):
+        return read_map(path) if path else None
+    values = ((entry.key, getattr(entry, field)) for entry in join.from_jsonl(path) if entry.problem is None)
+    return {key: str(value) for key, value in values if value is not None} or None
 
 
 def _seconds(value: dict, where: str) -> float | None:
@@ -101,13 +112,15 @@ class Flags:
 
 class Hotwords:
     """Recall and precision of each utterance's hotwords: a hotword counts as often as it is in the reference, is hit as
-    often as it is in both texts, and is false where the hypothesis has more of it than the reference."""
+    often as it is in both texts, and is false where the hypothesis has more of it than the reference. The key `*` has
+    the words of utterances that are not listed."""
 
     def __init__(self, path: str, remove_tags: bool):
         self.words: dict[str, dict[str, list[str]]] = {}
         for key, listed in read_map(path).items():
-            entries = (mixed_tokens(fold(word, remove_tags)) for word in re.split("[,，]", listed))
+            entries = (mixed_tokens(fold(word, remove_tags)) for word in split_hotwords(listed))
             self.words[key] = {" ".join(tokens): tokens for tokens in entries if tokens}
+        self._others = self.words.get(OTHER_KEYS, {})
         self.found: dict[str, list[int]] = {}  # [in references, in hypotheses, in both] per hotword
 
     @staticmethod
@@ -117,7 +130,7 @@ class Hotwords:
 
     def add(self, key: str, ref: list[str], hyp: list[str]) -> None:
         ref_text, hyp_text = self._joined(ref), self._joined(hyp)
-        for word, tokens in self.words.get(key, {}).items():
+        for word, tokens in self.words.get(key, self._others).items():
             pattern = self._joined(tokens)
             in_ref, in_hyp = ref_text.count(pattern), hyp_text.count(pattern)
             if in_ref or in_hyp:

@@ -64,14 +64,9 @@ def check(entry: Entry, checks: Checks, scp_file: str | None) -> manifest.Uttera
     source = entry.source if scp_file is None else datadir.resolve(entry.source, scp_file)
     try:
         info = _measured(source, entry, checks) if checks.verify == "full" else _header(source, checks)
+        seconds = length(entry, info.samples / info.rate)
     except AudioError as error:
         return error.reason, error.detail
-    seconds = info.samples / info.rate
-    if entry.start or entry.end is not None:
-        end = seconds if entry.end is None else min(entry.end, seconds)
-        if (entry.end is not None and entry.end > seconds + END_TOLERANCE) or entry.start >= seconds:
-            return "segment-beyond-end", f"{entry.start:g} to {entry.end} s of a recording of {seconds:.3f} s"
-        seconds = end - entry.start
     problem = _check_length(info, seconds, source, checks)
     if problem:
         return problem
@@ -81,6 +76,17 @@ def check(entry: Entry, checks: Checks, scp_file: str | None) -> manifest.Uttera
         entry.key, source, entry.prompt, text, manifest.speech_length(seconds), 0, seconds, entry.after,
         entry.start, entry.end, channel, entry.speaker, entry.language, entry.group,
     )  # fmt: skip
+
+
+def length(entry: Entry, seconds: float) -> float:
+    """Seconds of an entry's part of a recording of `seconds`. AudioError if it reaches beyond its end."""
+    if not entry.start and entry.end is None:
+        return seconds
+    end = seconds if entry.end is None else min(entry.end, seconds)
+    if (entry.end is not None and entry.end > seconds + END_TOLERANCE) or entry.start >= seconds:
+        detail = f"{entry.start:g} to {entry.end} s of a recording of {seconds:.3f} s"
+        raise AudioError("segment-beyond-end", detail)
+    return end - entry.start
 
 
 def _check_length(info: AudioInfo, seconds: float, source: str, checks: Checks) -> Problem | None:

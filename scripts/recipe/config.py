@@ -1,12 +1,14 @@
 """The workflow's configuration: checked against its JSON schema, with the schema's defaults filled in."""
 
 import copy
+import dataclasses
 import os
 from typing import Any
 
 import jsonschema
 import yaml
 
+from recipe import settings
 from recipe.files import RecipeError, exponents_to_floats
 
 BASELINE = "base"  # name of the untouched model among the runs' models
@@ -18,6 +20,24 @@ def load_schema(path: str | os.PathLike) -> dict:
         return yaml.safe_load(file)
 
 
+def refuse_repeated_names(path: str | os.PathLike) -> None:
+    """RecipeError if a name stands twice in one mapping of a YAML file: the first value would be lost silently."""
+    with open(path, encoding="utf-8") as file:
+        waiting = [yaml.compose(file, yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for name, value in node.value:
+                if name.value in seen:
+                    line = name.start_mark.line + 1
+                    raise RecipeError(f"{path}:{line}: {name.value} stands here for the second time; merge the two")
+                seen.add(name.value)
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+
+
 def check(values: dict[str, Any], schema: dict, where: str = "configuration") -> dict[str, Any]:
     """A copy of `values` with defaults filled in. RecipeError lists every unknown name and wrong value by its path."""
     checked = exponents_to_floats(copy.deepcopy(values))
@@ -27,13 +47,22 @@ def check(values: dict[str, Any], schema: dict, where: str = "configuration") ->
 
 
 def runs(config: dict[str, Any], schema: dict) -> dict[str, dict[str, Any]]:
-    """All settings of each run: `train` with the run's own entries over it."""
+    """All settings of each run: `train` with the run's own entries over it. RecipeError if they contradict each other,
+    or if there is nothing to train on."""
     merged = {}
+    missing = [role for role in ("train", "valid") if not config["data"][role]]
+    if config["runs"] and missing:
+        raise RecipeError(
+            f"data.{missing[0]} names no set, but runs are to be trained ({', '.join(config['runs'])}): "
+            "name one, or set runs: {} to score the base model alone"
+        )
+    known = {field.name for field in dataclasses.fields(settings.TrainSettings)}
     for name, overrides in config["runs"].items():
         if name == BASELINE:
             raise RecipeError(f"runs.{name}: this name is taken by the untouched model; choose another")
         merged[name] = {**config["train"], **overrides}
         _validate(merged[name], schema["properties"]["train"], schema, f"runs.{name}")
+        settings.from_mapping({key: merged[name][key] for key in merged[name].keys() & known}, f"runs.{name}")
     return merged
 
 

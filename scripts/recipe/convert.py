@@ -30,15 +30,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recipe import toolkit
-from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json, write_lines
-from recipe.model_dir import CHAT_TEMPLATE, RECIPE_FILE, audio_tokens_of
+from recipe import card, hub, toolkit
+from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
+from recipe.model_dir import CHAT_TEMPLATE, HF, HUB, RECIPE_FILE, TOOLKIT, audio_tokens_of, directory_kind, source_kind
 from recipe.prompt import AUDIO_TOKEN, END_OF_TURN
 from recipe.settings import FULL, LOW_FRAME_RATE
 
 logger = logging.getLogger(__name__)
 
-HF, TOOLKIT = "hf", "toolkit"
 HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -65,7 +64,7 @@ _WRITTEN = {
     HF_WEIGHTS,
     *TOKENIZER_FILES,
     RECIPE_FILE,
-    "README.md",
+    card.FILE,
 }
 # Both directories must turn these into the same tokens as the source does.
 _PROBES = (
@@ -81,7 +80,7 @@ class Checkpoint:
     """A model in HF's terms, wherever it came from.
 
     `tensors` has every name of HF's state dict, the output layer also where it is tied to the embeddings. `facts` goes
-    to recipe.json; `tokenizer_files` are paths in the source.
+    to recipe.json, `card` to the head of the model card; `tokenizer_files` are paths in the source.
     """
 
     source: Path
@@ -91,23 +90,8 @@ class Checkpoint:
     tokenizer_files: tuple[Path, ...]
     audio_tokens: str
     facts: dict
+    card: dict
     generation: dict = field(default_factory=dict)
-
-
-def directory_kind(directory: str | os.PathLike) -> str:
-    """ "toolkit" or "hf", by the files in `directory`; RecipeError if it is neither."""
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise RecipeError(f"{directory}: no such directory")
-    if (directory / toolkit.CONFIG_FILE).is_file():
-        return TOOLKIT
-    config = directory / "config.json"
-    if not config.is_file():
-        raise RecipeError(f"{directory}: neither config.yaml (toolkit) nor config.json (HF) is there")
-    kind = read_json(config).get("model_type")
-    if kind != FunAsrNanoConfig.model_type:
-        raise RecipeError(f"{config}: model_type is {kind!r}, expected {FunAsrNanoConfig.model_type!r}")
-    return HF
 
 
 def convert(
@@ -116,16 +100,24 @@ def convert(
     to: str,
     dtype: str | None = None,
     audio_tokens: str | None = None,
+    revision: str | None = None,
 ) -> None:
-    """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`.
+    """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`. `source` may also
+    be the name of a model of the hub, at the commit `revision`.
 
     `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
     earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
     fit, like the copy of the language model that the toolkit's vLLM path leaves.
     """
+    kind, name = source_kind(source, revision), os.fspath(source)
     source, target = Path(source), Path(target)
     _check_target(source, target)
+    if kind == HUB:
+        source = hub.fetch(name, revision)
     checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
+    if kind == HUB:
+        checkpoint.facts["converted_from"] |= {"source": name, "revision": revision}
+        checkpoint.card["base_model"] = name
     if dtype:
         checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
     if audio_tokens:
@@ -203,7 +195,9 @@ def read_toolkit(directory: Path) -> Checkpoint:
     files = _present(llm, TOKENIZER_FILES)
     mode = LOW_FRAME_RATE if toolkit.uses_low_frame_rate(settings) else FULL
     read = [settings.file, weights, llm / "config.json", *files]
-    return Checkpoint(directory, config, tensors, processor, files, mode, _facts(directory, read))
+    return Checkpoint(
+        directory, config, tensors, processor, files, mode, _facts(directory, read), card.inherited(directory)
+    )
 
 
 def read_hf(directory: Path) -> Checkpoint:
@@ -226,7 +220,7 @@ def read_hf(directory: Path) -> Checkpoint:
     mode = audio_tokens_of(directory)
     facts = _facts(directory, [directory / "config.json", *weights, *files])
     kept = read_json(generation[0]) if generation else {}
-    return Checkpoint(directory, config, tensors, processor, files, mode, facts, kept)
+    return Checkpoint(directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept)
 
 
 def _load(kind: type, directory: Path) -> Any:
@@ -252,11 +246,14 @@ def _present(directory: Path, names: Iterable[str]) -> tuple[Path, ...]:
 
 
 def _facts(directory: Path, read: Iterable[Path]) -> dict:
-    """What recipe.json is to say: what the source's said, and the hashes of the files read."""
+    """What recipe.json is to say: what the source's says, where the source comes from, and the hashes of the files
+    read of it. Local directories are told by their last name: the rest is a matter of this machine."""
     file = directory / RECIPE_FILE
     known = read_json(file) if file.is_file() else {}
     hashes = {path.relative_to(directory).as_posix(): sha256(path) for path in read if path.is_relative_to(directory)}
-    return {"base": directory.resolve().name, **known, "converted_from": hashes}
+    source = {"source": directory.resolve().name, "revision": None, "files": hashes}
+    before = {"converted_from": known["converted_from"]} if known.get("converted_from") else {}
+    return {**known, "converted_from": source | before}
 
 
 def _set_tied(config: FunAsrNanoConfig, tied: bool) -> None:
@@ -296,7 +293,7 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     generation["pad_token_id"] = end_of_turn if padding is None else padding
     write_json(directory / "generation_config.json", checkpoint.generation or generation)
     _check_tokenizer(checkpoint, directory)
-    _write_facts(checkpoint, directory, "transformers: `AutoProcessor` and `FunAsrNanoForConditionalGeneration`")
+    _write_facts(checkpoint, directory, HF)
 
 
 def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
@@ -322,7 +319,7 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
         shutil.copyfile(file, llm / file.name)
     _name_tokenizer_class(llm / "tokenizer_config.json")
     _check_tokenizer(checkpoint, llm)
-    _write_facts(checkpoint, directory, "funasr: `AutoModel(model=DIRECTORY)`")
+    _write_facts(checkpoint, directory, TOOLKIT)
 
 
 def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
@@ -363,19 +360,8 @@ def _check_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
             )
 
 
-def _write_facts(checkpoint: Checkpoint, directory: Path, how: str) -> None:
+def _write_facts(checkpoint: Checkpoint, directory: Path, kind: str) -> None:
     """recipe.json and the model card."""
-    facts = {**checkpoint.facts, "format": 1, "audio_tokens": checkpoint.audio_tokens}
+    facts = {"format": 1, **checkpoint.facts, "audio_tokens": checkpoint.audio_tokens}
     write_json(directory / RECIPE_FILE, facts)
-    frames = "the first eighth" if checkpoint.audio_tokens == LOW_FRAME_RATE else "all"
-    card = [
-        "# Fun-ASR-Nano model",
-        "",
-        f"Base model: `{facts['base']}`. recipe.json says how this one came about, with the hashes of the files it was",
-        "converted from.",
-        "",
-        f"- Loads with {how}.",
-        f"- Audio tokens: `{checkpoint.audio_tokens}` ({frames} of the adaptor's frames go to the language model).",
-        "- Waveforms are scaled by 32768 before features are made of them.",
-    ]
-    write_lines(directory / "README.md", card)
+    card.write(directory, kind, facts, checkpoint.card)

@@ -3,7 +3,7 @@
 import gzip
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,17 @@ def find(folder: str | os.PathLike, name: str) -> str | None:
         if (path := Path(folder) / candidate).is_file():
             return str(path)
     return None
+
+
+def tables(scp_file: str | os.PathLike, names: Sequence[str] = OPTIONAL) -> dict[str, str]:
+    """Path by name of those tables that lie beside `scp_file`."""
+    folder = Path(scp_file).parent
+    return {name: path for name in names if (path := find(folder, name))}
+
+
+def is_jsonl(path: str | os.PathLike) -> bool:
+    """Whether a file is JSON lines by its name."""
+    return str(path).removesuffix(".gz").endswith(".jsonl")
 
 
 def _open(path: str | os.PathLike):

@@ -6,8 +6,9 @@ import tempfile
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import soundfile
 import torch
 from tqdm import tqdm
 
-from recipe import audio, batching, segment, subtitles
+from recipe import audio, batching, checks, datadir, fetch, segment, subtitles
 from recipe.audio import AudioError
 from recipe.engines import Engine, Instruction, Output
 from recipe.generate import generate
+from recipe.join import Entry
 from recipe.loops import loops
 from recipe.segment import Span
 
@@ -31,6 +33,8 @@ FRAMES_PER_SECOND = 1000 / 60  # stacked frames
 LOOPING = "looping"
 TEXT_ON_SILENCE = "text_on_silence"
 READ_AHEAD = 2  # batches read while one is decoded
+DAMAGE_SECONDS = 1  # what the detector does not hear around a damaged place, about
+NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Request:
-    """One recording to decode."""
+    """One utterance to decode: a recording, or a segment of one."""
 
     key: str
     source: str
     instruction: Instruction
-    duration: float = 0.0  # seconds, from the header
+    duration: float = 0.0  # seconds, by the header
     error: AudioError | None = None  # found before decoding
+    start: float = 0.0  # seconds into the recording
+    end: float | None = None
+    recording: str | None = None  # key of a segment's recording
+
+    @property
+    def is_segment(self) -> bool:
+        return bool(self.start) or self.end is not None
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,8 @@ class Hypothesis:
     """What was decoded for a key.
 
     `ended` is "eos" (the model stopped), "length" (it was stopped at its limit, at least once) or "error" (not all of
-    the audio could be read; `error` says why). `pieces` are those of a recording that was cut.
+    the audio could be read; `error` says why). `pieces` are those of an utterance that was cut. Times count from the
+    start of the recording, those of a segment as well.
     """
 
     key: str
@@ -104,16 +116,24 @@ class Hypothesis:
     flags: tuple[str, ...] = ()
     error: str | None = None
     pieces: tuple[Piece, ...] = field(default=())
+    start: float | None = None  # of a segment
+    recording: str | None = None
 
     def to_json(self) -> dict:
         record = {"key": self.key, "text": self.text, "ended": self.ended, "tokens": self.tokens}
-        record |= {"duration": round(self.duration, 4)} | _remarks(self)
+        record |= {"duration": round(self.duration, 4)}
+        if self.recording:
+            record["recording"] = self.recording
+        if self.start is not None:
+            record |= {"start": round(self.start, 4), "end": round(self.start + self.duration, 4)}
+        record |= _remarks(self)
         return record | ({"pieces": [piece.to_json() for piece in self.pieces]} if self.pieces else {})
 
     def cues(self) -> list[subtitles.Cue]:
         """Subtitles: one a piece, or one in all."""
         if not self.pieces:
-            return [subtitles.cue(0.0, self.duration, self.text)]
+            start = self.start or 0.0
+            return [subtitles.cue(start, start + self.duration, self.text)]
         return [subtitles.cue(p.span.start, p.span.end, p.text, p.span.speech) for p in self.pieces]
 
 
@@ -122,20 +142,31 @@ def _remarks(decoded: Piece | Hypothesis) -> dict:
     return remarks | ({"error": decoded.error} if decoded.error else {})
 
 
-def probe(
-    entries: Iterable[tuple[str, str]], instruction: Callable[[str], Instruction], allow_commands: bool = False
-) -> list[Request]:
-    """Read the headers of (key, source) entries; one that cannot be read keeps its error."""
-    requests = []
-    for key, source in entries:
+def probe(entries: Iterable[Entry], allow_commands: bool = False, scp_file: str | None = None) -> list[Request]:
+    """Read the headers of entries, whose relative paths count from the folder of `scp_file` (None: from here). An
+    entry with a problem, or whose recording cannot be read, keeps its error."""
+
+    @lru_cache(maxsize=64)  # the segments of a recording follow one another
+    def seconds_of(source: str) -> float:
+        return audio.probe(source, allow_commands).seconds
+
+    def request(entry: Entry) -> Request:
+        source = entry.source if scp_file is None else datadir.resolve(entry.source, scp_file)
+        asked = Request(
+            entry.key, source, Instruction(entry.prompt, entry.after),
+            start=entry.start, end=entry.end, recording=entry.recording,
+        )  # fmt: skip
         try:
-            seconds = audio.probe(source, allow_commands).seconds
-            short = seconds * audio.SAMPLING_RATE < audio.MIN_SAMPLES
-            error = AudioError("audio-too-short", f"{seconds * 1000:.1f} ms, at least 25 needed") if short else None
-            requests.append(Request(key, source, instruction(key), seconds, error))
+            if entry.problem:
+                raise AudioError(*entry.problem)
+            seconds = checks.length(entry, seconds_of(source))
+            if seconds * audio.SAMPLING_RATE < audio.MIN_SAMPLES:
+                raise AudioError("audio-too-short", f"{seconds * 1000:.1f} ms, at least 25 needed")
+            return replace(asked, duration=seconds)
         except AudioError as error:
-            requests.append(Request(key, source, instruction(key), error=error))
-    return requests
+            return replace(asked, error=error)
+
+    return [request(entry) for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -146,8 +177,10 @@ class _Job:
     key: str
     source: str
     instruction: Instruction
-    span: Span
-    whole: bool
+    span: Span  # in the recording
+    start: float  # what is to be read of `source`
+    end: float | None
+    heard: bool  # the detector has listened for speech in it
 
     @property
     def seconds(self) -> float:
@@ -164,9 +197,8 @@ class _Prepared(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Any:
         job = self._jobs[index]
-        part = {} if job.whole else {"start": job.span.start, "end": job.span.end}
         try:
-            waveform = audio.read(job.source, **part, **self._reading)
+            waveform = audio.read(job.source, start=job.start, end=job.end, **self._reading)
             if len(waveform) < audio.MIN_SAMPLES:
                 raise AudioError("audio-too-short", f"{len(waveform)} samples, at least {audio.MIN_SAMPLES} needed")
             return self._prepare(job.key, waveform, job.instruction)
@@ -194,40 +226,62 @@ def decode(
 
 
 def _jobs(index: int, request: Request, options: Options, folder: Path) -> list[_Job]:
-    """The pieces of a recording: itself, or where it is cut if it is long."""
+    """The pieces of an utterance: itself, or where it is cut if it is long."""
+    asked = index, request.key
     if request.duration <= options.max_seconds:
-        return [_Job(index, request.key, request.source, request.instruction, Span(0.0, request.duration, None), True)]
-    request = _as_file(request, options, folder / f"{index}.wav")
-    probabilities = segment.speech_probabilities(_blocks(request, options))
-    spans = segment.cut(probabilities, request.duration, options.max_seconds)
+        span = Span(request.start, request.start + request.duration, None)
+        return [_Job(*asked, request.source, request.instruction, span, request.start, request.end, False)]
+    file = _as_file(request, options, folder / f"{index}.wav")
+    probabilities = segment.speech_probabilities(_blocks(file, options))
+    spans = segment.cut(probabilities, file.duration, options.max_seconds)
     forced = sum(span.forced for span in spans)
-    logger.info("%s: %.1f s, cut into %d pieces, %d in speech", request.key, request.duration, len(spans), forced)
-    return [_Job(index, request.key, request.source, request.instruction, span, False) for span in spans]
+    logger.info("%s: %.1f s, cut into %d pieces, %d in speech", request.key, file.duration, len(spans), forced)
+    return [
+        _Job(*asked, file.source, request.instruction, span.later(request.start), read.start, read.end, True)
+        for span in spans
+        for read in [span.later(file.start)]
+    ]
 
 
 def _as_file(request: Request, options: Options, file: Path) -> Request:
-    """A long recording as a file that can be read in parts: a command would run once a part."""
+    """A long utterance in a file that can be read in parts: a command would run once a part."""
+    if fetch.is_url(request.source):
+        return replace(request, source=fetch.download(request.source))
     if Path(request.source).is_file():
         return request
-    waveform = audio.read(request.source, channel=options.channel, allow_commands=options.allow_commands)
+    waveform = audio.read(
+        request.source,
+        start=request.start,
+        end=request.end,
+        channel=options.channel,
+        allow_commands=options.allow_commands,
+    )
     soundfile.write(file, waveform, audio.SAMPLING_RATE, subtype="FLOAT")
-    return replace(request, source=str(file), duration=len(waveform) / audio.SAMPLING_RATE)
+    return replace(request, source=str(file), start=0.0, end=None, duration=len(waveform) / audio.SAMPLING_RATE)
 
 
 def _blocks(request: Request, options: Options) -> Iterator[np.ndarray]:
-    """The recording at 16 kHz, block by block."""
-    size = int(segment.BLOCK_SECONDS * audio.SAMPLING_RATE)
-    for number in range(int(-(-request.duration // segment.BLOCK_SECONDS))):
-        start = number * segment.BLOCK_SECONDS
-        block = audio.read(
-            request.source,
-            start=start,
-            end=min(request.duration, start + segment.BLOCK_SECONDS),
-            channel=options.channel,
-        )
-        last = start + segment.BLOCK_SECONDS >= request.duration
-        # Resampling may round: a window is a place in the recording, so blocks have their exact length.
-        yield block if last else np.pad(block[:size], (0, max(0, size - len(block))))
+    """The utterance at 16 kHz, block by block."""
+    for start in np.arange(0.0, request.duration, segment.BLOCK_SECONDS).tolist():
+        end = min(request.duration, start + segment.BLOCK_SECONDS)
+        yield _block(request.source, request.start + start, request.start + end, options.channel)
+
+
+def _block(source: str, start: float, end: float, channel: int | str) -> np.ndarray:
+    """From `start` to `end` seconds, with silence where the recording is damaged: the piece there will say so, and the
+    others are decoded."""
+    # A window is a place in the recording, so blocks have their exact length: resampling may round.
+    size = round((end - start) * audio.SAMPLING_RATE)
+    try:
+        block = audio.read(source, start=start, end=end, channel=channel)[:size]
+    except AudioError as error:
+        if error.reason != "audio-unreadable":
+            raise
+        if end - start < 2 * DAMAGE_SECONDS:
+            return np.zeros(size, np.float32)
+        middle = start + (end - start) // 2
+        block = np.concatenate([_block(source, *part, channel) for part in ((start, middle), (middle, end))])
+    return np.pad(block, (0, max(0, size - len(block))))
 
 
 def _decode_jobs(
@@ -304,19 +358,22 @@ def _piece(job: _Job, output: Output) -> Piece:
     # Hypotheses are lines of a table: white space of any kind becomes single spaces.
     text = " ".join(output.text.split())
     flags = [LOOPING] if loops(output.tokens) else []
-    if text and not job.whole and job.span.speech is None:
+    if text and job.heard and job.span.speech is None:
         flags.append(TEXT_ON_SILENCE)
     return Piece(job.span, text, output.ended, len(output.tokens), tuple(flags))
 
 
 def _join(request: Request, pieces: list[Piece], error: str | None) -> Hypothesis:
-    """The hypothesis of a recording from its pieces, which may come in any order."""
+    """The hypothesis of an utterance from its pieces, which may come in any order."""
+    start = request.start if request.is_segment and request.duration else None
+    place = {"start": start, "recording": request.recording}
     if error is not None:
-        return Hypothesis(request.key, "", "error", duration=request.duration, error=error)
+        return Hypothesis(request.key, "", "error", duration=request.duration, error=error, **place)
     pieces = sorted(pieces, key=lambda piece: piece.span.start)
-    whole = len(pieces) == 1 and pieces[0].span.start == 0.0
+    whole = len(pieces) == 1
     endings = {piece.ended for piece in pieces}
     unread = [p.error if whole else f"{p.span.start:.2f}-{p.span.end:.2f} s: {p.error}" for p in pieces if p.error]
+    unread[NAMED_ERRORS:] = [f"and {len(unread) - NAMED_ERRORS} other pieces"] if len(unread) > NAMED_ERRORS else []
     return Hypothesis(
         request.key,
         join_texts([piece.text for piece in pieces]),
@@ -326,6 +383,7 @@ def _join(request: Request, pieces: list[Piece], error: str | None) -> Hypothesi
         tuple(sorted({flag for piece in pieces for flag in piece.flags})),
         "; ".join(unread) or None,
         () if whole else tuple(pieces),
+        **place,
     )
 
 

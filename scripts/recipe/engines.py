@@ -4,6 +4,7 @@ An engine makes a waveform ready (in a reading thread or process) and decodes a 
 else is the same for all of them: reading, cutting of long recordings, batches, flags, output files.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,16 +18,10 @@ from recipe.files import RecipeError
 
 @dataclass(frozen=True)
 class Instruction:
-    """What the model is asked for, worded as in training (see `prompt.transcription_prompt`)."""
+    """What the model is asked for: the user's words before the audio, and those after it (none in our own prompts)."""
 
-    wording: str = "zh"
-    language: str | None = None
-    itn: bool = True
-    hotwords: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        return prompt.transcription_prompt(self.wording, self.language, self.itn, self.hotwords)
+    text: str = prompt.transcription_prompt()
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,17 @@ class Engine(Protocol):
         """Texts of what `prepare` made, each of at most `limits[i]` tokens."""
 
 
+# On a CPU, PyTorch keeps what oneDNN compiled for the last 1024 shapes, in two places. Every batch has shapes of its
+# own: kept, they are 250 MiB an hour of audio. The layers of one batch need a few dozen.
+SHAPES_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+
+
 class TransformersEngine:
     """The recipe's own decoding of a model directory."""
 
     def __init__(self, recognizer, beams: int = 1, cuda_graph: bool = False):
+        for name, number in SHAPES_KEPT.items():
+            os.environ.setdefault(name, number)  # read at the first use of oneDNN
         from recipe import fast_linear
         from recipe.features import FrontEnd
         from recipe.generate import Greedy, beam_search
@@ -65,7 +67,7 @@ class TransformersEngine:
             self._generate = lambda items, limits: beam_search(recognizer, items, limits, beams)
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction):
-        return self._front_end.item(key, waveform, instruction.text)
+        return self._front_end.item(key, waveform, instruction.text, after=instruction.after)
 
     def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
         tokenizer, end = self._recognizer.tokenizer, self._recognizer.prompts.end_id
@@ -93,8 +95,8 @@ class VllmEngine:
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> dict:
         turns = (
-            f"<|im_start|>system\n{prompt.SYSTEM}<|im_end|>\n<|im_start|>user\n{instruction.text}{self.AUDIO}<|im_end|>\n"
-            "<|im_start|>assistant\n"
+            f"<|im_start|>system\n{prompt.SYSTEM}<|im_end|>\n<|im_start|>user\n"
+            f"{instruction.text}{self.AUDIO}{instruction.after}<|im_end|>\n<|im_start|>assistant\n"
         )
         return {"prompt": turns, "multi_modal_data": {"audio": (waveform, SAMPLING_RATE)}}
 
@@ -110,8 +112,8 @@ class VllmEngine:
 class FunasrEngine:
     """The published toolkit on a toolkit directory (as convert.py writes), one utterance at a time.
 
-    It has the Chinese wording only, and says neither how a text ended nor its tokens: the text is tokenized again, and
-    counts as ended by "length" if it has as many tokens as it was allowed.
+    It words the prompts itself, in Chinese only, and says neither how a text ended nor its tokens: the text is
+    tokenized again, and counts as ended by "length" if it has as many tokens as it was allowed.
     """
 
     def __init__(self, model_dir: str):
@@ -122,24 +124,26 @@ class FunasrEngine:
         self._tokenizer = self._model.kwargs["tokenizer"]
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> tuple:
-        if instruction.wording != "zh":
-            raise RecipeError("engine funasr knows the Chinese wording only: set the prompt's wording to zh")
-        return key, waveform, instruction
+        parts = prompt.chinese_parts(instruction.text)
+        if parts is None or instruction.after:
+            asked = f"{instruction.text} ... {instruction.after}" if instruction.after else instruction.text
+            raise RecipeError(f"{key}: engine funasr knows the published Chinese prompts only, not {asked!r}")
+        return key, waveform, parts
 
     def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Output]:
         return [self._decode_one(*one, limit) for one, limit in zip(prepared, limits, strict=True)]
 
-    def _decode_one(self, key: str, waveform: np.ndarray, instruction: Instruction, limit: int) -> Output:
+    def _decode_one(self, key: str, waveform: np.ndarray, parts: tuple, limit: int) -> Output:
         import torch
 
-        language = prompt.LANGUAGE_NAMES_ZH.get(instruction.language, instruction.language)
+        hotwords, language, itn = parts
         [result] = self._model.generate(
             input=[torch.from_numpy(waveform)],
             key=[key],
             batch_size=1,
-            hotwords=list(instruction.hotwords),
+            hotwords=hotwords,
             language=language,
-            itn=instruction.itn,
+            itn=itn,
             max_length=limit,
         )
         tokens = tuple(self._tokenizer.encode(result["text"]))

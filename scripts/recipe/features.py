@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recipe.fbank import WAVEFORM_SCALE
+from recipe.fbank import BINS, FRAME_LENGTH, FRAME_SHIFT, SAMPLING_RATE, fbank
+from recipe.files import RecipeError
 from recipe.model import Recognizer, audio_token_count
 from recipe.prompt import IGNORED, Example
+
+STACKED, STRIDE = 7, 6  # fbank frames in a stacked one, and from one to the next
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,13 @@ class FrontEnd:
     """Makes an `Item` of a waveform, with the front end, tokenizer and audio token setting of a model."""
 
     def __init__(self, recognizer: Recognizer):
-        self._extractor = recognizer.processor.feature_extractor
+        _check(recognizer)
         self._prompts = recognizer.prompts
         self._mode = recognizer.audio_tokens
 
     def features(self, waveform: np.ndarray) -> torch.Tensor:
         """Stacked log-mel frames [frames, 560] of a 16 kHz waveform in -1..1 (80-bin Kaldi fbank, no dither)."""
-        scaled = waveform * np.float32(WAVEFORM_SCALE)
-        return self._extractor(scaled, sampling_rate=self._extractor.sampling_rate)["input_features"][0]
+        return stack(torch.from_numpy(fbank(waveform)))
 
     def item(self, key: str, waveform: np.ndarray, prompt: str, target: str | None = None, after: str = "") -> Item:
         """Features and tokens; without `target` the tokens end where the model is to write."""
@@ -45,6 +47,32 @@ class FrontEnd:
     def context_tokens(self, prompt: str, after: str = "") -> int:
         """Number of tokens before the target, without those of the audio."""
         return len(self._prompts.encode(prompt, 0, None, after).input_ids)
+
+
+def stack(frames: torch.Tensor) -> torch.Tensor:
+    """Stacked frames [ceil(n / 6), 560] of fbank frames [n, 80]: three before and three after every sixth, the first
+    and the last repeated where there are none."""
+    centres = torch.arange(0, len(frames), STRIDE)
+    around = torch.arange(STACKED) - STACKED // 2
+    return frames[(centres[:, None] + around).clamp_(0, len(frames) - 1)].flatten(1)
+
+
+def _check(recognizer: Recognizer) -> None:
+    """RecipeError if the model says that its front end is not the published one, which is computed here."""
+    milliseconds = SAMPLING_RATE // 1000
+    computed = {
+        "feature_size": BINS,
+        "sampling_rate": SAMPLING_RATE,
+        "frame_length": FRAME_LENGTH // milliseconds,
+        "frame_shift": FRAME_SHIFT // milliseconds,
+        "num_frames_lfr": STACKED,
+        "stride_lfr": STRIDE,
+        "window": "hamming",
+    }
+    for name, value in computed.items():
+        found = getattr(recognizer.processor.feature_extractor, name)
+        if found != value:
+            raise RecipeError(f"{recognizer.source}: processor_config.json: {name} {found!r}: only {value!r} is known")
 
 
 def collate(items: Sequence[Item], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:

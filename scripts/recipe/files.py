@@ -20,6 +20,9 @@ from typing import Any
 _ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 
 
+# One encoder for all lines: json.dumps would make one for each.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -75,7 +78,7 @@ def read_json(path: str | os.PathLike) -> Any:
 
 def json_line(value: Any) -> str:
     """One JSON value on one line, without its line end; non-ASCII characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return _encode(value)
 
 
 def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
@@ -99,10 +102,10 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
     the start is dropped. RecipeError names the line of a byte that is not UTF-8.
     """
     try:
-        with open(path, "rb") as probe:
-            compressed = probe.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
-            for number, raw in enumerate(file, 1):
+        # Opened once and peeked at, so that a pipe can be read as well.
+        with open(path, "rb") as file:
+            compressed = file.peek(2).startswith(b"\x1f\x8b")
+            for number, raw in enumerate(gzip.GzipFile(fileobj=file) if compressed else file, 1):
                 if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                     raw = raw[3:]
                 raw = raw[:-1] if raw.endswith(b"\n") else raw

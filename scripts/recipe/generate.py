@@ -3,7 +3,7 @@
 The greedy loop exists because of what transformers' general one costs: it allocates and grows caches, asks after every
 token whether to stop, and computes finished rows to the end. Here the cache is allocated once and used for batch after
 batch, rows that have ended leave the batch, and one step is the same few operations on the same memory every time, so
-that a GPU can replay it as a CUDA graph. The network is transformers' language model, called layer by layer by itself.
+that a GPU can replay it as a CUDA graph.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 
 from recipe import batching
+from recipe.cached_lm import CachedLanguageModel, StaticCache
 from recipe.features import Item, collate
 from recipe.model import Recognizer
 from recipe.prompt import Example
@@ -55,51 +56,6 @@ def common_prefix(sequences: Sequence[Sequence[int]], stop: int) -> int:
     return len(shortest) - 1
 
 
-class StaticCache:
-    """Keys and values [rows, heads, columns, head size] of every layer, as transformers' layers ask for them.
-
-    Columns, from the left: the prefix that all rows share, then each row's own prompt, flush right, then a column a
-    step, which is `slot`'s. `rows` and `columns` say what part is in use.
-    """
-
-    def __init__(self, config, rows: int, columns: int, dtype: torch.dtype, device: torch.device):
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        shape = (rows, config.num_key_value_heads, columns, head_size)
-        layers = range(config.num_hidden_layers)
-        self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
-        self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
-        self.capacity = (rows, columns)
-        self.rows, self.columns = rows, columns
-        self.prefix = 0  # columns of the shared prefix
-        self.place: tuple[slice, slice] | None = None  # rows and columns of a prompt that is being read; None: a step
-        self.slot = torch.zeros(1, dtype=torch.long, device=device)
-
-    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_, **__):
-        """Store one layer's new keys and values [rows, heads, new, head size]; what attention is to see."""
-        return self._put(self._keys, layer, keys), self._put(self._values, layer, values)
-
-    def _put(self, stores: list[torch.Tensor], layer: int, states: torch.Tensor) -> torch.Tensor:
-        store = stores[layer]
-        if self.place is None:
-            store[: self.rows].index_copy_(2, self.slot, states)
-            return store[: self.rows, :, : self.columns]
-        rows, columns = self.place
-        store[rows, :, columns] = states
-        if not columns.start:  # the prefix itself
-            return states
-        prefix = store[rows, :, : self.prefix]
-        return torch.cat([prefix, states], 2) if self.prefix else states
-
-    def get_seq_length(self, layer: int = 0) -> int:
-        """Asked by some versions of transformers; positions are always given here."""
-        return 0
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Move these rows to the front; only the columns in use are moved."""
-        for store in (*self._keys, *self._values):
-            store[: len(rows), :, : self.columns] = store[rows, :, : self.columns]
-
-
 class Greedy:
     """Greedy decoding with a model. One object serves batch after batch and keeps its memory (and graphs).
 
@@ -110,6 +66,7 @@ class Greedy:
     def __init__(self, recognizer: Recognizer, cuda_graph: bool = False, static: bool = False):
         self._recognizer = recognizer
         self._model = recognizer.model
+        self._language_model = CachedLanguageModel(recognizer.model.model.language_model)
         self.end = recognizer.prompts.end_id  # the token that ends a hypothesis
         self._pad = recognizer.tokenizer.pad_token_id
         self._device = self._model.device
@@ -140,8 +97,7 @@ class Greedy:
                         sequences[origin[row]] = self._cut(tokens[row], limits[origin[row]])
                     if not going.any():
                         break
-                    self._shrink(going.nonzero()[:, 0].to(self._device))
-                    origin = origin[going]
+                    origin = origin[self._shrink(going)]
             self._advance(width + done)
         return sequences
 
@@ -167,7 +123,7 @@ class Greedy:
                 "position": torch.zeros(rows_held, 1, **long),
                 "limit": torch.zeros(rows_held, **long),
                 "done": torch.zeros(rows_held, dtype=torch.bool, device=self._device),
-                "mask": torch.zeros(rows_held, 1, 1, columns_held, dtype=torch.bool, device=self._device),
+                "mask": torch.zeros(rows_held, 1, 1, columns_held, dtype=self._model.dtype, device=self._device),
                 "tokens": torch.zeros(rows_held, columns_held, **long),
                 "count": torch.zeros(1, **long),
             }
@@ -184,7 +140,7 @@ class Greedy:
         cache.slot.fill_(width)
         state["count"].zero_()
         state["done"][:] = True  # rows that only round their number up
-        state["mask"][:] = False
+        state["mask"][:] = -torch.inf
         state["limit"][: len(limits)] = torch.tensor(limits, device=self._device)
         if cache.prefix:
             self._read_prefix(sequences[0][: cache.prefix], len(items))
@@ -199,8 +155,9 @@ class Greedy:
         ids = torch.tensor([prefix], device=self._device)
         causal = torch.ones(len(prefix), len(prefix), dtype=torch.bool, device=self._device).tril()
         positions = torch.arange(len(prefix), device=self._device)[None]
-        self._language_model(self._model.get_input_embeddings()(ids), causal[None, None], positions)
-        state["mask"][:rows, 0, 0, : len(prefix)] = True
+        embeds = self._model.get_input_embeddings()(ids)
+        self._language_model(embeds, positions, self._added(causal[None, None]), cache)
+        state["mask"][:rows, 0, 0, : len(prefix)] = 0
 
     def _read_own(self, items: Sequence[Item], rows: slice, width: int) -> None:
         """Read the prompts of some rows after the prefix."""
@@ -217,19 +174,14 @@ class Greedy:
         seen = torch.cat([own.new_ones(len(items), 1, length, cache.prefix), own], 3)
         cache.place = rows, slice(width - length, width)
         embeds, _ = self._model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
-        hidden = self._language_model(embeds, seen, positions)
-        state["mask"][rows, 0, 0, width - length : width] = valid
+        last = self._language_model(embeds, positions, self._added(seen), cache)
+        state["mask"][rows, 0, 0, width - length : width] = self._added(valid)
         state["position"][rows] = positions[:, -1:] + 1
-        self._choose(hidden[:, -1], rows, torch.zeros(len(items), dtype=torch.bool, device=self._device))
+        self._choose(last, rows, torch.zeros(len(items), dtype=torch.bool, device=self._device))
 
-    def _language_model(self, embeds: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        return self._model.model.language_model(
-            inputs_embeds=embeds,
-            attention_mask={"full_attention": mask},
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).last_hidden_state
+    def _added(self, seen: torch.Tensor) -> torch.Tensor:
+        """What is added to attention's scores: nothing where a place is seen."""
+        return torch.zeros_like(seen, dtype=self._model.dtype).masked_fill_(~seen, -torch.inf)
 
     def _choose(self, hidden: torch.Tensor, rows: slice, done: torch.Tensor) -> None:
         """Take the likeliest token of each row, and note which rows are at their end."""
@@ -253,21 +205,27 @@ class Greedy:
         rows = slice(0, cache.rows)
         state["count"] += 1
         mask = state["mask"][rows, :, :, : cache.columns]
-        mask.index_fill_(3, cache.slot, True)
+        mask.index_fill_(3, cache.slot, 0)
         embeds = self._model.get_input_embeddings()(state["token"][rows, None])
-        hidden = self._language_model(embeds, mask, state["position"][rows])
-        self._choose(hidden[:, -1], rows, state["done"][rows])
+        last = self._language_model(embeds, state["position"][rows], mask, cache)
+        self._choose(last, rows, state["done"][rows])
         state["position"] += 1
         cache.slot += 1
 
-    def _shrink(self, going: torch.Tensor) -> None:
-        """Keep only the rows that go on."""
-        self._cache.keep(going)
+    def _shrink(self, going: torch.Tensor) -> torch.Tensor:
+        """Keep only the rows that are `going` on, in the first places; the place that each came from."""
+        kept = int(going.sum())
+        freed, taken = (~going[:kept]).nonzero()[:, 0], kept + going[kept:].nonzero()[:, 0]
+        origin = torch.arange(kept)
+        origin[freed] = taken
+        freed, taken = freed.to(self._device), taken.to(self._device)
+        self._cache.move(taken, freed)
         for name, tensor in self._state.items():
             if name != "count":
-                tensor[: len(going)] = tensor[going]
-        self._state["done"][len(going) :] = True
-        self._cache.rows = self._rows(len(going))
+                tensor[freed] = tensor[taken]
+        self._state["done"][kept:] = True
+        self._cache.rows = self._rows(kept)
+        return origin
 
 
 class _Graphs:

@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     speaker: str | None = None
     language: str | None = None
     group: str | None = None
+    recording: str | None = None  # key in wav.scp, of a segment
     problem: tuple[str, str] | None = None
 
 
@@ -161,16 +162,17 @@ def bad_utf8(table: str, row: Row) -> tuple[str, str]:
 # --- Kaldi data directories ---------------------------------------------------------------------------------------
 
 _RECORDING, _TRANSCRIPT = 0, 1  # kinds of lines that belong to nothing, in the order in which they are listed
+NO_SEGMENTS = "recording-without-segments"
 
 
 def join(
     scp_file: str,
-    text_file: str,
+    text_file: str | None,
     tables: dict[str, str],
     make_prompt: Callable[[str | None, str | None], str],
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[Entry]:
-    """Join wav.scp, transcripts and `tables` (name in datadir.OPTIONAL -> path).
+    """Join wav.scp, transcripts (None: there are none) and `tables` (name in datadir.OPTIONAL -> path).
 
     `make_prompt` gets the language and the hotwords of an utterance. `shard` (i, n) is the i-th of n parts of the
     lines of wav.scp (or segments); lines that belong to no recording come with the last part.
@@ -180,7 +182,9 @@ def join(
     audio, ordered = _segments(primary, scp_file, unused) if "segments" in tables else _recordings(scp_file)
     # Sets of unchanging size first: dictionaries of tables that most corpora do not have.
     others = {name: Table(path) for name, path in tables.items() if name != "segments"}
-    text = Table(text_file, lambda row: unused.add((_TRANSCRIPT, row[1], row[0], "key-without-audio", text_file)))
+    text = None
+    if text_file:
+        text = Table(text_file, lambda row: unused.add((_TRANSCRIPT, row[1], row[0], "key-without-audio", text_file)))
     entries = _merge(audio, text, others, make_prompt, primary, unused)
     yield from _part(entries, ordered, primary, shard)
     if shard[0] == shard[1] - 1:
@@ -202,9 +206,9 @@ def _part(entries: Iterable[Entry], ordered: bool, path: str, shard: tuple[int, 
 
 
 def _recordings(scp_file: str) -> tuple[Iterator[tuple], bool]:
-    """(key, line, source, start, end, problem) of wav.scp by key."""
+    """(key, line, source, start, end, problem, None) of wav.scp by key."""
     rows, ordered = sorted_rows(lambda: datadir.read_rows(scp_file))
-    return ((key, number, *_source(value, scp_file, key, number)) for key, number, value in rows), ordered
+    return ((key, number, *_source(value, scp_file, key, number), None) for key, number, value in rows), ordered
 
 
 def _source(value: str | bytes, scp_file: str, key: str, number: int) -> tuple:
@@ -216,13 +220,12 @@ def _source(value: str | bytes, scp_file: str, key: str, number: int) -> tuple:
 
 
 def _segments(path: str, scp_file: str, unused: Sorter) -> tuple[Iterator[tuple], bool]:
-    """(key, line, source, start, end, problem) of segments by key: sorted by recording to meet wav.scp, then by key."""
+    """(key, line, source, start, end, problem, recording) of segments by key: sorted by recording to meet wav.scp, then
+    by key."""
     by_recording = Sorter(itemgetter(0, 2))
     for row in datadir.read_rows(path):
         by_recording.add(_segment(row, path))
-    recordings = Table(
-        scp_file, lambda row: unused.add((_RECORDING, row[1], row[0], "recording-without-segments", scp_file))
-    )
+    recordings = Table(scp_file, lambda row: unused.add((_RECORDING, row[1], row[0], NO_SEGMENTS, scp_file)))
     by_key = Sorter(itemgetter(0, 1))
     for recording, key, number, start, end, problem in by_recording:
         source = ""
@@ -230,7 +233,7 @@ def _segments(path: str, scp_file: str, unused: Sorter) -> tuple[Iterator[tuple]
             source, problem = recordings.value(recording)
             if not source and not problem:
                 problem = ("audio-missing", f"{path}:{number}: recording {recording!r} is not in {scp_file}")
-        by_key.add((key, number, source or "", start, end, problem))
+        by_key.add((key, number, source or "", start, end, problem, recording))
     recordings.finish()
     return iter(by_key), _is_sorted(datadir.read_rows(path))
 
@@ -246,15 +249,21 @@ def _segment(row: Row, path: str) -> tuple:
         problem = ("segment-invalid", f"{path}:{row.number}: expected `key recording start end`")
         return "", row.key, row.number, 0.0, None, problem
     end = None if end == -1 else end
-    if not (0 <= start < float("inf")) or (end is not None and not start < end < float("inf")):
-        problem = ("segment-invalid", f"{path}:{row.number}: from {start:g} to {end} s")
+    if problem := _span_problem(start, end, f"{path}:{row.number}"):
         return "", row.key, row.number, 0.0, None, problem
     return recording, row.key, row.number, start, end, None
 
 
+def _span_problem(start: float, end: float | None, where: str) -> tuple[str, str] | None:
+    """What is wrong with a part of a recording, in seconds, whatever the recording is."""
+    if 0 <= start < float("inf") and (end is None or start < end < float("inf")):
+        return None
+    return "segment-invalid", f"{where}: from {start:g} to {end} s"
+
+
 def _merge(
     audio: Iterator[tuple],
-    text: Table,
+    text: Table | None,
     others: dict[str, Table],
     make_prompt: Callable[[str | None, str | None], str],
     primary: str,
@@ -262,26 +271,29 @@ def _merge(
 ) -> Iterator[Entry]:
     for key, group in groupby(audio, key=itemgetter(0)):
         rows = list(group)
-        transcripts = text.take(key)
-        transcript, problem = _transcript(transcripts, text.name)
-        for row in transcripts[1:] if problem is None else ():
-            unused.add((_TRANSCRIPT, row[1], key, "duplicate-transcript", text.name))
+        transcript = problem = None
+        if text:
+            transcripts = text.take(key)
+            transcript, problem = _transcript(transcripts, text.name)
+            for row in transcripts[1:] if problem is None else ():
+                unused.add((_TRANSCRIPT, row[1], key, "duplicate-transcript", text.name))
         facts = {}
         for name, table in others.items():
             facts[name], wrong = table.value(key)
             problem = problem or wrong
         prompt = facts.get("utt2prompt") or make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords"))
         conflict = len(rows) > 1 and any(row[2:5] != rows[0][2:5] for row in rows)
-        for position, (_, number, source, start, end, wrong) in enumerate(rows):
+        for position, (_, number, source, start, end, wrong, recording) in enumerate(rows):
             if conflict:
                 wrong = ("conflicting-key", f"{primary}:{number}: {source}; the key has other audio elsewhere")
             elif position:
                 wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
             yield Entry(
                 number, key, source, transcript, prompt, "", start, end,
-                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), wrong or problem,
+                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), recording, wrong or problem,
             )  # fmt: skip
-    text.finish()
+    if text:
+        text.finish()
 
 
 def _transcript(rows: list[Row], table: str) -> tuple[str | None, tuple[str, str] | None]:
@@ -351,9 +363,10 @@ def _jsonl_entry(row: Row, path: str) -> Entry:
             raise ValueError("not a JSON object")
         # The lengths are counted anew, so a file may lack them.
         found = manifest.parse({"speech_length": 0, "text_length": 0} | record, f"{path}:{row.number}")
+        problem = _span_problem(found.start, found.end, f"{path}:{row.number}")
     except (ValueError, RecipeError) as error:
         return Entry(row.number, row.key, "", problem=("jsonl-invalid", " ".join(str(error).split())))
     return Entry(
         row.number, row.key, found.source, found.text, found.prompt, found.after, found.start, found.end,
-        found.speaker, found.language, found.group,
+        found.speaker, found.language, found.group, None, problem,
     )  # fmt: skip

@@ -98,7 +98,7 @@ def parse(record: dict, where: str) -> Utterance:
             text_length=int(record["text_length"]),
             duration=float(record.get("duration", (frames * 10 + 15) / 1000)),
             start=float(record.get("start") or 0.0),
-            end=record.get("end"),
+            end=None if record.get("end") is None else float(record["end"]),
             channel=record.get("channel"),
             speaker=record.get("speaker"),
             language=record.get("language"),

@@ -17,8 +17,9 @@ from transformers import AutoProcessor
 from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
 from transformers.modeling_outputs import CausalLMOutput
 
+from recipe import card
 from recipe.files import RecipeError, share_file, write_json
-from recipe.model_dir import RECIPE_FILE, audio_tokens_of
+from recipe.model_dir import HF, RECIPE_FILE, audio_tokens_of, directory_kind
 from recipe.prompt import IGNORED, PromptEncoder
 from recipe.settings import FULL, PARTS, LoraSettings
 
@@ -99,6 +100,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
     def merge_adapters(self, directory: str | os.PathLike) -> None:
         """Write the adapters to `directory` and merge them into the language model's weights."""
         self._adapters[0].save_pretrained(directory)
+        (Path(directory) / card.FILE).unlink()  # an empty form
         self.model.language_model = self._adapters[0].merge_and_unload()
         self._adapters = None
 
@@ -220,12 +222,15 @@ class Recognizer:
         return PromptEncoder(self.tokenizer)
 
     def save(self, directory: str | os.PathLike, facts: dict) -> None:
-        """Write a complete model directory; `facts` goes to recipe.json with the audio token setting."""
+        """Write a complete model directory; `facts` goes to recipe.json with the audio token setting, and the model
+        card is made of them."""
         directory = Path(directory)
         self.model.save_pretrained(directory, max_shard_size="100GB")
         self.processor.save_pretrained(directory)
         share_file(directory / "model.safetensors")  # written readable by its owner alone
-        write_json(directory / RECIPE_FILE, {"format": 1, "audio_tokens": self.audio_tokens, **facts})
+        facts = {"format": 1, "audio_tokens": self.audio_tokens, **facts}
+        write_json(directory / RECIPE_FILE, facts)
+        card.write(directory, HF, facts, card.inherited(self.source))
 
 
 def load(
@@ -233,25 +238,29 @@ def load(
     audio_tokens: str = "auto",
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
-    revision: str | None = None,
 ) -> Recognizer:
-    """Load a model directory, or a model of the hub at a pinned `revision`, in eval mode.
+    """Load a model directory in eval mode, without a network.
 
     `audio_tokens` "auto" keeps the model's own setting. Always with sdpa attention: without saying so, transformers
     5.23.0 leaves the adaptor without a padding mask in batches.
     """
     source = str(source)
-    if not Path(source).is_dir() and (source.startswith((".", "/")) or source.count("/") != 1):
-        raise RecipeError(f"model {source!r}: no such directory (and not an `organization/name` of the hub)")
+    if not Path(source).is_dir():
+        raise RecipeError(
+            f"model {source}: no such directory; a model of the hub is fetched by "
+            "`convert.py --to hf organization/name --revision COMMIT DIR`"
+        )
+    if directory_kind(source) != HF:
+        raise RecipeError(f"model {source}: is a toolkit directory; convert it: `convert.py --to hf {source} DIR`")
     try:
-        processor = AutoProcessor.from_pretrained(source, revision=revision)
+        processor = AutoProcessor.from_pretrained(source, local_files_only=True)
         model = FunAsrNanoForConditionalGeneration.from_pretrained(
-            source, attn_implementation="sdpa", dtype=dtype, revision=revision
+            source, attn_implementation="sdpa", dtype=dtype, local_files_only=True
         )
     except OSError as error:
         raise RecipeError(
-            f"model {source!r} cannot be loaded ({str(error).splitlines()[0]}); give a directory with config.json, "
-            "model.safetensors, processor and tokenizer files, or a hub id where there is a network"
+            f"model {source} cannot be loaded ({str(error).splitlines()[0]}); it has to hold config.json, "
+            "model.safetensors, processor and tokenizer files"
         ) from None
     mode = audio_tokens_of(source) if audio_tokens == "auto" else audio_tokens
     logger.info("loaded %s: %.1f M parameters, audio tokens %s", source, model.num_parameters() / 1e6, mode)

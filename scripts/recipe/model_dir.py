@@ -1,12 +1,23 @@
-"""What a model directory has beside weights and tokenizer: the recipe's facts, and the chat template."""
+"""What a model directory is: its kind, the recipe's facts in it, where it comes from, and the chat template.
+
+Without torch and transformers, because the workflow asks these things whenever it is called.
+"""
 
 import os
+import re
 from pathlib import Path
 
-from recipe.files import RecipeError, read_json
+from recipe.files import RecipeError, read_json, sha256
 from recipe.settings import AUDIO_TOKEN_MODES, LOW_FRAME_RATE
 
+HF, TOOLKIT, HUB = "hf", "toolkit", "hub"
+MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
+TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_COMMIT = re.compile("[0-9a-f]{40}")
+# Files whose hashes say which model it is.
+_IDENTITY = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "tokenizer*")
 # The released checkpoints were trained and are served with an eighth of the frames.
 PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
 
@@ -55,3 +66,49 @@ def audio_tokens_of(directory: str | os.PathLike) -> str:
     if mode not in AUDIO_TOKEN_MODES:
         raise RecipeError(f"{file}: audio_tokens is {mode!r}, expected one of {', '.join(AUDIO_TOKEN_MODES)}")
     return mode
+
+
+def directory_kind(directory: str | os.PathLike) -> str:
+    """TOOLKIT or HF, by the files in `directory`; RecipeError if it is neither."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise RecipeError(f"{directory}: no such directory")
+    if (directory / TOOLKIT_CONFIG).is_file():
+        return TOOLKIT
+    config = directory / "config.json"
+    if not config.is_file():
+        raise RecipeError(f"{directory}: neither {TOOLKIT_CONFIG} (toolkit) nor config.json (HF) is there")
+    kind = read_json(config).get("model_type")
+    if kind != MODEL_TYPE:
+        raise RecipeError(f"{config}: model_type is {kind!r}, expected {MODEL_TYPE!r}")
+    return HF
+
+
+def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:
+    """HF or TOOLKIT of a directory, HUB of a model of the Hugging Face hub, which has to be pinned to a commit."""
+    source = os.fspath(source)
+    if Path(source).is_dir():
+        if revision:
+            raise RecipeError(
+                f"{source}: is a directory, but revision {revision} is for models of the hub; leave it out"
+            )
+        return directory_kind(source)
+    if not _HUB_NAME.fullmatch(source):
+        raise RecipeError(f"{source}: no such directory")
+    if not revision or not _COMMIT.fullmatch(revision):
+        raise RecipeError(
+            f"{source}: no such directory. As a model of the hub it has to be pinned, because repositories change: set "
+            f"the revision (model.revision in config.yaml, --revision of convert.py; found {revision}) to a commit, 40 "
+            "hexadecimal digits that the repository's page shows under History"
+        )
+    return HUB
+
+
+def origin(directory: str | os.PathLike) -> dict:
+    """Where the model in `directory` comes from: the directory, SHA-256 of its files, and what recipe.json says of
+    the models before it."""
+    directory = Path(directory)
+    files = sorted({file for pattern in _IDENTITY for file in directory.glob(pattern)})
+    known = read_json(directory / RECIPE_FILE) if (directory / RECIPE_FILE).is_file() else {}
+    before = {name: known[name] for name in ("base", "converted_from") if known.get(name)}
+    return {"source": str(directory), "files": {file.name: sha256(file) for file in files}, **before}

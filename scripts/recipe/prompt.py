@@ -10,8 +10,9 @@ covers `{target}<|im_end|>` alone.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 SYSTEM = "You are a helpful assistant."
 START_OF_SPEECH = "<|startofspeech|>"
@@ -42,6 +43,9 @@ LANGUAGE_NAMES_EN = {
 HOTWORD_HEADER = (
     "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
 )
+_HOTWORD_LIST = re.compile(rf"{re.escape(HOTWORD_HEADER)}热词列表：\[(.*)\]\n", re.DOTALL)
+_TASK_ZH = re.compile(r"语音转写(?:成(.+?))?(，不进行文本规整)?：")
+EACH = "utt2lang"  # as the language to write in: that of each utterance
 _AUDIO_SPAN = re.compile(re.escape(START_OF_SPEECH) + r"(.*?)" + re.escape(END_OF_SPEECH), re.DOTALL)
 
 
@@ -66,6 +70,27 @@ def transcription_prompt(
 def with_hotwords(prompt: str, hotwords: Sequence[str]) -> str:
     """A prompt with the published header that lists hotwords; as it was if there are none."""
     return f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}" if hotwords else prompt
+
+
+def prompt_maker(
+    wording: str, language: str | None, itn: bool, hotwords: str
+) -> Callable[[str | None, str | None], str]:
+    """The function that words the prompt of an utterance from its own language, which counts where `language` is EACH,
+    and its own hotwords, which count instead of `hotwords` where there are any (a table's value, or None)."""
+
+    @lru_cache(maxsize=10_000)
+    def make_prompt(own_language: str | None, own_hotwords: str | None) -> str:
+        words = split_hotwords(hotwords if own_hotwords is None else own_hotwords)
+        return transcription_prompt(wording, own_language if language == EACH else language, itn, words)
+
+    return make_prompt
+
+
+def chinese_parts(prompt: str) -> tuple[list[str], str | None, bool] | None:
+    """(hotwords, name of the language or None, itn) of a prompt in the published Chinese words; None for others."""
+    listed = _HOTWORD_LIST.match(prompt)
+    task = _TASK_ZH.fullmatch(prompt, listed.end() if listed else 0)
+    return (listed[1].split(", ") if listed else [], task[1], task[2] is None) if task else None
 
 
 def split_hotwords(value: str) -> list[str]:

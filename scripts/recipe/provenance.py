@@ -1,9 +1,12 @@
-"""What a stage's result was made by: the code that a script runs, as a hash."""
+"""What a stage's result was made of: the code that a script runs, as a hash, and the data."""
 
 import ast
+import collections
 import hashlib
 import os
 from pathlib import Path
+
+from recipe import manifest
 
 
 def code_hash(script: str | os.PathLike) -> str:
@@ -18,6 +21,24 @@ def code_hash(script: str | os.PathLike) -> str:
         digest.update(path.relative_to(script.parent).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def describe_set(role: str, path: str | os.PathLike, weight: float) -> tuple[dict, collections.Counter[str]]:
+    """What a model's facts say of a manifest that it was trained or validated on, and the number of each prompt."""
+    seconds, languages, prompts = 0.0, set(), collections.Counter()
+    for utterance in manifest.read(path):
+        seconds += utterance.duration
+        languages.add(utterance.language)
+        prompts[utterance.prompt] += 1
+    facts = {
+        "role": role,
+        "name": Path(path).name.split(".jsonl")[0],
+        "utterances": prompts.total(),
+        "hours": round(seconds / 3600, 4),
+        "weight": weight,
+        "languages": sorted(languages - {None}),
+    }
+    return facts, prompts
 
 
 def _closure(script: Path, library: Path) -> set[Path]:

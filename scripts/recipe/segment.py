@@ -9,7 +9,7 @@ import functools
 import importlib.util
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,11 @@ class Span:
     end: float
     speech: tuple[float, float] | None  # from the first speech in it to the last; None: there is none
     forced: bool = False  # it ends where there was no silence to cut in
+
+    def later(self, seconds: float) -> "Span":
+        """The same piece, its times counted from so many seconds earlier."""
+        speech = self.speech and (self.speech[0] + seconds, self.speech[1] + seconds)
+        return replace(self, start=self.start + seconds, end=self.end + seconds, speech=speech)
 
 
 @functools.cache

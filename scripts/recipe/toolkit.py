@@ -24,8 +24,8 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from recipe.files import RecipeError
+from recipe.model_dir import TOOLKIT_CONFIG as CONFIG_FILE
 
-CONFIG_FILE = "config.yaml"
 PATHS_FILE = "configuration.json"
 WEIGHTS_FILE = "model.pt"
 # The toolkit's vLLM path looks for the language model under this name, whatever the settings say.

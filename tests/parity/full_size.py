@@ -16,6 +16,11 @@ import torch
 from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_toolkit_directory
 
 from recipe.convert import convert
+from recipe.decode import generate
+from recipe.features import FrontEnd
+from recipe.model import load
+from recipe.prompt import transcription_prompt
+from recipe.settings import AUDIO_TOKEN_MODES
 
 PUBLISHED_SIZES = {
     "blocks": 50,
@@ -51,7 +56,7 @@ def main() -> None:
         convert(source, target, kind)
         report[f"seconds_to_{kind}"] = round(time.perf_counter() - start, 1)
     assert_same_tensors(first, second)
-    report |= decode_with_toolkit(second) if args.toolkit else decode_with_transformers(hf)
+    report |= decode_with_toolkit(second) if args.toolkit else decode_with_the_recipe(hf)
     report["peak_bytes"] = peak_bytes()
     print(json.dumps(report))
 
@@ -67,17 +72,19 @@ def waveform() -> np.ndarray:
     return np.random.default_rng(0).uniform(-0.1, 0.1, 48000).astype(np.float32)
 
 
-def decode_with_transformers(directory: Path) -> dict:
-    from transformers import AutoProcessor, FunAsrNanoForConditionalGeneration
-
-    processor = AutoProcessor.from_pretrained(directory)
-    model = FunAsrNanoForConditionalGeneration.from_pretrained(
-        directory, attn_implementation="sdpa", dtype=torch.float32
-    )
-    inputs = processor.apply_transcription_request([waveform() * np.float32(32768)])
-    with torch.inference_mode():
-        tokens = model.generate(**inputs, max_new_tokens=5)[0, inputs["input_ids"].shape[1] :]
-    return {"parameters": model.num_parameters(), "tokens": len(tokens)}
+def decode_with_the_recipe(directory: Path) -> dict:
+    """Load in 32 bits and decode with either audio token setting."""
+    start = time.perf_counter()
+    recognizer = load(directory)
+    report = {"parameters": recognizer.model.num_parameters(), "seconds_to_load": round(time.perf_counter() - start, 1)}
+    for mode in AUDIO_TOKEN_MODES:
+        recognizer.audio_tokens = mode
+        item = FrontEnd(recognizer).item("key", waveform(), transcription_prompt())
+        start = time.perf_counter()
+        [tokens] = generate(recognizer, [item], [5])
+        report[f"tokens_{mode}"] = len(tokens)
+        report[f"seconds_{mode}"] = round(time.perf_counter() - start, 1)
+    return report
 
 
 def decode_with_toolkit(directory: Path) -> dict:

@@ -1,20 +1,24 @@
-"""Text normalizers for scoring, in two modes; docs/normalization.md specifies both.
+"""Text normalizers for scoring, in three modes; docs/normalization.md specifies them.
 
 - `compatible` agrees with the published normalizer, so that scores compare with published figures.
 - `faithful` makes two spellings of the same content equal, and never two contents.
+- `raw` leaves the content alone: the texts as they were written.
 """
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from recipe import datadir, join
 from recipe.files import RecipeError, open_atomic, read_lines
+from recipe.prompt import split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
-VERSIONS: dict[str, str] = {"compatible": "1", "faithful": "1"}
+VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "2", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
@@ -28,10 +32,12 @@ def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
     `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs pyopenjtalk-plus.
     """
     if mode not in VERSIONS:
-        raise RecipeError(f"no normalizer mode {mode!r}; there are {' and '.join(VERSIONS)}")
+        raise RecipeError(f"no normalizer mode {mode!r}; there are {', '.join(VERSIONS)}")
+    if kana and mode != "compatible":
+        raise RecipeError(f"kana belongs to compatible mode; {mode} mode keeps Japanese as it is written")
+    if mode == "raw":
+        return _as_written
     if mode == "faithful":
-        if kana:
-            raise RecipeError("kana belongs to compatible mode; faithful mode keeps Japanese as it is written")
         from recipe.normalize.faithful import normalize
 
         return normalize
@@ -43,10 +49,31 @@ def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
     return partial(normalize, kana=True)
 
 
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
+
+
+def _as_written(text: str) -> str:
+    return " ".join(text.translate(_CONTROLS).split())
+
+
+def _each_entry(normalize: Callable[[str], str], listed: str) -> str:
+    """A list of hotwords, each normalized by itself; what becomes nothing is left out."""
+    return ", ".join(filter(None, map(normalize, split_hotwords(listed))))
+
+
 def normalize_file(
-    source: str | os.PathLike, target: str | os.PathLike, mode: str, *, kana: bool = False, workers: int = 1
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    mode: str,
+    *,
+    kana: bool = False,
+    lists: bool = False,
+    workers: int = 1,
 ) -> int:
     """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
+
+    Of a file *.jsonl in the published format, the transcripts are normalized; a line in another format, or whose key
+    has another line too, has none. With `lists` the texts are lists of hotwords.
 
     The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
     not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
@@ -57,7 +84,7 @@ def normalize_file(
         raise RecipeError(f"{target}: is also the input; write to another file")
     # What is missing is reported before anything is written, and workers that fork find everything loaded.
     normalizer(mode, kana=kana)("one 零")
-    work = partial(_normalize_batch, os.fspath(source), mode, kana)
+    work = partial(_normalize_batch, os.fspath(source), mode, kana, lists)
     count = 0
     if Path(source).is_file() and os.path.getsize(source) <= _SMALL:
         workers = 1
@@ -69,7 +96,11 @@ def normalize_file(
 
 
 def _batches(source: str | os.PathLike) -> Iterator[list[_Line]]:
-    lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
+    if datadir.is_jsonl(source):
+        entries = (entry for entry in join.from_jsonl(os.fspath(source)) if entry.problem is None)
+        lines = ((entry.number, entry.key, re.sub("[\r\n]", " ", entry.text)) for entry in entries)
+    else:
+        lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
     while batch := list(itertools.islice(lines, _BATCH)):
         yield batch
 
@@ -79,8 +110,10 @@ def _split(line: str) -> tuple[str, str]:
     return key, text[0] if text else ""
 
 
-def _normalize_batch(source: str, mode: str, kana: bool, batch: list[_Line]) -> list[str]:
+def _normalize_batch(source: str, mode: str, kana: bool, lists: bool, batch: list[_Line]) -> list[str]:
     normalize = normalizer(mode, kana=kana)
+    if lists:
+        normalize = partial(_each_entry, normalize)
     lines = []
     for number, key, text in batch:
         try:

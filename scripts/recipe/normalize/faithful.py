@@ -31,7 +31,7 @@ _PHONE = re.compile(
     r"(?:(?:\+?\d{1,3}[- ])?(?:\(\d{2,4}\) ?|\d{2,4}-)\d{3,4}-\d{4}|0\d{2,3}-\d{7,8})"
     r"(?![a-z\d/-]|[.:]\d)"
     r"|(?<![\d.:/-] )(?<![a-z\d.:/-])"
-    r"(?:\d{3} \d{3} \d{4}|1[3-9]\d \d{4} \d{4})"
+    r"(?:\d{3} \d{3} \d{4}|\d{3}\.\d{3}\.\d{4}|1[3-9]\d \d{4} \d{4})"
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
 _LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
@@ -45,9 +45,9 @@ _NEGATIVE = re.compile(r"负 ?(?=\d)")
 _ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
 _CLOCK = re.compile(
     r"(?<![\d.:/-])(\d{1,2})[点时]"
-    r"(?:(\d{1,2})分(?!之)(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
+    r"(?:(\d{1,2})分(?![之贝])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
 )
-_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.]|[分刻])")
+_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝))?)")
 _PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)")
 _FRACTION = re.compile(r"(?<![\d.])(\d+|[千万])分之(\d+)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
@@ -57,9 +57,10 @@ _TOKEN = re.compile(
     rf"{_DATE}"
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     rf"|(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/^]\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
-    r"|(?<=[\d%] )[-+=×÷*<>~](?= -?\d)|[=<>±√](?= ?-?\d)"  # an operation
+    r"|(?<=[\d%] )[-+=×÷*<>~](?= -?\d)|[=<>±√≥≤≠≈~](?= ?-?\d)"  # an operation
+    r"|(?:(?<=\d)|(?<=\d ))\+(?![+\d]| \d)"  # 18+
     r"|°[cf]?(?![a-z])"
-    r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#"  # programming languages
+    r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\d])"  # programming languages, grades
     rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
     rf"|{_WORD}(?:'{_WORD})*"
 )
@@ -70,7 +71,7 @@ def _chinese(text: str) -> str:
     text = _BELOW_ZERO.sub("负", text.replace("百分之百", "100%"))
     text = _NUMBER_GAP.sub("", digits_for_numerals(text))
     text = _NEGATIVE.sub("-", _ZERO_IN_DATE.sub("", text))
-    text = _DECIMAL_POINT.sub(r"\1.\2", _CLOCK.sub(_clock, text))
+    text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
     text = _FRACTION.sub(_fraction, _PERCENT.sub(r"\1%", text))
     return _RATIO.sub(_ratio, text)
 
@@ -81,6 +82,12 @@ def _clock(match: re.Match) -> str:
     if int(hour) > 24 or minutes > 59:
         return match[0]
     return f"{int(hour)}:{minutes:02d}" + (f":{int(second):02d}" if second else "")
+
+
+def _decimal(match: re.Match) -> str:
+    """9点5分 is no decimal, but a time of day or neither; 90点5分 is a decimal."""
+    integer, decimals, minutes = match.groups()
+    return match[0] if minutes and len(integer) <= 2 and int(integer) <= 24 else f"{integer}.{decimals}"
 
 
 def _fraction(match: re.Match) -> str:

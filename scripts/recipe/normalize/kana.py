@@ -13,7 +13,9 @@ def _library() -> ModuleType:
     try:
         import pyopenjtalk
     except ImportError:
-        raise RecipeError("the kana option needs a package: pip install pyopenjtalk-plus") from None
+        raise RecipeError(
+            "the kana option needs a package: uv pip install --group kana (or pip install pyopenjtalk-plus)"
+        ) from None
     return pyopenjtalk
 
 

@@ -51,6 +51,8 @@ _WORDS = sorted(
 _LETTER = "a-z0-9'\u00df-\u024f\u1e00-\u1eff\u0300-\u036f"
 _UNIT = rf"(?:(?:{'|'.join(_WORDS)})(?![{_LETTER}])|\d++(?:\.\d++)?(?![{_LETTER}%]|[.,:/^-]\d))"
 _SEQUENCE = re.compile(rf"(?<![{_LETTER}.,:/^]){_UNIT}(?:(?: |(?<=[a-z])-(?=[a-z])){_UNIT})*")
+_YEAR_CONTEXT = re.compile(r"\b(?:in|year) $")
+_CLOCK_AFTER = re.compile(r" ?[ap]\.?m\b")
 _CLOCK_CONTEXT = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
 
 
@@ -185,7 +187,7 @@ class _Reader:
             word = self.peek()
             base = _ORDINALS.get(word, word)
             value = _ONES.get(base) or _TEENS.get(base) or _TENS.get(base)
-            if value and value < room:
+            if value and value < room and not (group >= 100 and self.peek(1) == "hundred"):
                 group += value
                 room = 10 if base in _TENS else 0
             elif base == "hundred" and 0 < group < 100:
@@ -224,13 +226,14 @@ def _suffix(number: str) -> str:
     return {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
-def _join(items: list[_Item], clock: bool) -> list[str]:
-    """Neighbouring spelled numbers as what they are together: a time, a year, a string of digits."""
+def _join(items: list[_Item], clock: bool, year: bool) -> list[str]:
+    """Neighbouring spelled numbers as what they are together: a time, a year, a string of digits. `clock` and `year`
+    say what the words around expect."""
     kinds = [item.kind for item in items]
     texts = [item.text for item in items]
     if kinds in (["digit", "tens"], ["tens", "tens"]):
         first, second = texts
-        if 1 <= int(first) <= 12 and int(second) < 60:
+        if 1 <= int(first) <= 12 and int(second) < 60 and not (year and len(first) == 2):
             return [f"{first}:{second}"]
         return [first + second] if len(first) == 2 else texts
     if kinds == ["tens", "zero", "digit"]:
@@ -268,14 +271,16 @@ def _rewrite(match: re.Match) -> str:
     words = re.split("[ -]", match[0])
     if all(word[0].isdigit() for word in words):
         return match[0]
-    clock = bool(_CLOCK_CONTEXT.search(match.string, max(0, match.start() - 8), match.start()))
+    before = match.string[max(0, match.start() - 8) : match.start()]
+    clock = bool(_CLOCK_CONTEXT.search(before) or _CLOCK_AFTER.match(match.string, match.end()))
+    year = bool(_YEAR_CONTEXT.search(before)) and not clock
     output: list[str] = []
     joinable: list[_Item] = []
     for item in [*_Reader(words).items(), _Item("", "word")]:
         if item.kind in ("digit", "tens", "zero", "decade"):
             joinable.append(item)
             continue
-        output += _join(joinable, clock)
+        output += _join(joinable, clock, year)
         joinable.clear()
         output.append(item.text)
     return " ".join(output[:-1])

@@ -24,6 +24,9 @@ _MEASURES = frozenset(
 )
 
 
+_KILO = re.compile("[米瓦]|克(?![拉朗])")  # 千 before these is part of the unit
+
+
 class _Cardinal:
     """The number being read: what stands before 亿, before 万, below 万, and a digit that waits for its unit."""
 
@@ -135,7 +138,7 @@ def _rewrite(match: re.Match) -> str:
     decimals, unit = match[1], match[2]
     run = match[0] if decimals is None else match[0][: match.start(1) - match.start() - 1]
     following = text[match.end() : match.end() + 1]
-    belongs_to_measure = decimals is None and run.endswith("千") and following in ("米", "克")
+    belongs_to_measure = decimals is None and run.endswith("千") and _KILO.match(text, match.end())
     if belongs_to_measure:
         run = run[:-1]
     elements = _ELEMENT.findall(run.replace(" ", ""))

@@ -17,7 +17,7 @@ _VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
 # Python's casefold writes this mark (iota below a Greek vowel) as a letter.
 _YPOGEGRAMMENI = "\u0345"
 # Symbols with a meaning to later rules.
-_MEANINGFUL = frozenset("°×÷±√€£¥₩¢‰")
+_MEANINGFUL = frozenset("°×÷±√≥≤≠≈€£¥₩¢₹₽₺₫฿₱₪‰")
 
 
 class _Table(dict):

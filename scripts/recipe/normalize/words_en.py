@@ -15,6 +15,8 @@ _CONTRACTIONS = [
         (r"\bshan't\b", "shall not"),
         (r"(?<!\bai)n't\b", " not"),
         (r"\blet's\b", "let us"),
+        (r"\by'all\b", "you all"),
+        (r"(?<=\d0)'s\b", "s"),  # the 1980's
         (rf"\b({_PRONOUN})'s (?=(?:been|got|gone|done|had|become|made|taken|seen|never|already|just)\b)", r"\1 has "),
         (rf"\b({_PRONOUN})'s\b", r"\1 is"),
         (rf"\b({_SUBJECT})'d (?=(?:been|gone|done|better|had)\b)", r"\1 had "),
@@ -29,8 +31,22 @@ _CONTRACTIONS = [
     )
 ]
 _CONTRACTED = re.compile("'|cannot|gonna|wanna|gotta")
-_TITLES = {"mr": "mister", "mrs": "missus", "dr": "doctor", "vs": "versus"}
+# Abbreviations that are read as the word, and nothing else.
+_ABBREVIATIONS = {
+    "mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor", "sr": "senior", "jr": "junior",
+    "capt": "captain", "lt": "lieutenant", "sgt": "sergeant", "gov": "governor", "sen": "senator", "ltd": "limited",
+    "corp": "corporation", "dept": "department", "approx": "approximately", "etc": "et cetera", "vs": "versus",
+    "ok": "okay",
+}  # fmt: skip
+# Those that are also words of their own need their period and a word behind it.
+_WITH_PERIOD = {"gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint"}
+_TITLE = re.compile(rf"(?<![a-z0-9.'])({'|'.join(_WITH_PERIOD)})\. (?=[a-z])")
+_AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
+_NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
+_HALF_POWER = re.compile(r"(?<!\ba )\bhalf a (?=(?:hundred|thousand|million|billion|trillion)\b)")
+_MIXED_FRACTION = re.compile(r"(?<![\d.:/-])(\d+)(?: and a quarter| and(?= \d+/\d))\b")
 # u.s., u.s.a, a.m.: letters each with a period, two at least.
+_SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
 _INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
 
 _MONTHS = {
@@ -42,7 +58,7 @@ _MONTHS = {
 }  # fmt: skip
 _MONTHS |= {name: name for name in _MONTHS.values()} | {"sept": "september"}
 _MONTH_DAY = re.compile(rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.? (\d{{1,4}})(?:st|nd|rd|th)?\b")
-_PAST = re.compile(r"\b(?:(half|quarter) past|quarter to) (\d{1,2})\b(?![.:/%]\d)")
+_PAST = re.compile(r"\b(?:(half|(?:a )?quarter) past|(?:a )?quarter to) (\d{1,2})\b(?![.:/%]\d)")
 
 
 def _clock_past(match: re.Match) -> str:
@@ -57,11 +73,20 @@ def rewrite(text: str) -> str:
     if _CONTRACTED.search(text):
         for pattern, full in _CONTRACTIONS:
             text = pattern.sub(full, text)
+    text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", text))
+    text = _TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text)
+    text = _SPACED_INITIALS.sub(lambda initials: initials[0].replace(" ", ""), text)
     text = _INITIALS.sub(lambda initials: initials[0].replace(".", "") + " ", text)
-    text = _PAST.sub(_clock_past, digits_for_words(text))
+    text = digits_for_words(_HALF_POWER.sub("0.5 ", text))
+    text = _PAST.sub(_clock_past, _MIXED_FRACTION.sub(_mixed_fraction, text))
     return _MONTH_DAY.sub(lambda match: f"{_MONTHS[match[1]]} {match[2]}", text)
 
 
+def _mixed_fraction(match: re.Match) -> str:
+    return f"{match[1]} 1/4" if match[0].endswith("quarter") else match[1]
+
+
 def spell(word: str) -> str:
-    """The one spelling of a word: American, titles in full."""
-    return _TITLES.get(word) or spelling().get(word, word)
+    """The one spelling of a word, with or without `'s`: American, abbreviations in full."""
+    stem, mark, end = word.partition("'")
+    return (_ABBREVIATIONS.get(stem) or spelling().get(stem, stem)) + mark + end

@@ -220,6 +220,8 @@ def _hashes(results: Results, cards: list[data.Card], trainings: list[training.T
     found = [(f"{card.role} set {card.name}, manifest", card.sha256) for card in cards if card.sha256]
     found += [(f"{t.name}, trained on {path}", digest) for t in trainings
               for path, digest in t.recipe.get("data", {}).items()]  # fmt: skip
+    found += [(f"{t.name}, base model {name}: {file}", digest) for t in trainings
+              for name, files in t.bases() for file, digest in files.items()]  # fmt: skip
     found += [
         (f"{r.model} on {r.test}, {r.mode}: {name} {entry['file']}", entry["sha256"])
         for r in results

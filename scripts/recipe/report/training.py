@@ -24,6 +24,15 @@ class Training:
     history: list[dict] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
 
+    def bases(self) -> list[tuple[str, dict[str, str]]]:
+        """The model that training started from, then those that it was converted from: names, hashes of the files."""
+        found, origin = [], self.recipe.get("base")
+        while origin:
+            revision = f" at {origin['revision']}" if origin.get("revision") else ""
+            found.append((origin["source"] + revision, origin["files"]))
+            origin = origin.get("converted_from")
+        return found
+
     def points(self, name: str, factor: float = 1.0) -> list[Point]:
         """(step, value x factor) of a logged quantity. A value that is no number is not-a-number."""
         return [

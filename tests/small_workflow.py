@@ -1,0 +1,118 @@
+"""The whole workflow in seconds: eight made-up recordings, a random model, two training steps."""
+
+import multiprocessing
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import soundfile
+import yaml
+from conftest import ROOT, SENTENCES, tone
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+RECIPE = ["Snakefile", "rules", "scripts", "schemas", "envs", "profiles"]  # what the workflow is made of
+# Importing snakemake takes longer than planning: one process does it, and a child of it serves each call.
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(["snakemake.cli"])
+
+
+def write_data(data, count=8):
+    """A Kaldi data directory of made-up recordings."""
+    (data / "wav").mkdir(parents=True)
+    keys = [f"spk{i % 2}-utt{i}" for i in range(count)]
+    for i, key in enumerate(keys):
+        soundfile.write(data / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
+    (data / "wav.scp").write_text("".join(f"{key} wav/{key}.wav\n" for key in keys))
+    (data / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
+    (data / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
+
+
+def copy_recipe(folder):
+    """A copy of the workflow, whose code may be changed."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in RECIPE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def write_project(folder, model):
+    """Data and settings.yaml for a small experiment `e` in `folder`; returns the settings."""
+    write_data(folder / "data")
+    settings = {
+        "experiment": "e",
+        "model": {"base": str(model)},
+        "data": {role: {"s": "data"} for role in ("train", "valid", "test")},
+        "train": {"max_steps": 2, "batch_seconds": 5.0, "evaluations": 1, "decode_utterances": 2, "workers": 0},
+        "score": {"modes": ["faithful"], "bootstrap": 20},
+    }
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return settings
+
+
+def finish(folder, model):
+    """Run the whole workflow with a copy of the recipe, a base model and a test set that are in the folder too."""
+    settings = write_project(folder, model)
+    write_data(folder / "heldout", 4)
+    shutil.copytree(model, folder / "model")
+    settings["data"]["test"] = {"s": "heldout"}
+    settings["model"]["base"] = "model"
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    copy_recipe(folder / "recipe")
+    snakemake(folder, "all")
+
+
+def call(folder, *arguments, environ=None):
+    """Run snakemake in a folder, by the copy of the recipe if there is one; returns its exit status and what it
+    printed. Targets stand before options."""
+    copy = Path(folder, "recipe/Snakefile")
+    arguments = ["--snakefile", str(copy if copy.exists() else ROOT / "Snakefile"), "--cores", "2", *arguments]
+    with tempfile.NamedTemporaryFile() as output:
+        process = _server.Process(target=_run, args=(str(folder), arguments, environ, output.name))
+        process.start()
+        process.join()
+        return process.exitcode, Path(output.name).read_text()
+
+
+def _run(folder, arguments, environ, output):
+    """In a process of its own: snakemake with its output going to a file."""
+    from snakemake.cli import main
+
+    os.chdir(folder)
+    os.environ.update(environ or {})
+    descriptor = os.open(output, os.O_WRONLY)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.argv[0] = "snakemake"
+    main(arguments)
+
+
+def snakemake(folder, *arguments, settings="settings.yaml", environ=None):
+    """A call that must succeed; returns what it printed."""
+    status, text = call(folder, *arguments, "--configfile", settings, environ=environ)
+    assert status == 0, text
+    return text
+
+
+def refused(folder, *arguments, settings="settings.yaml", environ=None):
+    """A call that must fail; returns what it printed."""
+    status, text = call(folder, *arguments, "--configfile", settings, environ=environ)
+    assert status != 0, text
+    return text
+
+
+def plan(folder, *arguments, settings="settings.yaml"):
+    """Number of jobs of each rule that a call would run."""
+    text = snakemake(folder, "--dry-run", *arguments, settings=settings).partition("Job stats:")[2]
+    jobs = re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)
+    return {rule: int(number) for rule, number in jobs if rule not in ("all", "eval", "total")}
+
+
+def planned(folder, *arguments, settings="settings.yaml"):
+    """Names of the rules that a call would run."""
+    return set(plan(folder, *arguments, settings=settings))

@@ -1,0 +1,148 @@
+"""What goes wrong around the workflow: full and read-only disks, kills, Ctrl-C. Nothing is corrupted."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from small_workflow import SNAKEMAKE, planned, refused, snakemake, write_project
+
+from recipe.files import sha256
+
+# What must be the same, byte for byte, whatever happened; the rest holds times (benchmarks, logs, recipe.json).
+RESULTS = ["data/**/*", "stats/**/*", "train/*/model/model.safetensors", "decode/**/*", "score/**/*"]
+
+
+def results(folder):
+    """SHA-256 of every result of the experiment, by name."""
+    exp = folder / "exp/e"
+    files = {path for pattern in RESULTS for path in exp.glob(pattern) if path.is_file()}
+    return {str(path.relative_to(exp)): sha256(path) for path in files}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 20 MB, for root only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder):
+    """Leave no space on a disk; returns the file to delete."""
+    filler = folder / "filler"
+    filler.write_bytes(b"x" * shutil.disk_usage(folder).free)
+    return filler
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(disk, full_model):
+    write_project(disk, full_model)
+    target = "exp/e/data/test/s.jsonl"
+    snakemake(disk, target)
+    before = sha256(disk / target)
+    (disk / target).unlink()
+    filler = fill(disk)
+    text = refused(disk, target)
+    assert "No space left on device" in text and "0.0 MB of disk space are left" in text
+    assert not (disk / target).exists()
+    filler.unlink()
+    snakemake(disk, target)
+    assert sha256(disk / target) == before
+    assert not list(disk.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["train", "decode", "normalize", "compute_wer"])
+def test_a_disk_that_fills_up_corrupts_no_stage(disk, full_model, stage):
+    write_project(disk, full_model)
+    snakemake(disk, "all")
+    before = results(disk)
+    filler = fill(disk)
+    text = refused(disk, "all", "--forcerun", stage)
+    assert "MB of disk space are left" in text
+    filler.unlink()
+    snakemake(disk, "all")
+    assert results(disk) == before and planned(disk) == set()
+
+
+def test_a_read_only_folder_is_named_before_anything_runs(disk, full_model):
+    write_project(disk, full_model)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert f"{disk}: cannot be written to" in refused(disk, "all", "--dry-run")
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+
+
+def end(process, way):
+    """End snakemake as users and machines do; what it started goes too, but with "snakemake only"."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    if way == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.kill()
+    if way == "kill -9":
+        for child in children:
+            try:
+                child.kill()
+            except psutil.NoSuchProcess:
+                continue
+    process.wait(timeout=60)
+
+
+def disturbed(folder, log, way, seconds):
+    """Call the workflow and end it after some seconds; returns whether it was finished before."""
+    process = subprocess.Popen(
+        [*SNAKEMAKE, "all", "--configfile", "settings.yaml"], cwd=folder, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        return process.wait(timeout=seconds) == 0
+    except subprocess.TimeoutExpired:
+        end(process, way)
+        return False
+
+
+def finish(folder):
+    """Call the workflow until it succeeds. Only a process that outlived its snakemake may stand in its way."""
+    for _ in range(30):
+        done = subprocess.run(
+            [*SNAKEMAKE, "all", "--configfile", "settings.yaml"], cwd=folder, capture_output=True, text=True
+        )
+        if done.returncode == 0:
+            return
+        assert "another training process is at work" in done.stdout + done.stderr, done.stdout + done.stderr
+        time.sleep(2)
+    raise AssertionError("the training that outlived its snakemake does not end")
+
+
+@pytest.mark.slow
+def test_a_workflow_ended_at_twenty_moments_ends_with_the_same_results(full_model, tmp_path):
+    settings = write_project(tmp_path, full_model)
+    settings["train"] |= {"max_steps": 12, "evaluations": 6}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    started = time.monotonic()
+    finish(tmp_path)
+    calm, undisturbed = time.monotonic() - started, results(tmp_path)
+    assert len(undisturbed) > 40
+    shutil.rmtree(tmp_path / "exp")
+    chance = random.Random(8)
+    with open(tmp_path / "log", "w") as log:
+        for moment in range(20):
+            way = chance.choice(["kill -9", "snakemake only", "Ctrl-C"])
+            seconds = chance.uniform(1, calm / 4)
+            print(f"{moment}: {way} after {seconds:.1f} s", file=log, flush=True)
+            if disturbed(tmp_path, log, way, seconds):
+                assert results(tmp_path) == undisturbed
+                shutil.rmtree(tmp_path / "exp")
+    finish(tmp_path)
+    assert results(tmp_path) == undisturbed
+    assert planned(tmp_path) == set()
+    assert not list((tmp_path / "exp").rglob("*.tmp")), Path(tmp_path / "log").read_text()[-5000:]
