@@ -148,34 +148,6 @@ def test_audio_token_setting_can_be_changed_and_is_recorded(full_model, manifest
     assert model.load(tmp_path / "model").audio_tokens == "low_frame_rate"
 
 
-def test_two_processes_train_as_one_does_with_twice_the_batches(full_model, manifests, tmp_path):
-    """DDP over gloo: the loss is weighted by tokens over the whole step, whoever has how many of them."""
-    base = tmp_path / "base"
-    shutil.copytree(full_model, base)
-    config = json.loads((base / "config.json").read_text())
-    for part in ("audio_config", "adaptor_config"):
-        config[part] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}  # dropout differs between processes
-    (base / "config.json").write_text(json.dumps(config))
-    one = dataclasses.replace(SETTINGS, max_steps=4, accumulate=2, batch_seconds=4.0, select="last", evaluations=1)
-    run(base, manifests, tmp_path / "one", one)
-    (tmp_path / "two.yaml").write_text(
-        "{max_steps: 4, learning_rate: 1.0e-3, batch_seconds: 4.0, evaluations: 1, decode_utterances: 2, workers: 0,"
-        " select: last, trainer: {use_cpu: true}}"
-    )
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
-        ROOT / "scripts/train.py", "--config", tmp_path / "two.yaml", "--train-jsonl", manifests,
-        "--valid-jsonl", manifests, "--model", base, "--output-dir", tmp_path / "two/model",
-        "--state-dir", tmp_path / "two/state", "--threads", "1",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    a, b, start = weights(tmp_path / "one"), weights(tmp_path / "two"), load_file(base / "model.safetensors")
-    moved = max(float((a[name] - start[name]).abs().max()) for name in a)
-    apart = max(float((a[name] - b[name]).abs().max()) for name in a)
-    assert apart < 0.02 * moved
-
-
 def test_more_processes_than_gpus_are_refused(full_model, manifests, tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
     with pytest.raises(RecipeError, match=r"1000 training processes .* see train\.gpus"):
