@@ -27,7 +27,13 @@ rule train:
         valid=manifests("valid"),
         model=base_files(),
     output:
-        [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES],
+        [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],
+        report(
+            f"{EXP}/train/{{run}}/model/history.json",
+            caption="captions/train.rst",
+            category="Training",
+            labels={"run": "{run}", "file": "history"},
+        ),
     log:
         f"{EXP}/logs/train/{{run}}.log",
     benchmark:

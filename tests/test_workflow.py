@@ -26,6 +26,7 @@ DOWNSTREAM = {
     "compute_wer": {"compute_wer", "report"},
     "report": {"report"},
 }
+RECORDS = {"report_spec", "provenance"}  # they hold all settings
 
 
 def snakemake(project, *arguments, settings="settings.yaml"):
@@ -112,9 +113,9 @@ def test_deleting_an_output_runs_its_stage_and_what_follows(project, output, sta
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("train", "learning_rate", 0.001, {"run_settings", "report_spec", *DOWNSTREAM["train"]}),
-        ("decode", "max_tokens_per_second", 5.0, {"report_spec", *DOWNSTREAM["decode"]}),
-        ("score", "bootstrap", 30, {"report_spec", *DOWNSTREAM["compute_wer"]}),
+        ("train", "learning_rate", 0.001, {"run_settings", *RECORDS, *DOWNSTREAM["train"]}),
+        ("decode", "max_tokens_per_second", 5.0, {*RECORDS, *DOWNSTREAM["decode"]}),
+        ("score", "bootstrap", 30, {*RECORDS, *DOWNSTREAM["compute_wer"]}),
     ],
 )
 def test_changing_a_setting_runs_the_stages_that_use_it(project, section, key, value, expected):
