@@ -19,6 +19,7 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.provenance.output,
         data_outputs(),
         model_outputs(),
         decode_outputs(),

@@ -49,6 +49,9 @@ def load_settings():
         raise WorkflowError(str(error))
 
 
+report: "captions/workflow.rst"
+
+
 SETTINGS, RUNS = load_settings()
 EXP = f"exp/{SETTINGS['experiment']}"
 BASE = recipe_config.BASELINE

@@ -77,7 +77,16 @@ rule fbank_stats:
     output:
         stats=f"{EXP}/stats/{{role}}/{{set}}/stats.json",
         cmvn=f"{EXP}/stats/{{role}}/{{set}}/cmvn.ark",
-        plots=[f"{EXP}/stats/{{role}}/{{set}}/{name}.svg" for name in STATS_PLOTS],
+        plots=[
+            report(
+                f"{EXP}/stats/{{role}}/{{set}}/{name}.svg",
+                caption="captions/stats.rst",
+                category="Data",
+                subcategory="{role}",
+                labels={"set": "{set}", "plot": name.replace("_", " ")},
+            )
+            for name in STATS_PLOTS
+        ],
     log:
         f"{EXP}/logs/fbank_stats/{{role}}.{{set}}.log",
     benchmark:

@@ -287,7 +287,49 @@ def report_spec():
         ],
         # Players are found by wav.scp.
         "audio": {test: data_files("test", test)[0] for test in TESTS if not datadir.is_jsonl(data_dir("test", test))},
+        "timings": timings(),
+        "provenance": f"{EXP}/provenance.json",
     }
+
+
+def timings():
+    """The benchmark files of the stages, as the report wants them; it looks at those that are there."""
+
+    def entry(stage, name, names, **more):
+        return {
+            "stage": stage,
+            "name": name,
+            "benchmarks": [f"{EXP}/benchmarks/{file}.jsonl" for file in names],
+            **more,
+        }
+
+    def stats(role, name):
+        return [f"{EXP}/stats/{role}/{name}/stats.json"]
+
+    parts = gather.shard("{scatteritem}") if DATA_SHARDS > 1 else []
+    shards = [f".{shard}" for shard in DECODE_SHARDS] if len(DECODE_SHARDS) > 1 else [""]
+    pairs = [(model, test) for model in MODELS for test in TESTS]
+    scored = [f"{mode}.{model}.{test}" for mode in MODES for model, test in pairs]
+    checks = {
+        (role, name): [f"scp2jsonl/{role}.{name}", *(f"scp2jsonl_shard/{role}.{name}.{part}" for part in parts)]
+        for role, name in SETS
+    }
+    return [
+        *(entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name)) for role, name in SETS),
+        *(
+            entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
+            for role, name in SETS
+        ),
+        *(entry("train", run, [f"train/{run}"], history=f"{EXP}/train/{run}/model/history.json") for run in RUNS),
+        *(
+            entry(
+                "decode", f"{model}, {test}", [f"decode/{model}.{test}{s}" for s in shards], stats=stats("test", test)
+            )
+            for model, test in pairs
+        ),
+        entry("normalize", "all", [f"normalize/{name}" for name in scored]),
+        entry("compute_wer", "all", [f"compute_wer/{name}" for name in scored]),
+    ]
 
 
 def show_summary():

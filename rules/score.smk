@@ -82,8 +82,20 @@ rule compute_wer:
             [] if wildcards.model == BASE else f"{EXP}/score/{wildcards.mode}/hyp/{BASE}/{wildcards.test}/hyp.txt"
         ),
     output:
-        cer=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/cer.txt",
-        score=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/score.json",
+        cer=report(
+            f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/cer.txt",
+            caption="captions/score.rst",
+            category="Scores",
+            subcategory="{mode}",
+            labels={"model": "{model}", "test set": "{test}", "file": "cer.txt"},
+        ),
+        score=report(
+            f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/score.json",
+            caption="captions/score.rst",
+            category="Scores",
+            subcategory="{mode}",
+            labels={"model": "{model}", "test set": "{test}", "file": "score.json"},
+        ),
         utterances=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/utterances.jsonl",
     log:
         f"{EXP}/logs/compute_wer/{{mode}}.{{model}}.{{test}}.log",

@@ -86,7 +86,13 @@ rule train:
         model=base_files(),
         augment=lambda wildcards: OPTIONS[wildcards.run].augment.files,
     output:
-        [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES],
+        [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],
+        report(
+            f"{EXP}/train/{{run}}/model/history.json",
+            caption="captions/train.rst",
+            category="Training",
+            labels={"run": "{run}", "file": "history"},
+        ),
     log:
         f"{EXP}/logs/train/{{run}}.log",
     benchmark:

@@ -11,7 +11,8 @@ from small_workflow import plan, write_data
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
 # train, valid and test, and one mode.
 REPORT = {"report": 1}
-SPEC = {"report_spec": 1, **REPORT}  # the report lists all settings
+RECORD = {"provenance": 1, **REPORT}  # of inputs, code and settings; the report shows it
+SPEC = {"report_spec": 1, **RECORD}
 SCORE = {"compute_wer": 2, **REPORT}
 NORMALIZE = {"normalize_reference": 1, "normalize": 2, **SCORE}
 DECODE = {"decode": 2, "normalize": 2, **SCORE}
@@ -99,11 +100,11 @@ def test_a_changed_setting(finished, change, expected):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("heldout/text", {"scp2jsonl": 1, "fbank_stats": 1, "normalize_reference": 1, **DECODE}),
-        ("heldout/wav.scp", {"scp2jsonl": 1, "fbank_stats": 1, **DECODE}),
-        ("heldout/utt2spk", {"scp2jsonl": 1, "fbank_stats": 1, **DECODE}),
-        ("data/text", {"scp2jsonl": 2, "fbank_stats": 2, **TRAIN}),
-        ("model/config.json", DATA),
+        ("heldout/text", {"scp2jsonl": 1, "fbank_stats": 1, "normalize_reference": 1} | DECODE | RECORD),
+        ("heldout/wav.scp", {"scp2jsonl": 1, "fbank_stats": 1} | DECODE | RECORD),
+        ("heldout/utt2spk", {"scp2jsonl": 1, "fbank_stats": 1} | DECODE | RECORD),
+        ("data/text", {"scp2jsonl": 2, "fbank_stats": 2} | TRAIN | RECORD),
+        ("model/config.json", DATA | RECORD),
         ("exp/e/decode/tuned/s/text", {"normalize": 1, "compute_wer": 1, **REPORT}),
     ],
 )
@@ -117,18 +118,18 @@ def test_a_changed_file(finished, file, expected):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("scripts/scp2jsonl.py", DATA),
-        ("scripts/recipe/prepare.py", DATA),
-        ("scripts/fbank_stats.py", {"fbank_stats": 3, **REPORT}),
-        ("scripts/train.py", TRAIN),
-        ("scripts/recipe/trainer.py", TRAIN),
-        ("scripts/recipe/batching.py", {"train": 1, **DECODE}),
-        ("scripts/recipe/generate.py", {"train": 1, **DECODE}),
-        ("scripts/decode.py", DECODE),
-        ("scripts/recipe/normalize/faithful.py", NORMALIZE),
-        ("scripts/recipe/align.py", SCORE),
-        ("scripts/compute_wer.py", SCORE),
-        ("scripts/recipe/report/page.py", REPORT),
+        ("scripts/scp2jsonl.py", DATA | RECORD),
+        ("scripts/recipe/prepare.py", DATA | RECORD),
+        ("scripts/fbank_stats.py", {"fbank_stats": 3, **REPORT} | RECORD),
+        ("scripts/train.py", TRAIN | RECORD),
+        ("scripts/recipe/trainer.py", TRAIN | RECORD),
+        ("scripts/recipe/batching.py", {"train": 1, **DECODE} | RECORD),
+        ("scripts/recipe/generate.py", {"train": 1, **DECODE} | RECORD),
+        ("scripts/decode.py", DECODE | RECORD),
+        ("scripts/recipe/normalize/faithful.py", NORMALIZE | RECORD),
+        ("scripts/recipe/align.py", SCORE | RECORD),
+        ("scripts/compute_wer.py", SCORE | RECORD),
+        ("scripts/recipe/report/page.py", REPORT | RECORD),
         ("scripts/convert.py", {}),
         ("scripts/with_gpus.py", {}),
         ("rules/report.smk", {}),
@@ -150,5 +151,5 @@ def test_a_changed_command_of_a_rule(finished):
 
 def test_the_table_names_every_stage():
     scripts = {script.stem for script in (ROOT / "scripts").glob("*.py")}
-    named = {*DATA, *NORMALIZE, *TRAIN, "convert", "with_gpus", "init_model", "upload"}
+    named = {*DATA, *NORMALIZE, *TRAIN, "convert", "with_gpus", "init_model", "provenance", "upload"}
     assert scripts <= named

@@ -206,6 +206,11 @@ def make_whole(folder: Path) -> Path:
     histograms = {"duration_seconds": {"edges": [0, 1, 2], "counts": [0, 4]}}
     write_json(folder / "stats.json", {**sums, "by_language": {"<en>": sums}, "histograms": histograms})
     write_json(folder / "history.json", HISTORY)
+    write_lines(folder / "run.jsonl", ['{"s": 1, "max_rss": 1}', '{"s": 71.2, "max_rss": 900.4, "cpu_time": 100.0}'])
+    write_json(folder / "provenance.json", {
+        "code": {"commit": "c0ffee", "changed": True, "stages": {"train": "d1"}}, "inputs": {"<data>/text": "d2"},
+        "packages": {"torch": "2"}, "machine": {"system": "<Linux>", "gpus": []},
+    })  # fmt: skip
     write_json(folder / "recipe.json", {"base": MODEL, "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
                                           "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip
     for model, texts in HYPOTHESES.items():
@@ -226,7 +231,11 @@ def make_whole(folder: Path) -> Path:
                   "settings": {"freeze": ["<llm>"]}}],
         "scores": [scored(folder, model, mode) for model in HYPOTHESES for mode in ("faithful", "compatible")],
         "audio": {"home": str(folder / "wav.scp")},
-        "timings": [{"stage": "train", "name": "tuned", "seconds": 71, "max_rss_mb": 900.5, "audio_seconds": 710}],
+        "timings": [{"stage": "train", "name": "tuned",
+                     "benchmarks": [str(folder / "run.jsonl"), str(folder / "no.jsonl")]},
+                    {"stage": "scp2jsonl", "name": "home", "benchmarks": [str(folder / "run.jsonl")],
+                     "stats": [str(folder / "stats.json")]}],
+        "provenance": str(folder / "provenance.json"),
     }  # fmt: skip
     write_json(folder / "spec.json", made)
     return folder / "spec.json"
@@ -345,11 +354,27 @@ class TestPage:
             "1 min 11 s",
             "audio-unreadable",
             "SHA-256",
-            "10.0",
+            "25.3",
             "900",
             "Validation error rate",
+            "c0ffee",
+            "<data>/text",
+            "1 min 40 s",
         ):
             assert words in text
+
+    def test_counts_what_is_missing_extra_and_flagged_by_score(self, tmp_path):
+        made = made_score(BASE)
+        made["utterances"]["extra"] = 7
+        made["flags"] = {"looping": {"count": 3, "keys": []}, "quiet": {"count": 4, "keys": []}}
+        made["hotwords"] = {"recall": 0.125, "precision": 0.5, "ref": 8, "hyp": 2, "hits": 1, "words": []}
+        html = rendered(table_spec(tmp_path, {("base", "home", "m"): made}))
+        table = html[html.index("or one to mind") : html.index("More figures")]
+        names = [re.sub("<.*?>", "", cell) for cell in re.findall('<th scope="col.*?</th>', table)]
+        cells = [re.sub("<.*?>", "", cell) for cell in re.findall('<(?:td|th scope="row").*?</t[dh]>', table)]
+        row = dict(zip(names, cells, strict=True))
+        assert (row["extra"], row["looping"], row["quiet"], row["missing"]) == ("7", "3", "4", "–")
+        assert "12.50" in html and "hotword recall" in html
 
     def test_is_made_of_scores_alone_too(self, tmp_path):
         text = Reader(rendered(table_spec(tmp_path, TABLE))).text

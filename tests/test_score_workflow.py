@@ -1,6 +1,7 @@
 """Scoring and the report as jobs of the workflow."""
 
 import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT
+
+from recipe import provenance
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 
@@ -63,6 +66,31 @@ def test_hotwords_are_counted_in_the_form_of_the_texts_around_them(project):
     assert {word: counted[word] for word in ("LIGHT", "45 %", "TOM", "7 点")} == {
         "LIGHT": 1, "45 %": 1, "TOM": 1, "7 点": 1
     }  # fmt: skip
+
+
+def test_what_the_results_are_made_of_is_recorded(project):
+    made = json.loads((project / "exp/e/provenance.json").read_text())
+    text = (project / "data/text").read_bytes()
+    assert made["inputs"]["data/text"] == hashlib.sha256(text).hexdigest()
+    assert any(name.endswith("model.safetensors") for name in made["inputs"])
+    assert made["code"]["stages"]["decode"] == provenance.code_hash(ROOT / "scripts/decode.py")
+    assert made["settings"]["score"]["bootstrap"] == 20
+    assert made["packages"]["torch"] and made["machine"]["python"]
+
+
+def test_the_report_tells_what_the_stages_took(project):
+    page = (project / "exp/e/report/report.html").read_text()
+    timings = page.partition("How long the stages took")[2].partition("</table>")[0]
+    for stage in ("scp2jsonl", "fbank_stats", "decode", "normalize", "compute_wer"):
+        assert f'<th scope="row">{stage}</th>' in timings
+    assert '<th scope="row">train</th>' not in timings  # without runs there is none
+
+
+def test_snakemakes_own_report_has_captions_and_labels(project):
+    snakemake(project, "--report", "own.html")
+    own = (project / "own.html").read_text()
+    for words in ("Results", "Scores", "Data", "test set", "aligned utterances and error rates"):
+        assert words in own
 
 
 def test_nothing_runs_again(project):

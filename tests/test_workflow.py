@@ -46,7 +46,10 @@ def test_until_train_stops_there(finished, tmp_path):
             "model: {base: x}\ndata: {test: {a: d}}\ndata: {test: {b: d}}\n",
             ["bad.yaml:3: data stands here"],
         ),
-        ("model: {base: model}\ndata: {test: {s: nowhere}}\nruns: {}\n", ["data.test.s: nowhere/wav.scp does not exist"]),
+        (
+            "model: {base: model}\ndata: {test: {s: nowhere}}\nruns: {}\n",
+            ["data.test.s: nowhere/wav.scp does not exist"],
+        ),
         ("model: {base: x\n", ["Config file is not valid JSON or YAML"]),
         ("- a\n", ["with keys at top level"]),
     ],

@@ -1,12 +1,19 @@
-"""What a stage's result was made of: the code that a script runs, as a hash, and the data."""
+"""What results are made of: the code that a script runs, as a hash, the data, and the record of a whole experiment."""
 
 import ast
 import collections
 import hashlib
 import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import recipe
 from recipe import manifest
+from recipe.files import sha256
 
 
 def code_hash(script: str | os.PathLike) -> str:
@@ -71,3 +78,58 @@ def _imports(path: Path, library: Path) -> list[Path]:
         elif place.with_suffix(".py").is_file():
             files.append(place.with_suffix(".py"))
     return files
+
+
+def record(inputs: Iterable[str], settings: Any, stages: dict[str, str], folder: str | os.PathLike) -> dict[str, Any]:
+    """Everything that an experiment's results depend on. `inputs` are files, `stages` the hashes of their code, which
+    lies in `folder`."""
+    return {
+        "recipe": recipe.__version__,
+        "inputs": {os.fspath(path): sha256(path) for path in inputs},
+        "code": {**_commit(folder), "stages": stages},
+        "packages": {name: version for _, name, version in sorted(_packages())},
+        "settings": settings,
+        "machine": _machine(),
+    }
+
+
+def _commit(folder: str | os.PathLike) -> dict[str, Any]:
+    """The git commit of the code, and whether files that git knows differ from it; None outside a repository."""
+    commit = _output(["git", "-C", os.fspath(folder), "rev-parse", "HEAD"])
+    changes = _output(["git", "-C", os.fspath(folder), "status", "--porcelain", "--untracked-files=no"])
+    return {"commit": commit or None, "changed": bool(changes) if commit else None}
+
+
+def _packages() -> set[tuple[str, str, str]]:
+    """(name for sorting, name, version) of what is installed."""
+    found = ((package.metadata["Name"], package.version) for package in metadata.distributions())
+    return {(name.lower(), name, version) for name, version in found if name}
+
+
+def _machine() -> dict[str, Any]:
+    gpus = _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "gpus": gpus.splitlines(),
+    }
+
+
+def _processor() -> str:
+    """Its name where the system tells, as Linux does; else its architecture."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _output(command: list[str]) -> str:
+    """What a command prints; nothing if it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -18,6 +18,12 @@ FLAGS = {
 }
 
 
+def flag_names(results: Results) -> list[str]:
+    """Those of FLAGS, and others that a decoder gave."""
+    found = {name for result in results for name, flag in result.score.get("flags", {}).items() if flag["count"]}
+    return [*FLAGS, *sorted(found.difference(FLAGS))]
+
+
 def collect(
     spec: Spec,
     results: Results,

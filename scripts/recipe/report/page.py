@@ -11,7 +11,8 @@ import yaml
 from markupsafe import Markup
 
 import recipe
-from recipe.report import charts, data, findings, listing, players, training
+from recipe.files import read_json
+from recipe.report import charts, data, findings, listing, players, timings, training
 from recipe.report.charts import Estimate
 from recipe.report.results import Result, Results
 from recipe.report.spec import Spec
@@ -25,6 +26,11 @@ HISTOGRAMS = {
     "duration_seconds": "duration, s",
     "tokens_per_utterance": "tokens of the transcript",
     "tokens_per_second": "tokens per second",
+}
+AUDIO_HISTOGRAMS = {
+    "level_histogram": "level, dB of full scale",
+    "silence_histogram": "share of silence",
+    "clipped_histogram": "share of clipped samples",
 }
 VERDICTS = {"better": "significant", "worse": "significant", "unclear": "not significant"}
 
@@ -41,6 +47,8 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         spec=spec,
         results=results,
         domain=_domain(spec),
+        flag_names=findings.flag_names(results),
+        has_hotwords=any(result.hotwords.get("ref") for result in results),
         cards=cards,
         shared=shared,
         overlap_names=data.OVERLAPS,
@@ -48,7 +56,8 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         findings=findings.collect(spec, results, cards, shared, trainings),
         charts=_charts(spec, results, cards, trainings),
         differing=training.differing(trainings),
-        timings=_timings(spec),
+        timings=timings.rows(spec),
+        provenance=read_json(spec.provenance) if spec.provenance else {},
         versions=_versions(results, trainings),
         hashes=_hashes(results, cards, trainings),
         config=yaml.safe_dump(spec.config, sort_keys=False, allow_unicode=True) if spec.config else "",
@@ -78,7 +87,7 @@ def _environment() -> jinja2.Environment:
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
     environment.globals["verdicts"] = VERDICTS
-    environment.globals["histograms"] = HISTOGRAMS
+    environment.globals["flags"] = findings.FLAGS
     return environment
 
 
@@ -183,25 +192,10 @@ def _histograms(card: data.Card) -> list[Markup]:
     found = card.stats.get("histograms", {})
     audio = card.stats.get("audio", {})
     plots = [(label, found[name]) for name, label in HISTOGRAMS.items() if name in found]
-    if "level_histogram" in audio:
-        plots.append(("level, dB of full scale", audio["level_histogram"]))
+    shown = [name for name in AUDIO_HISTOGRAMS if any(audio.get(name, {}).get("counts", [])[1:])]
+    plots += [(AUDIO_HISTOGRAMS[name], audio[name]) for name in shown]  # nothing but the least says nothing
     return [charts.histogram(f"{card.role} set {card.name}: {label}", label, h["edges"], h["counts"])
             for label, h in plots]  # fmt: skip
-
-
-def _timings(spec: Spec) -> list[dict[str, Any]]:
-    longest = max((timing.seconds for timing in spec.timings), default=0) or 1
-    return [
-        {
-            "stage": timing.stage,
-            "name": timing.name,
-            "seconds": timing.seconds,
-            "share": f"{100 * timing.seconds / longest:.2f}",
-            "memory": timing.max_rss_mb,
-            "speed": timing.audio_seconds / timing.seconds if timing.audio_seconds and timing.seconds else None,
-        }
-        for timing in spec.timings
-    ]
 
 
 def _versions(results: Results, trainings: list[training.Training]) -> list[tuple[str, str, str]]:

@@ -95,6 +95,16 @@ class Result:
         significant = interval[0] * interval[1] > 0 if interval else self.p < SIGNIFICANCE
         return ("better" if value < 0 else "worse") if significant else "unclear"
 
+    @property
+    def extra(self) -> int:
+        """How many hypotheses had no reference and were left out."""
+        return self.score.get("utterances", {}).get("extra", 0)
+
+    @property
+    def hotwords(self) -> dict[str, Any]:
+        """Recall, precision and counts of hotwords; empty where none were scored."""
+        return self.score.get("hotwords") or {}
+
     def flagged(self, name: str) -> int:
         """How many hypotheses have a flag."""
         return self.score.get("flags", {}).get(name, {}).get("count", 0)

@@ -46,13 +46,14 @@ class ScoreFiles:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a stage took; with `audio_seconds`, the speech that it went through, the report shows its speed."""
+    """How long a stage took: Snakemake's benchmark files of its jobs. Its speed comes from the stats.json of the sets
+    that it went through, or from a training's history."""
 
     stage: str
     name: str
-    seconds: int | float
-    max_rss_mb: int | float | None = None
-    audio_seconds: int | float | None = None
+    benchmarks: list
+    stats: list = field(default_factory=list)
+    history: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Spec:
     audio: dict = field(default_factory=dict)
     embed_audio_mb: int | float = 5
     timings: list = field(default_factory=list)
+    provenance: str | None = None
 
     @property
     def baseline(self) -> str:
@@ -145,7 +147,8 @@ def _check_files(spec: Spec, where: str) -> None:
     paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "stats")]
     paths += [getattr(run, name) for run in spec.runs for name in ("history", "recipe")]
     paths += [getattr(score, name) for score in spec.scores for name in ("score", "utterances", "details")]
-    paths += spec.audio.values()
+    paths += [*spec.audio.values(), spec.provenance]
+    paths += [path for timing in spec.timings for path in (*timing.stats, timing.history)]
     missing = [path for path in dict.fromkeys(paths) if path is not None and not Path(path).is_file()]
     if missing:
         raise RecipeError(f"{where}: missing files: {', '.join(missing)}; run the stages that make them")

@@ -9,6 +9,7 @@ from recipe.wer import width
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
     "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
+    "extra", "empty_hypothesis", "text_on_silence", "looping", "hotword_recall", "hotword_precision",
 )  # fmt: skip
 MARKS = {"better": " *", "worse": " *"}
 
@@ -39,6 +40,9 @@ def tsv_lines(results: Results) -> Iterator[str]:
                 "" if result.p is None else f"{result.p:.3g}",
                 result.verdict or "",
                 *(str(result.flagged(name)) for name in ("truncated", "error", "missing")),
+                str(result.extra),
+                *(str(result.flagged(name)) for name in ("empty_hypothesis", "text_on_silence", "looping")),
+                *(percent(result.hotwords.get(name), 3) for name in ("recall", "precision")),
             ]
         )
 
