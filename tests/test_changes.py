@@ -5,7 +5,6 @@ import os
 
 import pytest
 import yaml
-from conftest import ROOT
 from small_workflow import plan, write_data
 
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
@@ -146,9 +145,3 @@ def test_a_changed_command_of_a_rule(finished):
     with restored(path):
         path.write_text(path.read_text().replace("--extra ignore", "--extra error"))
         assert jobs(finished) == SCORE
-
-
-def test_the_table_names_every_stage():
-    scripts = {script.stem for script in (ROOT / "scripts").glob("*.py")}
-    named = {*DATA, *NORMALIZE, *TRAIN, "convert", "with_gpus", "init_model", "upload"}
-    assert scripts <= named
