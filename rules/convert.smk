@@ -26,6 +26,8 @@ if base_kind() != model_dir.HF:
             source=SETTINGS["model"]["base"],
             revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
             folder=BASE_DIR,
+        message:
+            "convert: the base model to a directory of transformers"
         shell:
             "python {params.script:q} --to hf {params.source:q} {params.revision} {params.folder:q} > {log:q} 2>&1"
 
@@ -51,5 +53,7 @@ rule convert:
         code=code("convert.py"),
         source=lambda wildcards: model_folder(wildcards.model),
         folder=lambda wildcards, output: Path(output.weights).parent,
+    message:
+        "convert: {wildcards.model} to the toolkit's format"
     shell:
         "python {params.script:q} --to toolkit {params.source:q} {params.folder:q} > {log:q} 2>&1"

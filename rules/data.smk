@@ -32,6 +32,8 @@ rule scp2jsonl_shard:
         tokenizer=BASE_DIR,
         prompt=prompt_flags(),
         limits=limit_flags(),
+    message:
+        "scp2jsonl: part {wildcards.scatteritem} of {wildcards.role}/{wildcards.set}"
     shell:
         "python {params.script:q} {params.source:q} --shard {params.shard} --checked-file {output:q}"
         " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --workers {threads} > {log:q} 2>&1"
@@ -65,6 +67,8 @@ rule scp2jsonl:
         prompt=prompt_flags(),
         limits=limit_flags(),
         ratio=SETTINGS["data"]["max_reject_ratio"],
+    message:
+        "scp2jsonl: {wildcards.role}/{wildcards.set}"
     shell:
         "python {params.script:q} {params.source:q} --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q}"
         " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --max-reject-ratio {params.ratio}"
@@ -103,6 +107,8 @@ rule fbank_stats:
         sample=SETTINGS["stats"]["sample"],
         commands=commands_flag(),
         folder=lambda wildcards, output: Path(output.stats).parent,
+    message:
+        "fbank_stats: {wildcards.role}/{wildcards.set}"
     shell:
         "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q} {params.commands}"
         " --sample {params.sample} --workers {threads} > {log:q} 2>&1"

@@ -28,6 +28,8 @@ rule decode:
         source=lambda wildcards: decode_source(data_dir("test", wildcards.test)),
         model=decoded_model_dir,
         flags=decode_flags(),
+    message:
+        "decode: {wildcards.test} with {wildcards.model}"
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
         "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --model-dir {params.model:q}"
@@ -54,6 +56,8 @@ if len(DECODE_SHARDS) > 1:
             ),
             model=decoded_model_dir,
             flags=decode_flags(),
+        message:
+            "decode: part {wildcards.shard} of {wildcards.test} with {wildcards.model}"
 
     rule decode_gather:
         input:
@@ -70,6 +74,8 @@ if len(DECODE_SHARDS) > 1:
         resources:
             mem_mb=memory(500),
             runtime=10,
+        message:
+            "decode: {wildcards.test} with {wildcards.model}, parts joined"
         shell:
             "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q}; }} 2> {log:q}"
 
@@ -101,6 +107,8 @@ use rule decode as transcribe_set with:
         ),
         model=decoded_model_dir,
         flags=decode_flags(),
+    message:
+        "transcribe: {wildcards.name} with {wildcards.model}"
 
 
 rule transcribe:

@@ -27,6 +27,8 @@ rule provenance:
         record=lambda wildcards: json.dumps(
             {"settings": SETTINGS, "code": {stage: code(f"{stage}.py") for stage in STAGES}}, ensure_ascii=False
         ),
+    message:
+        "provenance: what the results are made of"
     shell:
         "printf '%s' {params.record:q} | python {params.script:q} {output:q} --inputs {input:q} > {log:q} 2>&1"
 
@@ -40,6 +42,8 @@ rule report_spec:
         "../envs/recipe.yaml"
     params:
         spec=lambda wildcards: json.dumps(report_spec(), indent=2, ensure_ascii=False),
+    message:
+        "what the report shows"
     shell:
         "printf '%s\\n' {params.spec:q} > {output:q} 2> {log:q}"
 
@@ -76,5 +80,7 @@ rule report:
         script=script("report.py"),
         code=code("report.py"),
         folder=lambda wildcards, output: Path(output.html).parent,
+    message:
+        "report"
     shell:
         "python {params.script:q} --spec {input.spec:q} --output-dir {params.folder:q} > {log:q} 2>&1"

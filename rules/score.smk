@@ -24,6 +24,8 @@ rule normalize_reference:
         script=script("normalize.py"),
         code=code("normalize.py"),
         flags="",
+    message:
+        "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
         "python {params.script:q} --mode {wildcards.mode} {params.flags} {input:q} {output:q} > {log:q} 2>&1"
 
@@ -37,6 +39,8 @@ use rule normalize_reference as normalize with:
         f"{EXP}/logs/normalize/{{mode}}.{{model}}.{{test}}.log",
     benchmark:
         f"{EXP}/benchmarks/normalize/{{mode}}.{{model}}.{{test}}.jsonl"
+    message:
+        "normalize: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
 
 
 # What decoding was told to expect: the test set's own table, and for other keys (`*`) decode.hotwords.
@@ -51,6 +55,8 @@ rule hotwords:
         "../envs/recipe.yaml"
     params:
         others=", ".join(SETTINGS["decode"]["hotwords"]),
+    message:
+        "hotwords of {wildcards.test}"
     shell:
         "{{ gzip -cdf {input:q} < /dev/null && printf '\\n* %s\\n' {params.others:q}; }} > {output:q} 2> {log:q}"
 
@@ -68,6 +74,8 @@ use rule normalize_reference as normalize_hotwords with:
         script=script("normalize.py"),
         code=code("normalize.py"),
         flags="--lists",
+    message:
+        "normalize: hotwords of {wildcards.test} ({wildcards.mode})"
 
 
 rule compute_wer:
@@ -114,6 +122,8 @@ rule compute_wer:
         tables=lambda wildcards: " ".join(f"--{name} '{file}'" for name, file in speaker_flags(wildcards.test).items()),
         hotwords=lambda wildcards, input: f"--hotwords '{input.hotwords}'" if input.hotwords else "",
         base=lambda wildcards, input: f"--compare '{input.base}'" if input.base else "",
+    message:
+        "compute_wer: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
     shell:
         # A hypothesis without a reference is a recording without transcript: the data stage lists it as rejected.
         "python {params.script:q} {input.ref:q} {input.hyp:q} {output.cer:q} --json {output.score:q}"

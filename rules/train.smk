@@ -74,6 +74,8 @@ rule run_settings:
         "../envs/recipe.yaml"
     params:
         settings=lambda wildcards: json.dumps(run_options(wildcards.run), indent=2),
+    message:
+        "settings of run {wildcards.run}"
     shell:
         "printf '%s\\n' {params.settings:q} > {output:q} 2> {log:q}"
 
@@ -115,6 +117,8 @@ rule train:
         commands=commands_flag(),
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
+    message:
+        "train: {wildcards.run}"
     shell:
         "gpus={resources.gpu}; {params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
         " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q}"

@@ -5,7 +5,6 @@ import os
 
 import pytest
 import yaml
-from conftest import ROOT
 from small_workflow import plan, write_data
 
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
