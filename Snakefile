@@ -5,6 +5,7 @@
 
 include: "rules/common.smk"
 include: "rules/paths.smk"
+include: "rules/runs.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"

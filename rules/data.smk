@@ -29,7 +29,7 @@ rule scp2jsonl_shard:
         code=code("scp2jsonl.py"),
         source=lambda wildcards: data_source(wildcards.role, wildcards.set),
         shard=lambda wildcards: shard_flag(wildcards.scatteritem),
-        tokenizer=BASE_DIR,
+        tokenizer=lambda wildcards: BASE_DIR,
         prompt=prompt_flags(),
         limits=limit_flags(),
     message:
@@ -63,7 +63,7 @@ rule scp2jsonl:
         source=lambda wildcards, input: (
             ["--merge", *input.shards] if DATA_SHARDS > 1 else data_source(wildcards.role, wildcards.set)
         ),
-        tokenizer=BASE_DIR,
+        tokenizer=lambda wildcards: BASE_DIR,
         prompt=prompt_flags(),
         limits=limit_flags(),
         ratio=SETTINGS["data"]["max_reject_ratio"],

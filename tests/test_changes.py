@@ -146,9 +146,3 @@ def test_a_changed_command_of_a_rule(finished):
     with restored(path):
         path.write_text(path.read_text().replace("--extra ignore", "--extra error"))
         assert jobs(finished) == SCORE
-
-
-def test_the_table_names_every_stage():
-    scripts = {script.stem for script in (ROOT / "scripts").glob("*.py")}
-    named = {*DATA, *NORMALIZE, *TRAIN, "convert", "with_gpus", "init_model", "provenance", "upload"}
-    assert scripts <= named
