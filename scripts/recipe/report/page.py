@@ -87,7 +87,6 @@ def _environment() -> jinja2.Environment:
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
     environment.globals["verdicts"] = VERDICTS
-    environment.globals["flags"] = findings.FLAGS
     return environment
 
 

@@ -13,14 +13,15 @@ from recipe.report.spec import Spec, Timing
 
 @dataclass(frozen=True)
 class Row:
-    """Sums over the jobs of a stage; `memory` is the largest resident set (MB), `speed` seconds of audio a second."""
+    """Sums over the jobs of a stage; `memory` is the largest resident set (MB), `speed` seconds of audio a second.
+    Jobs of a moment end before Snakemake measures them: processor and memory are None then."""
 
     stage: str
     name: str
     jobs: int
     seconds: float
-    cpu_seconds: float
-    memory: float
+    cpu_seconds: float | None
+    memory: float | None
     speed: float | None
 
 
@@ -35,14 +36,15 @@ def _row(timing: Timing) -> Row | None:
     if not found:
         return None
     seconds = sum(job["s"] for job in found)
+    measured = [job for job in found if _number(job.get("cpu_time"))]
     whole = len(found) == len(timing.benchmarks)  # otherwise there was more audio than this time stands for
     return Row(
         timing.stage,
         timing.name,
         len(found),
         seconds,
-        sum(_number(job.get("cpu_time")) for job in found),
-        max(_number(job.get("max_rss")) for job in found),
+        sum(job["cpu_time"] for job in measured) if measured else None,
+        max(_number(job.get("max_rss")) for job in measured) if measured else None,
         _speed(timing, seconds) if whole else None,
     )
 
@@ -52,7 +54,7 @@ def _has_lines(path: str) -> bool:
 
 
 def _number(value: object) -> float:
-    """Jobs too short to be measured have "NA"."""
+    """What was not measured is "NA"."""
     return value if isinstance(value, int | float) else 0.0
 
 
