@@ -107,19 +107,24 @@ def code(name):
 
 
 GPUS = len(devices.visible(os.environ))
-ON_CLUSTER = bool(workflow.nodes)  # jobs are sent elsewhere, or this is one that was
-if not ON_CLUSTER and workflow.global_resources.setdefault("gpu", GPUS).value > GPUS:
-    # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
-    raise WorkflowError(f"--resources gpu: more than the {GPUS} that nvidia-smi or CUDA_VISIBLE_DEVICES shows")
+
+
+def on_cluster():
+    """Whether jobs run elsewhere. Known once the workflow is executed; a dry run goes by `--jobs`."""
+    return workflow.nodes is not None and (workflow.dryrun or not workflow.local_exec)
 
 
 def gpu_share(wanted="auto"):
-    """GPUs of a job; auto is one, or none on a machine without any (a cluster is always asked for it)."""
-    if wanted == "auto":
-        return 1 if ON_CLUSTER else min(1, GPUS)
-    if not ON_CLUSTER and wanted > GPUS:
-        raise WorkflowError(f"gpus: {wanted} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
-    return wanted
+    """GPUs of a job; auto is one, or none on a machine without any (a cluster is always asked for it). To be called when
+    resources are asked for, by a function in the rule."""
+    if on_cluster():
+        return 1 if wanted == "auto" else wanted
+    # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
+    limit = workflow.global_resources.setdefault("gpu", GPUS).value
+    asked = max(limit, 0 if wanted == "auto" else wanted)
+    if asked > GPUS:
+        raise WorkflowError(f"gpu: {asked} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
+    return min(1, GPUS) if wanted == "auto" else wanted
 
 
 def memory(megabytes):

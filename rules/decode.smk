@@ -18,7 +18,7 @@ rule decode:
         "../envs/recipe.yaml"
     threads: 1
     resources:
-        gpu=gpu_share(),
+        gpu=lambda wildcards: gpu_share(),
         mem_mb=memory(16000),
         runtime=720,
     params:

@@ -90,8 +90,10 @@ def test_a_job_gets_a_gpu_where_there_is_one(finished):
     assert gpus_of_decode(finished, "") == ["0"]
     assert gpus_of_decode(finished, "0,1") == ["1"]
     assert gpus_of_decode(finished, "0,1", "--resources", "gpu=0") == ["0"]
-    text = refused(finished, "--dry-run", "--resources", "gpu=3", environ={"CUDA_VISIBLE_DEVICES": "0,1"})
-    assert "--resources gpu: more than the 2" in text
+    asked = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--resources", "gpu=3"]
+    text = refused(finished, *asked, environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert "gpu: 3 are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows 2" in text
+    assert gpus_of_decode(finished, "", "--jobs", "2") == ["1"], "a cluster is asked for one"
 
 
 def test_every_committed_configuration_fits_the_schema():
