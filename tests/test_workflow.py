@@ -82,8 +82,9 @@ def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, 
 def gpus_of_decode(finished, devices, *arguments):
     """GPUs that a decoding job is given on a machine with these devices."""
     environ = {"CUDA_VISIBLE_DEVICES": devices}
-    text = snakemake(finished, "exp/e/decode/base/s/text", "--force", "--dry-run", *arguments, environ=environ)
-    return re.findall(r" gpu=(\d+)", text)
+    target = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--printshellcmds"]
+    text = snakemake(finished, *target, *arguments, environ=environ)
+    return re.findall(r"with_gpus\.py (\d+) --", text)
 
 
 def test_a_job_gets_a_gpu_where_there_is_one(finished):
