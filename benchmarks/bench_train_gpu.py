@@ -113,7 +113,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
         freeze=frozen, cache_frozen=cached, max_steps=WARM_UP + args.steps, evaluations=1, decode_utterances=0,
-        select="last", workers=0, compile=args.compile, gradient_checkpointing=args.gradient_checkpointing,
+        select="last", workers=0, gradient_checkpointing=args.gradient_checkpointing,
         batch_seconds=batch_seconds, log_every=10_000,
     )  # fmt: skip
     rows = max(1, int(batch_seconds / args.seconds))
@@ -178,12 +178,16 @@ def main() -> None:
     import torch
     import transformers
 
+    from recipe import compiled
+
     on_gpu = torch.cuda.is_available()
     if not on_gpu and not args.small:
         sys.exit("bench_train_gpu.py: no GPU here; --small runs on a CPU")
     recognizer = build(args.audio_tokens, args.small, "cuda" if on_gpu else "cpu")
     if args.gradient_checkpointing:
         recognizer.model.gradient_checkpointing_enable()
+    if args.compile:
+        compiled.compile_layers(recognizer.model)
     device = torch.cuda.get_device_name() if on_gpu else "CPU"
     print(f"{device}, torch {torch.__version__}, transformers {transformers.__version__}; {' '.join(sys.argv)}")
     print(

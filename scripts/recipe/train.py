@@ -21,7 +21,7 @@ import torch
 import transformers
 
 import recipe
-from recipe import batching, checkpoints, frozen, manifest, model_dir, preflight, provenance
+from recipe import batching, checkpoints, compiled, frozen, manifest, model_dir, preflight, provenance
 from recipe.augment import Augment
 from recipe.dataset import Utterances, most_frames
 from recipe.decode import Limits, generate
@@ -48,7 +48,7 @@ OWN_ARGUMENTS = {
     "data_seed", "do_eval", "do_train", "eval_steps", "fp16", "gradient_checkpointing", "ignore_data_skip",
     "load_best_model_at_end", "logging_strategy", "max_steps", "num_train_epochs", "per_device_eval_batch_size",
     "per_device_train_batch_size", "push_to_hub", "resume_from_checkpoint", "save_only_model", "save_steps",
-    "save_total_limit", "warmup_ratio", "warmup_steps",
+    "save_total_limit", "torch_compile", "warmup_ratio", "warmup_steps",
 }  # fmt: skip
 ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
@@ -236,6 +236,7 @@ def _frozen_outputs(
         whole = name == ENCODER_OUTPUTS or settings.ctc_weight
         return frames if whole else audio_token_count(frames, recognizer.audio_tokens)
 
+    @compiled.eager()
     def compute(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
         batch = {key: value.to(model.device) for key, value in collator(items).items()}
         mask = batch["input_features_mask"]
@@ -284,6 +285,8 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
+    if settings.compile:
+        compiled.compile_layers(model)
 
 
 def precision_of(settings: TrainSettings) -> str:
@@ -305,7 +308,6 @@ def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) 
         "optim": "adamw_torch_fused",
         "seed": settings.seed,
         "bf16": precision == "bf16",
-        "torch_compile": settings.compile,
         "logging_steps": settings.log_every,
         "logging_nan_inf_filter": False,
         "disable_tqdm": not sys.stderr.isatty(),
@@ -402,6 +404,7 @@ def _write_model(recognizer: Recognizer, valid_set: Utterances, facts: dict, his
     logger.info("model of step %s written to %s", ", ".join(map(str, facts["selected_steps"])), output_dir)
 
 
+@compiled.eager()
 def _hypotheses(recognizer: Recognizer, items: Sequence[Item]) -> list[list[int]]:
     recognizer.model.eval()
     return generate(recognizer, items, [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in items])

@@ -13,7 +13,7 @@ import transformers
 from rapidfuzz.distance import Levenshtein
 from torch.utils.tensorboard import SummaryWriter
 
-from recipe import batching, checkpoints, flops
+from recipe import batching, checkpoints, compiled, flops
 from recipe.dataset import FrozenItem
 from recipe.decode import Limits, generate
 from recipe.features import Item, collate
@@ -143,6 +143,7 @@ class AsrTrainer(transformers.Trainer):
             logs |= self._meter.read(self.state.global_step, self.args.world_size)
         super().log(logs, *args, **kwargs)
 
+    @compiled.eager()
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Loss per target token over the whole validation set, and CER and WER of its decoded sample. Each process
         takes a part; of a sharded model the first process takes a whole copy and everything."""
