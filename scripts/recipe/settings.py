@@ -109,7 +109,7 @@ class TrainSettings:
     log_every: int = 10  # steps
     workers: int = 2  # processes that read audio; 0: in the training process
     gradient_checkpointing: bool = False
-    compile: bool = False  # torch.compile the blocks
+    compile: bool = False  # torch.compile the layers
     cache_frozen: bool = False  # compute what frozen parts make of the audio once, and keep it on disk
     trainer: dict[str, Any] = field(default_factory=dict)  # more of transformers.TrainingArguments, such as fsdp
     augment: AugmentSettings = AugmentSettings()
