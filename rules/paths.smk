@@ -128,9 +128,11 @@ def decoded_model_dir(wildcards):
 def decode_flags():
     """Settings of `decode` as flags of decode.py."""
     settings = SETTINGS["decode"]
+    graphs = settings["cuda_graph"] and settings["engine"] == "transformers"
+    switches = {"strict": settings["strict"], "cuda_graph": graphs}
     names = ["batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "engine", "workers"]
     flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in names]
-    flags += [f"--{name.replace('_', '-')}" for name in ("strict", "cuda_graph") if settings[name]]
+    flags += [f"--{name.replace('_', '-')}" for name, on in switches.items() if on]
     flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
     flags += [f"--channel {SETTINGS['data']['channel']}"]
     return " ".join([prompt_flags(), commands_flag(), *flags])

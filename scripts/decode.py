@@ -51,7 +51,10 @@ def parse_args() -> argparse.Namespace:
     search.add_argument(
         "--max-tokens-per-second", type=float, default=12.0, help="a hypothesis is stopped at 16 + this x duration"
     )
-    search.add_argument("--batch-seconds", type=float, default=240.0, help="padded audio a batch, in seconds")
+    search.add_argument(
+        "--batch-seconds", type=lambda text: None if text == "auto" else float(text), metavar="SECONDS",
+        help="padded audio a batch (default: auto, 240 on a CPU, up to 2400 on a GPU)",
+    )  # fmt: skip
     search.add_argument("--engine", default="transformers", help="transformers, vllm or funasr")
     search.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 on a GPU"
@@ -141,7 +144,7 @@ def main() -> int:
     args = parse_args()
     import torch
 
-    from recipe import decode, engines
+    from recipe import decode, engines, model
 
     if args.engine not in engines.ENGINES:
         raise RecipeError(f"--engine {args.engine}: expected one of {', '.join(engines.ENGINES)}")
@@ -151,7 +154,7 @@ def main() -> int:
         torch.set_num_threads(args.threads)
     requests = read_requests(args)
     options = decode.Options(
-        batch_seconds=args.batch_seconds,
+        batch_seconds=args.batch_seconds or decode.batch_seconds_for(model.best_device()),
         max_seconds=args.max_seconds,
         limits=decode.Limits(per_second=args.max_tokens_per_second),
         channel=args.channel if args.channel == "average" else int(args.channel),

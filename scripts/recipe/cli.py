@@ -1,18 +1,24 @@
 """What every stage's command line shares: logging, and errors as one clear line."""
 
+import errno
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 
 from recipe.files import RecipeError
 
+# What the machine refuses, as against what we do wrong: no space, no quota, read-only, no permission, a broken disk.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a stage's `main` and exit with its status (None is 0).
 
-    A `RecipeError` becomes one line on standard error and exit status 2, because its message already says what to do;
-    any other exception is a defect of ours and keeps its traceback. RECIPE_LOG sets the log level (default INFO).
+    A `RecipeError` becomes one line on standard error and exit status 2, because its message already says what to do,
+    and so does a file that the machine refuses to read or write; any other exception is a defect of ours and keeps its
+    traceback. RECIPE_LOG sets the log level (default INFO).
     """
     logging.basicConfig(
         level=os.environ.get("RECIPE_LOG", "INFO").upper(),
@@ -23,6 +29,25 @@ def run(main: Callable[[], int | None]) -> None:
     try:
         status = main()
     except RecipeError as error:
-        print(f"{os.path.basename(sys.argv[0])}: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        _fail(_refusal(error))
     sys.exit(status or 0)
+
+
+def _fail(message: str) -> None:
+    print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _refusal(error: OSError) -> str:
+    """What could not be read or written, why, and what to do. A write that fails does not say of which file."""
+    message = f"{error.filename or 'a file'}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = os.path.dirname(os.path.abspath(error.filename or "file"))
+        message += f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free in {folder}); make room"
+    else:
+        message += "; check permissions and mounts of its folder"
+    return f"{message}, then start again: what is finished is kept"

@@ -142,6 +142,14 @@ def _remarks(decoded: Piece | Hypothesis) -> dict:
     return remarks | ({"error": decoded.error} if decoded.error else {})
 
 
+def batch_seconds_for(device: torch.device) -> float:
+    """Padded audio of a batch, in seconds: on a CPU what gains nothing by more; on a GPU as much as keeps it busy,
+    2,400 s from 24 GB of memory on (with 830 M parameters 10 GB are in use then), less where there is less."""
+    if device.type != "cuda":
+        return Options.batch_seconds
+    return min(2400.0, torch.cuda.get_device_properties(device).total_memory / 1e9 * 100)
+
+
 def probe(entries: Iterable[Entry], allow_commands: bool = False, scp_file: str | None = None) -> list[Request]:
     """Read the headers of entries, whose relative paths count from the folder of `scp_file` (None: from here). An
     entry with a problem, or whose recording cannot be read, keeps its error."""
