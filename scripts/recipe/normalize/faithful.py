@@ -36,6 +36,8 @@ _PHONE = re.compile(
 )
 _LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
 _DATE = r"(?<!\d)\d{4}-\d\d-\d\d(?![\d-])"
+_COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠"}
+_COMPARISON = re.compile("[><!]=")
 # Between two numbers, but ` -5` is a negative number.
 _OPERATION = re.compile(rf"({_DATE})|(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
@@ -58,7 +60,9 @@ _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     rf"|(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/^]\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     r"|(?<=[\d%] )[-+=×÷*<>~](?= -?\d)|[=<>±√≥≤≠≈~](?= ?-?\d)"  # an operation
+    r"|(?<=\w )[=<>+×÷*](?= \w)"  # one between words: x > y
     r"|(?:(?<=\d)|(?<=\d ))\+(?![+\d]| \d)"  # 18+
+    r"|(?<![a-z\d])#(?= ?\d)"  # a number sign in a line without letters, where it is no word
     r"|°[cf]?(?![a-z])"
     r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\d])"  # programming languages, grades
     rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
@@ -122,7 +126,7 @@ def _set_apart(match: re.Match) -> str:
 
 
 def _normalize_once(text: str) -> str:
-    text = clean(text)
+    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], clean(text))
     text = _THOUSANDS.sub(_digits_only, text)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
     text = _SCRIPT_CHANGE.sub(" ", _dates(text))
