@@ -2,12 +2,12 @@
 
 from recipe import settings as train_settings
 
-# Settings of a run that its script is not told: where it runs, and how often it sees which data.
-LAUNCH = ("gpus", "nodes", "weights")
+# Settings of a run that are not in its settings file: where it runs, how it is fed, and how often it sees which data.
+LAUNCH = ("gpus", "nodes", "workers", "weights")
 
 
 def run_options(run):
-    """Settings of a run that its script is told."""
+    """Settings of a run that its settings file holds."""
     return {name: value for name, value in RUNS[run].items() if name not in LAUNCH}
 
 
