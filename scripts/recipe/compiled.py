@@ -1,6 +1,6 @@
 """The model's layers compiled for training on a GPU.
 
-Eager, a step of the full-size model is some 20,000 small operations: the GPU waits for the CPU to name them, and most
+Eager, a step of the full-size model is thousands of small operations: the GPU waits for the CPU to name them, and most
 of its own time goes into reading and writing what lies between matrix products. Compiled, a layer is a few fused
 kernels. Layers are compiled rather than the whole model: all layers of a kind share one graph, for batches of any
 shape, and what comes between them (masks, places of the audio) stays as it is.

@@ -144,7 +144,7 @@ def _remarks(decoded: Piece | Hypothesis) -> dict:
 
 def batch_seconds_for(device: torch.device) -> float:
     """Padded audio of a batch, in seconds: on a CPU what gains nothing by more; on a GPU as much as keeps it busy,
-    2,400 s from 24 GB of memory on (with 830 M parameters 10 GB are in use then), less where there is less."""
+    2,400 s from 24 GB of memory on (830 M parameters and as much audio took 6 GB), less where there is less."""
     if device.type != "cuda":
         return Options.batch_seconds
     return min(2400.0, torch.cuda.get_device_properties(device).total_memory / 1e9 * 100)
