@@ -1,8 +1,8 @@
-"""`faithful` mode: two spellings of the same content compare equal, and two contents never do.
+"""`faithful` mode: two spellings of the same content are to compare equal, and two contents are not.
 
 A line is cleaned (one spelling for one character), English number words and Chinese numerals become digits, and
 dates, times, percentages, fractions, ratios, money and units get one form each; what is left of punctuation goes.
-docs/normalization.md lists the forms. Punctuation tells where numbers end while there is any, but what we put out has
+docs/normalization.md lists the forms, and where it fails. Punctuation tells where numbers end while there is any, but what we put out has
 none and must mean the same to us, so the steps are repeated until nothing changes: normalizing twice is normalizing
 once.
 """
