@@ -2,9 +2,9 @@
 
 A line is cleaned (one spelling for one character), English number words and Chinese numerals become digits, and
 dates, times, percentages, fractions, ratios, money and units get one form each; what is left of punctuation goes.
-docs/normalization.md lists the forms, and where it fails. Punctuation tells where numbers end while there is any, but what we put out has
-none and must mean the same to us, so the steps are repeated until nothing changes: normalizing twice is normalizing
-once.
+docs/normalization.md lists the forms, and where it fails. Punctuation tells where numbers end while there is any, but
+what we put out has none and must mean the same to us, so the steps are repeated until nothing changes: normalizing
+twice is normalizing once.
 """
 
 import re
