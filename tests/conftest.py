@@ -24,13 +24,13 @@ def shared():
     return SHARED
 
 
-def _build(directory: Path, audio_tokens: str) -> Path:
+def _build(directory: Path, audio_tokens: str, encoder_layers: int = 3, llm_layers: int = 2) -> Path:
     from recipe import init
 
     tokenizer = init.train_tokenizer((SENTENCES + init.PROMPT_TEXTS) * 20, 400)
     sizes = init.Sizes(
-        encoder_layers=3, encoder_width=32, encoder_heads=2, encoder_ffn=48, adaptor_ffn=48, adaptor_layers=1,
-        llm_layers=2, llm_width=32, llm_heads=2, llm_kv_heads=1, llm_ffn=64,
+        encoder_layers=encoder_layers, encoder_width=32, encoder_heads=2, encoder_ffn=48,
+        adaptor_ffn=48, adaptor_layers=1, llm_layers=llm_layers, llm_width=32, llm_heads=2, llm_kv_heads=1, llm_ffn=64,
     )  # fmt: skip
     recognizer = init.build(sizes, tokenizer, audio_tokens, seed=7)
     randomize(recognizer.model)
@@ -54,6 +54,12 @@ def randomize(model) -> None:
 def full_model(tmp_path_factory):
     """Directory of a random model that takes all audio tokens."""
     return _build(tmp_path_factory.mktemp("full") / "model", "full")
+
+
+@pytest.fixture(scope="session")
+def deep_model(tmp_path_factory):
+    """Directory of a random model with more layers than kinds of layers."""
+    return _build(tmp_path_factory.mktemp("deep") / "model", "full", encoder_layers=12, llm_layers=6)
 
 
 @pytest.fixture(scope="session")

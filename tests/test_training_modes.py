@@ -159,7 +159,7 @@ class TestProof:
         assert not train._as_likely(recognizer, item, [*tokens[:-1], tokens[-1] + 1])
 
 
-def test_compiled_layers_share_graphs_and_train_alike(full_model, jsonl, tmp_path, monkeypatch):
+def test_compiled_layers_share_graphs_and_train_alike(deep_model, jsonl, tmp_path, monkeypatch):
     """With a compiler that leaves operations as they are: weights are those of training without."""
     graphs = []
 
@@ -170,12 +170,13 @@ def test_compiled_layers_share_graphs_and_train_alike(full_model, jsonl, tmp_pat
     compile_layer = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compile_layer(self, backend=keep, **how))
     weights = [
-        load_file(run(full_model, jsonl, tmp_path / str(on), compile=on) / "model.safetensors") for on in (False, True)
+        load_file(run(deep_model, jsonl, tmp_path / str(on), compile=on) / "model.safetensors") for on in (False, True)
     ]
     for name, tensor in weights[0].items():
         assert torch.allclose(tensor, weights[1][name], rtol=0, atol=1e-6), name
-    network = model.load(full_model).model.model
+    network = model.load(deep_model).model.model
     parts = network.audio_tower, network.multi_modal_projector, network.language_model
     layers = sum(len(part.layers) for part in parts)
     kinds = 6  # first of the encoder, others, last ones with a norm, first and others of the adaptor, language model
-    assert 0 < len(graphs) <= 2 * kinds, f"{len(graphs)} graphs for {layers} layers"
+    most = 2 * kinds  # each for several rows, and for one
+    assert 0 < len(graphs) <= most < layers, f"{len(graphs)} graphs for {layers} layers"
