@@ -22,11 +22,16 @@ from recipe.cli import run
 from recipe.files import RecipeError, json_line, write_lines
 from recipe.join import Entry
 from recipe.prompt import EACH
+from recipe.settings import AUTO
 
 logger = logging.getLogger("decode")
 
 MAX_SECONDS = 120.0  # the encoder has positions for 122.9 s
 TABLES = ["segments", "utt2prompt", "utt2hotwords"]  # beside wav.scp
+
+
+def seconds_or_auto(text: str) -> float | str:
+    return text if text == AUTO else float(text)
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,7 +57,7 @@ def parse_args() -> argparse.Namespace:
         "--max-tokens-per-second", type=float, default=12.0, help="a hypothesis is stopped at 16 + this x duration"
     )
     search.add_argument(
-        "--batch-seconds", type=lambda text: None if text == "auto" else float(text), metavar="SECONDS",
+        "--batch-seconds", type=seconds_or_auto, metavar="SECONDS", default=AUTO,
         help="padded audio a batch (default: auto, 240 on a CPU, up to 2400 on a GPU)",
     )  # fmt: skip
     search.add_argument("--engine", default="transformers", help="transformers, vllm or funasr")
@@ -153,8 +158,10 @@ def main() -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     requests = read_requests(args)
+    auto = args.batch_seconds == AUTO
+    batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else args.batch_seconds
     options = decode.Options(
-        batch_seconds=args.batch_seconds or decode.batch_seconds_for(model.best_device()),
+        batch_seconds=batch_seconds,
         max_seconds=args.max_seconds,
         limits=decode.Limits(per_second=args.max_tokens_per_second),
         channel=args.channel if args.channel == "average" else int(args.channel),

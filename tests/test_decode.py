@@ -5,6 +5,7 @@ import itertools
 import json
 import subprocess
 import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -510,3 +511,11 @@ class TestCommandLine:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_bytes(b"")
         assert list(recordings.find(tmp_path)) == ["b.mp3", "b.wav", "sub_dir/a"]
+
+
+@pytest.mark.parametrize(("gigabytes", "seconds"), [(8, 800), (24, 2400), (140, 2400)])
+def test_batches_grow_with_the_memory_of_a_gpu_up_to_a_limit(gigabytes, seconds, monkeypatch):
+    properties = types.SimpleNamespace(total_memory=gigabytes * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    assert decode.batch_seconds_for(torch.device("cuda")) == seconds
+    assert decode.batch_seconds_for(torch.device("cpu")) == Options().batch_seconds

@@ -144,7 +144,8 @@ def _remarks(decoded: Piece | Hypothesis) -> dict:
 
 def batch_seconds_for(device: torch.device) -> float:
     """Padded audio of a batch, in seconds: on a CPU what gains nothing by more; on a GPU as much as keeps it busy,
-    2,400 s from 24 GB of memory on (830 M parameters and as much audio took 6 GB), less where there is less."""
+    2,400 s from 24 GB of memory on, less where there is less. With 830 M parameters as much audio took 6 GB, when
+    hypotheses were short; the cache for long ones is larger."""
     if device.type != "cuda":
         return Options.batch_seconds
     return min(2400.0, torch.cuda.get_device_properties(device).total_memory / 1e9 * 100)
