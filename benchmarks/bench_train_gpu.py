@@ -113,7 +113,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
         freeze=frozen, cache_frozen=cached, max_steps=WARM_UP + args.steps, evaluations=1, decode_utterances=0,
-        select="last", workers=0, gradient_checkpointing=args.gradient_checkpointing,
+        select="last", workers=args.workers, gradient_checkpointing=args.gradient_checkpointing,
         batch_seconds=batch_seconds, log_every=10_000,
     )  # fmt: skip
     rows = max(1, int(batch_seconds / args.seconds))
@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--audio-tokens", choices=("low_frame_rate", "full"), default="low_frame_rate")
     parser.add_argument("--batch-seconds", type=float, nargs="+", default=[240.0], help="audio a batch")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of an utterance")
+    parser.add_argument("--workers", type=int, default=4, help="processes that make batches")
     parser.add_argument("--steps", type=int, default=20, help="steps that are timed")
     parser.add_argument("--peak", type=float, default=790.0, help="TFLOP/s of bf16 that the GPU reaches (H200: 790)")
     parser.add_argument("--compile", action="store_true")

@@ -49,6 +49,11 @@ def audio_token_count(frames: int, mode: str) -> int:
     return (quarter - 1) // 2 + 1
 
 
+def summed_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of `logits` [targets, vocabulary] in 32 bits, summed over `targets`."""
+    return nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
 class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
     """HF's class under HF's name (config.json records it), with `input_ids` deciding how many audio frames are used.
 
@@ -62,6 +67,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         self._adapters = None  # peft's model around the language model while it has LoRA adapters
         self.ctc_weight = 0.0
         self.ctc_blank = 0
+        self.cross_entropy = summed_cross_entropy
 
     def part(self, name: str) -> list[nn.Module]:
         """Modules of "encoder", "adaptor" or "llm"."""
@@ -197,7 +203,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         targets = labels[:, 1:]
         supervised = targets != IGNORED
         logits = self.lm_head(hidden[:, :-1][supervised])
-        loss = nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="sum")
+        loss = self.cross_entropy(logits, targets[supervised])
         if self.ctc_weight and self.training:
             loss = loss + self.ctc_weight * self.ctc_loss(audio, input_features_mask.sum(1), labels)
         loss = loss / (supervised.sum() if num_items_in_batch is None else num_items_in_batch)
