@@ -7,6 +7,7 @@ disk nor padding counts. Modes are those that `freeze` and `cache_frozen` make. 
 
 python benchmarks/bench_train_gpu.py                                  # all modes, low frame rate, 240 s a batch
 python benchmarks/bench_train_gpu.py --audio-tokens full --batch-seconds 120 240 480 --modes full
+python benchmarks/bench_train_gpu.py --compile --dropout 0 --batch-seconds 1920 2880
 python benchmarks/bench_train_gpu.py --compile --gradient-checkpointing
 python benchmarks/bench_train_gpu.py --small --steps 2                # a smoke test: a small model, on a CPU too
 """
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4, help="processes that make batches")
     parser.add_argument("--steps", type=int, default=20, help="steps that are timed")
     parser.add_argument("--peak", type=float, default=790.0, help="TFLOP/s of bf16 that the GPU reaches (H200: 790)")
+    parser.add_argument("--dropout", type=float, help="of the encoder (default: the published model's 0.1)")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--small", action="store_true", help="a small model, to see whether this runs")
@@ -185,6 +187,8 @@ def main() -> None:
     if not on_gpu and not args.small:
         sys.exit("bench_train_gpu.py: no GPU here; --small runs on a CPU")
     recognizer = build(args.audio_tokens, args.small, "cuda" if on_gpu else "cpu")
+    if args.dropout is not None:
+        recognizer.model.set_dropout(args.dropout)
     if args.gradient_checkpointing:
         recognizer.model.gradient_checkpointing_enable()
     if args.compile:

@@ -11,7 +11,7 @@ from conftest import SENTENCES, tone
 from safetensors.torch import load_file
 from test_prepare import scp2jsonl
 
-from recipe import features, manifest, model, settings, train
+from recipe import compiled, features, manifest, model, settings, train
 from recipe.convert import convert
 from recipe.decode import Limits, generate
 from recipe.settings import PARTS
@@ -160,23 +160,52 @@ class TestProof:
 
 
 def test_compiled_layers_share_graphs_and_train_alike(deep_model, jsonl, tmp_path, monkeypatch):
-    """With a compiler that leaves operations as they are: weights are those of training without."""
+    """With a compiler that leaves operations as they are: losses are those of training without. Dropout would draw
+    for another order of the states in memory."""
     graphs = []
 
     def keep(graph, _):
         graphs.append(graph)
         return graph.forward
 
-    compile_layer = torch.nn.Module.compile
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compile_layer(self, backend=keep, **how))
-    weights = [
-        load_file(run(deep_model, jsonl, tmp_path / str(on), compile=on) / "model.safetensors") for on in (False, True)
+    compile_layers = compiled.compile_layers
+    monkeypatch.setattr(compiled, "compile_layers", lambda model: compile_layers(model, backend=keep))
+    losses = [
+        [entry["loss"] for entry in json.loads((trained / "history.json").read_text()) if "loss" in entry]
+        for trained in (
+            run(deep_model, jsonl, tmp_path / str(on), compile=on, dropout=0.0, log_every=1) for on in (False, True)
+        )
     ]
-    for name, tensor in weights[0].items():
-        assert torch.allclose(tensor, weights[1][name], rtol=0, atol=1e-6), name
+    assert len(losses[0]) == 2 and losses[1] == pytest.approx(losses[0], rel=1e-5)
     network = model.load(deep_model).model.model
     parts = network.audio_tower, network.multi_modal_projector, network.language_model
     layers = sum(len(part.layers) for part in parts)
     kinds = 6  # first of the encoder, others, last ones with a norm, first and others of the adaptor, language model
-    most = 2 * kinds  # each for several rows, and for one
+    most = 2 * kinds + 2  # each for several rows, and for one; the loss
     assert 0 < len(graphs) <= most < layers, f"{len(graphs)} graphs for {layers} layers"
+
+
+def test_the_memory_that_fuses_is_the_fsmn(deep_model):
+    """Outputs and all gradients, with padding in the batch."""
+    fsmn = model.load(deep_model).model.model.audio_tower.layers[1].self_attn.fsmn
+    frames, width = 30, fsmn.conv.weight.shape[0]
+    states = torch.randn(2, frames, width, generator=torch.manual_seed(1), requires_grad=True)
+    mask = (torch.arange(frames) < torch.tensor([[frames], [17]])).long()
+    found = []
+    for kind in (type(fsmn), compiled.FusibleMemory):
+        fsmn.__class__ = kind
+        forward = torch.compile(fsmn, dynamic=True, backend="eager") if found else fsmn
+        outputs = forward(states, mask)
+        found.append([outputs, *torch.autograd.grad(outputs.square().sum(), (states, fsmn.conv.weight))])
+    for ours, published in zip(*found, strict=True):
+        assert torch.allclose(ours, published, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_dropout_is_that_of_the_settings(full_model, share):
+    recognizer = model.load(full_model)
+    train._set_up_model(recognizer, dataclasses.replace(SETTINGS, dropout=share))
+    encoder = recognizer.model.model.audio_tower.train()
+    batch = torch.randn(1, 20, 560, generator=torch.manual_seed(1)), torch.ones(1, 20, dtype=torch.long)
+    once, again = (encoder(*batch).last_hidden_state for _ in range(2))
+    assert torch.equal(once, again) == (share == 0)

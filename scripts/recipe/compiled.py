@@ -10,26 +10,28 @@ import torch
 import torch._dynamo.config
 import torch._inductor.config
 from torch import nn
+from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoFSMN
 
 # Graphs that may share one piece of code: the kinds of layers, times what is trained of them, times a batch of one row.
 _GRAPHS = 64
 
 
-class _ShiftedConv(nn.Conv1d):
-    """A depthwise convolution as a sum of shifted products: the compiler fuses it with what is around it, where the
-    library's gradient of so narrow a convolution is the slowest kernel of a layer."""
+class FusibleMemory(FunAsrNanoFSMN):
+    """The FSMN with its depthwise convolution as a sum of shifted products, which the compiler fuses with what is
+    around it: the library's own, for so narrow a convolution, has the slowest kernels of a layer."""
 
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[batch, channels, frames] to [batch, channels, frames - kernel size + 1]."""
+    def forward(self, hidden_states: torch.Tensor, input_features_mask: torch.Tensor) -> torch.Tensor:
+        """[batch, frames, width] and [batch, frames] to [batch, frames, width]."""
         if not torch.compiler.is_compiling():
-            return super().forward(states)
-        frames = states.shape[2] - self.kernel_size[0] + 1
-        taps = self.weight[:, 0].unbind(1)
-        products = (states[:, :, k : k + frames] * tap[:, None] for k, tap in enumerate(taps))
-        return sum(products).to(states.dtype)
+            return super().forward(hidden_states, input_features_mask)
+        states = hidden_states * input_features_mask.unsqueeze(-1).to(hidden_states.dtype)
+        padded = nn.functional.pad(states, (0, 0, *self.pad.padding))
+        taps = self.conv.weight[:, 0].unbind(1)
+        memory = sum(padded[:, k : k + states.shape[1]] * tap for k, tap in enumerate(taps))
+        return nn.functional.dropout(memory.to(states.dtype) + states, self.dropout, self.training)
 
 
-def compile_layers(model: nn.Module) -> None:
+def compile_layers(model: nn.Module, backend="inductor") -> None:
     """Compile the layers of encoder, adaptor and language model, and the loss, in place. Parameters keep their names
     and values. Evaluation is to run under `eager`: its shapes are others, and it is rare."""
     torch._dynamo.config.recompile_limit = _GRAPHS
@@ -37,11 +39,11 @@ def compile_layers(model: nn.Module) -> None:
     torch._inductor.config.triton.mix_order_reduction_non_strict_mode = True
     network = model.model
     for layer in network.audio_tower.layers:
-        layer.self_attn.fsmn.conv.__class__ = _ShiftedConv
+        layer.self_attn.fsmn.__class__ = FusibleMemory
     for layers in (network.audio_tower.layers, network.multi_modal_projector.layers, network.language_model.layers):
         for layer in layers:
-            layer.compile(dynamic=True)
-    model.cross_entropy = torch.compile(model.cross_entropy, dynamic=True)
+            layer.compile(dynamic=True, backend=backend)
+    model.cross_entropy = torch.compile(model.cross_entropy, dynamic=True, backend=backend)
 
 
 def eager():

@@ -87,6 +87,13 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
             parameter.requires_grad_(True)
         self.train(self.training)
 
+    def set_dropout(self, share: float) -> None:
+        """Let training drop `share` of the encoder's states and attention weights; its config keeps what it says."""
+        for module in self.model.audio_tower.modules():
+            for name in ("attention_dropout", "dropout", "hidden_dropout"):
+                if hasattr(module, name):
+                    setattr(module, name, share)
+
     def add_adapters(self, lora: LoraSettings, seed: int) -> None:
         """Put LoRA adapters (Hu et al. 2021) into the language model; before the first step they change nothing.
         Call `freeze` after it, with "llm"."""

@@ -89,6 +89,7 @@ class TrainSettings:
     freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm; or auto: by hours of speech
     lora: LoraSettings | None = None  # adapters instead of the language model's own weights
     ctc_weight: float = 0.0  # of an auxiliary CTC loss on the adaptor's frames; for models from nothing
+    dropout: float | None = None  # of the encoder, the only part that has any; None: the model's own
     epochs: float = 3.0
     max_steps: int = 0  # optimizer steps; 0: by epochs
     learning_rate: float = 2e-5
@@ -128,6 +129,8 @@ class TrainSettings:
         for name in ("ctc_weight", "epochs", "max_steps"):
             if getattr(self, name) < 0:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout is {self.dropout}, expected a share from 0 to less than 1")
         for part in self.learning_rates:
             _one_of("learning_rates", part, PARTS)
         if self.average < 1 or (self.average > 1 and self.select == "last"):
@@ -181,6 +184,8 @@ def _checked(key: str, value: Any, default: Any, where: str) -> Any:
     if key == "freeze" and value == AUTO:
         return (AUTO,)
     if key == "batch_seconds" and value == AUTO:
+        return value
+    if key == "dropout" and (value is None or type(value) in (int, float)):
         return value
     if default is None and (value is None or isinstance(value, str)):
         return value

@@ -277,6 +277,8 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
     if settings.lora:
         model.add_adapters(settings.lora, settings.seed)
     model.freeze(set(settings.freeze) | ({"llm"} if settings.lora else set()))
+    if settings.dropout is not None:
+        model.set_dropout(settings.dropout)
     model.ctc_weight = settings.ctc_weight
     model.ctc_blank = recognizer.tokenizer.pad_token_id
     if settings.gradient_checkpointing:
