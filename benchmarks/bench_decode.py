@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=[str(ROOT / "data/test"), str(ROOT / "data/test_general")])
     parser.add_argument("--toolkit-python", default=sys.executable, help="Python of an environment with funasr")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each side")
-    parser.add_argument("--batch-seconds", type=float, default=240.0)
+    parser.add_argument("--batch-seconds", type=float, default=160.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ours-only", action="store_true")
     parser.add_argument("--long-hours", type=float, help="decode one recording of so many hours instead, ours only")

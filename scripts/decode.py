@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     )
     search.add_argument(
         "--batch-seconds", type=seconds_or_auto, metavar="SECONDS", default=AUTO,
-        help="padded audio a batch (default: auto, 240 on a CPU, up to 2400 on a GPU)",
+        help="padded audio a batch (default: auto, 160 on a CPU, up to 2400 on a GPU)",
     )  # fmt: skip
     search.add_argument("--engine", default="transformers", help="transformers, vllm or funasr")
     search.add_argument(

@@ -14,7 +14,7 @@ import soundfile
 import torch
 from conftest import ROOT, tone
 
-from recipe import audio, decode, model, prompt, recordings, segment
+from recipe import audio, decode, fast_linear, model, prompt, recordings, segment
 from recipe.audio import AudioError
 from recipe.decode import Limits, Options, Request, join_texts
 from recipe.engines import Instruction, Output, TransformersEngine
@@ -125,6 +125,43 @@ class TestGreedy:
         assert common_prefix([[1, 2, 3], [1, 5, 3]], 9) == 1
         assert common_prefix([[1, 2], [1, 2, 3]], 9) == 1
         assert common_prefix([[4], [5]], 9) == 0
+
+
+class TestFastLinear:
+    def test_it_computes_the_same(self):
+        layer = torch.nn.Linear(144, 432)
+        states = torch.randn(3, 50, 144, generator=torch.manual_seed(1))
+        with torch.inference_mode():
+            assert torch.allclose(fast_linear._by_onednn(states, layer.weight, layer.bias), layer(states), atol=1e-5)
+
+    @pytest.mark.parametrize("faster", [True, False])
+    def test_texts_are_the_same_by_either_way(self, full_model, data_dir, monkeypatch, faster):
+        def texts():
+            return [h.text for h in decode.decode(TransformersEngine(model.load(full_model)), requests(data_dir))]
+
+        expected, calls = texts(), []
+        monkeypatch.setattr(fast_linear, "is_faster", lambda: faster)
+        by_onednn = fast_linear._by_onednn
+        monkeypatch.setattr(fast_linear, "_by_onednn", lambda *args: calls.append(1) or by_onednn(*args))
+        assert texts() == expected
+        assert bool(calls) == faster
+
+    @pytest.mark.parametrize(("onednn", "faster"), [(1.0, False), (1.3, False), (2.0, True)])
+    def test_it_is_used_where_it_is_much_faster(self, monkeypatch, onednn, faster):
+        """By a clock that each way of computing moves on, and other work on the machine now and then."""
+        now, calls = [0.0], []
+
+        def way(seconds):
+            def call(*_):
+                calls.append(seconds)
+                now[0] += seconds + (len(calls) % 3 == 0)
+
+            return call
+
+        monkeypatch.setattr(fast_linear.nn.functional, "linear", way(0.1))
+        monkeypatch.setattr(fast_linear, "_by_onednn", way(0.1 / onednn))
+        monkeypatch.setattr(fast_linear.time, "perf_counter", lambda: now[0])
+        assert fast_linear.is_faster.__wrapped__() == faster
 
 
 class TestHypotheses:

@@ -52,7 +52,7 @@ class Limits:
 class Options:
     """How to decode."""
 
-    batch_seconds: float = 240.0  # padded audio a batch
+    batch_seconds: float = 160.0  # padded audio a batch
     max_seconds: float = 30.0  # longer recordings are cut
     limits: Limits = Limits()
     channel: int | str = "average"
