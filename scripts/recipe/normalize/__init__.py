@@ -18,7 +18,7 @@ from recipe.files import RecipeError, open_atomic, read_lines
 from recipe.prompt import split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
-VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "3", "raw": "1"}
+VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work

@@ -12,7 +12,7 @@ import re
 from recipe.normalize import measures, words_en
 from recipe.normalize.characters import HAN
 from recipe.normalize.numbers_zh import digits_for_numerals
-from recipe.normalize.unicode_text import KANA, clean
+from recipe.normalize.unicode_text import KANA, SIGNS, clean
 
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
@@ -35,15 +35,19 @@ _PHONE = re.compile(
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
 _LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
-_DATE = r"(?<!\d)\d{4}-\d\d-\d\d(?![\d-])"
-_COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠"}
-_COMPARISON = re.compile("[><!]=")
+_COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
+_COMPARISON = re.compile("[><!=]=")
+_BRACKETED = re.compile("(?<![^ ])<(?! )([^<>]*)(?<! )>")  # <noise>, but not x < y
+_TIGHT = re.compile(r"(?<=\d) ?\^ ?(?=-?\d)|(?<=\d) / (?=\d)")  # powers and fractions are one number
 # Between two numbers, but ` -5` is a negative number.
-_OPERATION = re.compile(rf"({_DATE})|(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
+_OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 # --- Chinese, its numerals in digits already ---
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
 _NEGATIVE = re.compile(r"负 ?(?=\d)")
+_TWO_THREE = {"俩": "两个", "仨": "三个"}
+_TWO_OR_THREE = re.compile("(?<!伎)([俩仨])个?")
+_AND_HALF = re.compile(r"(?<![\d.])(\d+)个半(?=小时|钟头|月|星期|礼拜|世纪|学期)")
 _ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
 _CLOCK = re.compile(
     r"(?<![\d.:/-])(\d{1,2})[点时]"
@@ -54,17 +58,17 @@ _PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)")
 _FRACTION = re.compile(r"(?<![\d.])(\d+|[千万])分之(\d+)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 
-_WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}°×÷±√]+"
+_WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
-    rf"{_DATE}"
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"|(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/^]\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
-    r"|(?<=[\d%] )[-+=×÷*<>~](?= -?\d)|[=<>±√≥≤≠≈~](?= ?-?\d)"  # an operation
-    r"|(?<=\w )[=<>+×÷*](?= \w)"  # one between words: x > y
+    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"|[{SIGNS}]"
+    r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
+    r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
     r"|(?:(?<=\d)|(?<=\d ))\+(?![+\d]| \d)"  # 18+
     r"|(?<![a-z\d])#(?= ?\d)"  # a number sign in a line without letters, where it is no word
     r"|°[cf]?(?![a-z])"
-    r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\d])"  # programming languages, grades
+    r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\w])"  # programming languages, grades
     rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
     rf"|{_WORD}(?:'{_WORD})*"
 )
@@ -73,7 +77,8 @@ _TOKEN = re.compile(
 def _chinese(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios and signs in one form."""
     text = _BELOW_ZERO.sub("负", text.replace("百分之百", "100%"))
-    text = _NUMBER_GAP.sub("", digits_for_numerals(text))
+    text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
+    text = _AND_HALF.sub(r"\1.5个", _NUMBER_GAP.sub("", digits_for_numerals(text)))
     text = _NEGATIVE.sub("-", _ZERO_IN_DATE.sub("", text))
     text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
     text = _FRACTION.sub(_fraction, _PERCENT.sub(r"\1%", text))
@@ -112,7 +117,7 @@ def _dates(text: str) -> str:
 
     def write(match: re.Match) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
-        return f"{year}-{month:02d}-{day:02d}" if in_letters else f"{year}年{month}月{day}日"
+        return words_en.date(year, month, day) if in_letters else f"{year}年{month}月{day}日"
 
     return _ISO_DATE.sub(write, text)
 
@@ -121,12 +126,8 @@ def _digits_only(match: re.Match) -> str:
     return re.sub(r"\D", "", match[0])
 
 
-def _set_apart(match: re.Match) -> str:
-    return match[1] or f" {match[2]} "
-
-
 def _normalize_once(text: str) -> str:
-    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], clean(text))
+    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
     text = _THOUSANDS.sub(_digits_only, text)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
     text = _SCRIPT_CHANGE.sub(" ", _dates(text))
@@ -135,7 +136,8 @@ def _normalize_once(text: str) -> str:
     if _ANY_HAN.search(text) and not KANA.search(text):
         text = _chinese(text)
     text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
-    return " ".join(map(words_en.spell, _TOKEN.findall(_OPERATION.sub(_set_apart, text))))
+    text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
+    return " ".join(map(words_en.spell, _TOKEN.findall(text)))
 
 
 def normalize(text: str) -> str:

@@ -12,12 +12,15 @@ _HAN_PAIR = re.compile(f"[{HAN}]{{2}}")
 _HAN_GAP = re.compile(f"(?<=[{HAN}])[ \u3000]+(?=[{HAN}])")
 _CIRCLE_ZERO = re.compile("(?<=[一二三四五六七八九〇○])○|○(?=[一二三四五六七八九])")
 _MODEL_TAG = re.compile(r"<\|[^|<>]*\|>")
-_SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])[⁰¹²³⁴-⁹]+")
+_SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])⁻?[⁰¹²³⁴-⁹]+")
 _VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
 # Python's casefold writes this mark (iota below a Greek vowel) as a letter.
 _YPOGEGRAMMENI = "\u0345"
-# Symbols with a meaning to later rules.
-_MEANINGFUL = frozenset("°×÷±√≥≤≠≈€£¥₩¢₹₽₺₫฿₱₪‰")
+# Symbols that are no punctuation, for character classes: currencies, signs, mathematical operators.
+SIGNS = "¢-¥฿\u20a0-\u20cf§±×÷‰‱♭\u2200-\u22ff"
+_MEANINGFUL = re.compile(f"[{SIGNS}°]")
+# Among the operators: dots, stars and ellipses.
+_SEPARATORS = frozenset("∙⋅⋆⋮⋯⋰⋱")
 
 
 class _Table(dict):
@@ -38,7 +41,13 @@ _SINGLES = {
     **dict.fromkeys("—―\u200b", " "),
     **dict.fromkeys("，、､﹐﹑", ";"),  # not the comma of 1,000
     "∶": ":",
-    "〜": "~",
+    "∕": "/",
+    "∗": "*",
+    **dict.fromkeys("〜∼", "~"),
+    **dict.fromkeys("№♯", "#"),
+    "≦": "≤",
+    "≧": "≥",
+    **dict.fromkeys("≃≅≒", "≈"),
 }
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]+"
@@ -58,13 +67,18 @@ def _after_nfkc(character: str) -> str:
     """A separator for punctuation and symbols that mean nothing to later rules."""
     if character == "⁄":
         return "/"
-    is_symbol = unicodedata.category(character)[0] in "PS"
-    return ";" if is_symbol and not character.isascii() and character not in _MEANINGFUL else character
+    if character.isascii() or unicodedata.category(character)[0] not in "PS":
+        return character
+    return character if _MEANINGFUL.match(character) and character not in _SEPARATORS else ";"
 
 
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
 _BEFORE_NFKC = _Table(_before_nfkc)
 _AFTER_NFKC = _Table(_after_nfkc)
+
+
+def _power(superscript: re.Match) -> str:
+    return "^" + unicodedata.normalize("NFKC", superscript[0]).replace("−", "-")
 
 
 def _fold(text: str) -> str:
@@ -87,7 +101,7 @@ def clean(text: str) -> str:
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
         return " ".join(text.lower().translate(_CONTROLS).split())
-    text = _SUPERSCRIPT.sub(lambda digits: "^" + unicodedata.normalize("NFKC", digits[0]), _INVISIBLE.sub("", text))
+    text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
     text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
     text = _fold(text).translate(_AFTER_NFKC)
     if not KANA.search(text):

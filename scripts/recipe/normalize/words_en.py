@@ -43,6 +43,7 @@ _WITH_PERIOD = {"gen": "general", "rep": "representative", "rev": "reverend", "c
 _TITLE = re.compile(rf"(?<![a-z0-9.'])({'|'.join(_WITH_PERIOD)})\. (?=[a-z])")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
+_SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
 _HALF_POWER = re.compile(r"(?<!\ba )\bhalf a (?=(?:hundred|thousand|million|billion|trillion)\b)")
 _MIXED_FRACTION = re.compile(r"(?<![\d.:/-])(\d+)(?: and a quarter| and(?= \d+/\d))\b")
 # u.s., u.s.a, a.m.: letters each with a period, two at least.
@@ -57,7 +58,12 @@ _MONTHS = {
     )
 }  # fmt: skip
 _MONTHS |= {name: name for name in _MONTHS.values()} | {"sept": "september"}
-_MONTH_DAY = re.compile(rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.? (\d{{1,4}})(?:st|nd|rd|th)?\b")
+_MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
+_DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
+# What march and may are otherwise must not be taken for a month: a year or `of` says so, or the name itself.
+_DAY_MONTH = re.compile(rf"(?:\bthe )?{_DAY} (?:of {_MONTH}\.?|{_MONTH}\.?(?=,? (?:19|20)\d\d\b))")
+_THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
+_MONTH_DAY = re.compile(rf"{_MONTH}\.? (\d{{1,4}})(?:st|nd|rd|th)?\b")
 _PAST = re.compile(r"\b(?:(half|(?:a )?quarter) past|(?:a )?quarter to) (\d{1,2})\b(?![.:/%]\d)")
 
 
@@ -73,13 +79,19 @@ def rewrite(text: str) -> str:
     if _CONTRACTED.search(text):
         for pattern, full in _CONTRACTIONS:
             text = pattern.sub(full, text)
-    text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", text))
+    text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
     text = _TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text)
     text = _SPACED_INITIALS.sub(lambda initials: initials[0].replace(" ", ""), text)
     text = _INITIALS.sub(lambda initials: initials[0].replace(".", "") + " ", text)
     text = digits_for_words(_HALF_POWER.sub("0.5 ", text))
     text = _PAST.sub(_clock_past, _MIXED_FRACTION.sub(_mixed_fraction, text))
+    text = _THE_DAY.sub(r"\1 ", _DAY_MONTH.sub(lambda match: f"{match[2] or match[3]} {match[1]}", text))
     return _MONTH_DAY.sub(lambda match: f"{_MONTHS[match[1]]} {match[2]}", text)
+
+
+def date(year: str, month: int, day: int) -> str:
+    """As it is said: `march 3 2021`."""
+    return f"{list(_MONTHS.values())[month - 1]} {day} {year}"
 
 
 def _mixed_fraction(match: re.Match) -> str:
