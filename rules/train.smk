@@ -48,8 +48,9 @@ rule train:
         gpu=lambda wildcards: RUNS[wildcards.run]["nodes"] * train_gpus(wildcards.run),
         nodes=lambda wildcards: RUNS[wildcards.run]["nodes"],
         tasks=lambda wildcards: RUNS[wildcards.run]["nodes"],
-        # A resource, not a parameter: another number of readers gives the same model, and does not train again.
+        # Resources, not parameters: with another number of these the model is the same, and is not trained again.
         readers=lambda wildcards: RUNS[wildcards.run]["workers"],
+        log_every=lambda wildcards: RUNS[wildcards.run]["log_every"],
         mem_mb=memory(16000),
         runtime=2880,
     params:
@@ -67,4 +68,5 @@ rule train:
         "gpus={resources.gpu}; {params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
         " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q}"
         " --model {params.model:q} --output-dir {params.folder:q}"
-        " --state-dir {params.state:q} --workers {resources.readers} --threads {threads} 2>&1 | tee {log:q}"
+        " --state-dir {params.state:q} --workers {resources.readers} --log-every {resources.log_every}"
+        " --threads {threads} 2>&1 | tee {log:q}"

@@ -29,6 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
     parser.add_argument("--workers", type=int, help="processes that read audio, instead of the config's")
+    parser.add_argument("--log-every", type=int, help="steps between two log lines, instead of the config's")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
     return parser.parse_args()
 
@@ -45,8 +46,8 @@ def main() -> None:
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     chosen = settings.load(args.config)
-    if args.workers is not None:
-        chosen = dataclasses.replace(chosen, workers=args.workers)
+    given = {"workers": args.workers, "log_every": args.log_every}
+    chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
     inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, args.allow_commands)

@@ -68,6 +68,7 @@ def test_a_deleted_output(finished, output, expected):
         ("stats.sample: 4", {"fbank_stats": 3} | SPEC),
         ("train.learning_rate: 0.001", {"run_settings": 1} | TRAIN | SPEC),
         ("train.workers: 1", SPEC),
+        ("train.log_every: 1", SPEC),
         ("decode.beams: 2", DECODE | SPEC),
         ("decode.hotwords: [light]", {"hotwords": 1, "normalize_hotwords": 1} | DECODE | SPEC),
         ("score.bootstrap: 30", SCORE | SPEC),
