@@ -33,9 +33,12 @@ def main() -> None:
         return
     from huggingface_hub import HfApi, errors
 
+    from recipe import hub
+
+    hub.reach(args.repo)  # the upload itself would wait for an answer without an end
     try:
         where = publish.upload(HfApi(), args.model_dir, names, args.repo, args.private)
-    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError, OSError) as error:
+    except (errors.HTTPError, errors.LocalTokenNotFoundError, OSError) as error:
         raise RecipeError(f"{args.repo}: {error}") from None
     logging.info("uploaded: %s", where)
 

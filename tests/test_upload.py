@@ -1,7 +1,9 @@
 """Upload: only what belongs to a model, only when asked for, and never without a card."""
 
+import socket
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -49,14 +51,17 @@ def test_the_files_of_a_model_are_uploaded_in_one_commit(model):
 
 # Stands in for the hub's library: it takes everything but what belongs to others.
 FAKE_LIBRARY = """
-class errors:
-    class HfHubHTTPError(Exception): ...
-    class LocalTokenNotFoundError(Exception): ...
+from huggingface_hub import errors
+
+constants = snapshot_download = None
 
 class HfApi:
+    def model_info(self, repository, timeout):
+        raise errors.RepositoryNotFoundError("404")
+
     def create_repo(self, repository, **options):
         if repository.startswith("others/"):
-            raise errors.HfHubHTTPError("403 Forbidden")
+            raise errors.HTTPError("403 Forbidden")
 
     def upload_folder(self, **options):
         print("sent", len(options["allow_patterns"]))
@@ -65,7 +70,14 @@ class HfApi:
 
 
 def test_only_with_yes_anything_is_uploaded(model, tmp_path):
-    (tmp_path / "huggingface_hub.py").write_text(FAKE_LIBRARY)
+    (tmp_path / "huggingface_hub").mkdir()
+    (tmp_path / "huggingface_hub/__init__.py").write_text(FAKE_LIBRARY)
+    (tmp_path / "huggingface_hub/errors.py").write_text(
+        "class HTTPError(Exception): ...\n"
+        "class LocalTokenNotFoundError(Exception): ...\n"
+        "class RepositoryNotFoundError(HTTPError): ...\n"
+        "class RevisionNotFoundError(HTTPError): ...\n"
+    )
 
     def call(*arguments):
         command = [*UPLOAD, str(model), *arguments]
@@ -80,6 +92,23 @@ def test_only_with_yes_anything_is_uploaded(model, tmp_path):
     failed = call("--repo", "others/theirs", "--yes")
     assert failed.returncode == 2 and "others/theirs: 403 Forbidden" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_hub_that_cannot_be_reached_is_one_line_soon(model, listens):
+    """One that refuses, and one that takes the call and says nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if listens:
+            listening.listen()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        started = time.monotonic()
+        done = subprocess.run(
+            [*UPLOAD, str(model), "--repo", "me/mine", "--yes"],
+            capture_output=True, text=True, timeout=60, env={"HF_ENDPOINT": address, "HF_TOKEN": "hf_nobody"},
+        )  # fmt: skip
+    assert done.returncode == 2 and "me/mine: the hub does not answer" in done.stderr
+    assert "Traceback" not in done.stderr and time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("name", ["README.md", "recipe.json", "model.safetensors"])

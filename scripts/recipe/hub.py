@@ -16,6 +16,16 @@ FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model", "conf
 PATIENCE = 10  # seconds
 
 
+def reach(name: str) -> None:
+    """RecipeError unless the hub answers in time; the repository `name` need not exist."""
+    try:
+        HfApi().model_info(name, timeout=PATIENCE)
+    except RepositoryNotFoundError:
+        pass
+    except (OSError, HTTPError) as error:
+        raise RecipeError(f"{name}: the hub does not answer ({_first_line(error)})") from None
+
+
 def fetch(name: str, revision: str) -> Path:
     """Directory of the model `name` at the commit `revision`: downloaded, or as an earlier download left it in the
     cache. RecipeError if there is neither a network nor such a download."""
