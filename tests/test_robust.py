@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 
 import psutil
 import pytest
@@ -81,6 +82,12 @@ def test_a_read_only_folder_is_named_before_anything_runs(disk, full_model):
     subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
 
 
+# Stages, and for how many seconds each is hit: about as long as it takes.
+STAGES = {
+    "scp2jsonl": 2, "fbank_stats": 2, "train": 8, "decode": 6, "normalize": 1, "compute_wer": 1, "report": 2,
+}  # fmt: skip
+
+
 def end(process, way):
     """End snakemake as users and machines do; what it started goes too, but with "snakemake only"."""
     children = psutil.Process(process.pid).children(recursive=True)
@@ -97,15 +104,14 @@ def end(process, way):
     process.wait(timeout=60)
 
 
-def disturbed(folder, log, way, jobs, seconds):
-    """Call the workflow and end it some seconds after a number of its jobs are done; returns whether it was finished
-    before."""
+def disturbed(folder, log, way, stage, seconds):
+    """Call the workflow and end it some seconds after it began a stage; returns whether it was finished before."""
     with open(log, "w") as output:
         process = subprocess.Popen(
             [*SNAKEMAKE, "all", "--configfile", "settings.yaml"],
             cwd=folder, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
-    while process.poll() is None and log.read_text().count("Finished jobid") < jobs:
+    while process.poll() is None and f"rule {stage}:" not in log.read_text():
         time.sleep(0.05)
     try:
         return process.wait(timeout=seconds) == 0
@@ -130,20 +136,23 @@ def finish(folder):
 @pytest.mark.slow
 def test_a_workflow_ended_at_twenty_moments_ends_with_the_same_results(full_model, tmp_path):
     settings = write_project(tmp_path, full_model)
-    settings["train"] |= {"max_steps": 100, "evaluations": 10}
+    settings["train"] |= {"max_steps": 40, "evaluations": 8}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     finish(tmp_path)
     undisturbed = results(tmp_path)
     assert len(undisturbed) > 40
     shutil.rmtree(tmp_path / "exp")
-    chance = random.Random(8)
-    for moment in range(20):
-        # Some jobs of a call are done and those that follow are hit, so that all stages get their turn.
-        way, jobs = chance.choice(["kill -9", "snakemake only", "Ctrl-C"]), chance.choice([0, 1, 1, 2])
-        seconds = chance.uniform(0, 8)
-        if disturbed(tmp_path, tmp_path / f"{moment}.log", way, jobs, seconds):
+    chance, hits = random.Random(8), Counter()
+    while hits.total() < 20:
+        stage = min(STAGES, key=hits.__getitem__)  # so that all of them get their turn, in their order
+        way, seconds = chance.choice(["kill -9", "snakemake only", "Ctrl-C"]), chance.uniform(0, STAGES[stage])
+        if disturbed(tmp_path, tmp_path / "log", way, stage, seconds):
             assert results(tmp_path) == undisturbed
             shutil.rmtree(tmp_path / "exp")
+        else:
+            hits[stage] += 1
+            print(f"{way}, {seconds:.1f} s after {stage} began")  # with -s
+    assert set(hits) == set(STAGES)
     finish(tmp_path)
     assert results(tmp_path) == undisturbed
     assert planned(tmp_path) == set()

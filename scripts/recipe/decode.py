@@ -296,10 +296,12 @@ def _block(source: str, start: float, end: float, channel: int | str) -> np.ndar
 def _decode_jobs(
     engine: Engine, jobs: Sequence[_Job], options: Options, progress: bool
 ) -> Iterator[tuple[_Job, Piece]]:
-    """Decode pieces, the longest first, while the next batches are read."""
+    """Decode pieces, the longest first but for what is left over, while the next batches are read."""
     order = sorted(range(len(jobs)), key=lambda i: -jobs[i].seconds)
     frames = [int(job.seconds * FRAMES_PER_SECOND) + 1 for job in jobs]
     batches = batching.cut(order, frames, int(options.batch_seconds * FRAMES_PER_SECOND))
+    # Nothing is computed while the first batch is read, so that is the one which is not full.
+    batches = batches[-1:] + batches[:-1]
     loader = torch.utils.data.DataLoader(
         _Prepared(jobs, engine, options), batch_sampler=batches, collate_fn=list, num_workers=options.workers
     )

@@ -60,7 +60,7 @@ _MONTHS = {
 _MONTHS |= {name: name for name in _MONTHS.values()} | {"sept": "september"}
 _MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
 _DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
-# What march and may are otherwise must not be taken for a month: a year or `of` says so, or the name itself.
+# March and may are other words too: a year or `of` says that a month is meant.
 _DAY_MONTH = re.compile(rf"(?:\bthe )?{_DAY} (?:of {_MONTH}\.?|{_MONTH}\.?(?=,? (?:19|20)\d\d\b))")
 _THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
 _MONTH_DAY = re.compile(rf"{_MONTH}\.? (\d{{1,4}})(?:st|nd|rd|th)?\b")
