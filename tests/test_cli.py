@@ -37,3 +37,34 @@ def test_a_full_disk_is_named_even_where_no_file_is(tmp_path):
 def test_a_defect_keeps_its_traceback(tmp_path):
     done = run_stage("FileNotFoundError(2, 'lost', 'file')", tmp_path)
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "count"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")]
+)
+def test_threads_that_wait_leave_the_processors_to_others(given, count):
+    code = "import os\nfrom recipe.cli import run\nrun(lambda: print(os.environ.get('GOMP_SPINCOUNT')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT / "scripts"), **given},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [count]
+
+
+def test_no_script_loads_torch_before_its_main_runs():
+    """Its threads read their settings when it loads, and --help should not wait for it."""
+    code = (
+        "import runpy, sys\n"
+        "for script in sys.argv[1:]:\n    runpy.run_path(script, run_name='imported')\n"
+        "print('torch' in sys.modules)"
+    )
+    scripts = map(str, sorted((ROOT / "scripts").glob("*.py")))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *scripts],
+        env={"PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["False"], done.stderr

@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import functools
 import hashlib
 import os
 import platform
@@ -61,14 +62,8 @@ def _closure(script: Path, library: Path) -> set[Path]:
 
 def _imports(path: Path, library: Path) -> list[Path]:
     """Files of the library that `path` imports; a package counts with all that is in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     files = []
-    for name in names:
+    for name in _imported_names(path.read_text(encoding="utf-8")):
         parts = name.split(".")
         if parts[0] != "recipe":
             continue
@@ -78,6 +73,17 @@ def _imports(path: Path, library: Path) -> list[Path]:
         elif place.with_suffix(".py").is_file():
             files.append(place.with_suffix(".py"))
     return files
+
+
+@functools.cache  # most scripts import the same modules
+def _imported_names(code: str) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 def record(inputs: Iterable[str], settings: Any, stages: dict[str, str], folder: str | os.PathLike) -> dict[str, Any]:
