@@ -1,9 +1,7 @@
 """Decoding: recordings to hypotheses, in batches of like length, each with how it ended and what is odd about it."""
 
 import logging
-import queue
 import tempfile
-import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from recipe import audio, batching, checks, datadir, fetch, segment, subtitles
+from recipe.ahead import read_ahead
 from recipe.audio import AudioError
 from recipe.engines import Engine, Instruction, Output
 from recipe.generate import generate
@@ -32,7 +31,6 @@ logger = logging.getLogger(__name__)
 FRAMES_PER_SECOND = 1000 / 60  # stacked frames
 LOOPING = "looping"
 TEXT_ON_SILENCE = "text_on_silence"
-READ_AHEAD = 2  # batches read while one is decoded
 DAMAGE_SECONDS = 1  # what the detector does not hear around a damaged place, about
 NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
@@ -305,49 +303,11 @@ def _decode_jobs(
     loader = torch.utils.data.DataLoader(
         _Prepared(jobs, engine, options), batch_sampler=batches, collate_fn=list, num_workers=options.workers
     )
-    ready = loader if options.workers else _read_ahead(loader)
+    ready = loader if options.workers else read_ahead(loader)
     with tqdm(total=len(jobs), desc="decode", unit="piece", disable=not progress) as bar:
         for batch, prepared in zip(batches, ready, strict=True):
             yield from _decode_batch(engine, [jobs[i] for i in batch], prepared, options.limits)
             bar.update(len(batch))
-
-
-def _read_ahead(batches: Iterable[list]) -> Iterator[list]:
-    """The same batches, taken in a thread a little ahead of their use."""
-    waiting: queue.Queue = queue.Queue(READ_AHEAD)
-    stopped = threading.Event()
-
-    def put(item: Any) -> bool:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def read() -> None:
-        try:
-            for batch in batches:
-                if not put((batch, None)):
-                    return
-            put((None, None))
-        except Exception as error:  # noqa: BLE001 (raised again by the consumer)
-            put((None, error))
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        while True:
-            batch, error = waiting.get()
-            if error is not None:
-                raise error
-            if batch is None:
-                return
-            yield batch
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def _decode_batch(

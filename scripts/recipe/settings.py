@@ -108,7 +108,7 @@ class TrainSettings:
     early_stopping: int = 0  # evaluations without improvement after which training ends; 0: never
     max_nonfinite: float = 0.02  # share of steps with a loss or gradient that is not finite, above which it is an error
     log_every: int = 10  # steps
-    workers: int = 2  # processes that read audio; 0: in the training process
+    workers: int = 2  # processes that read audio; 0: a thread of the training process
     gradient_checkpointing: bool = False
     compile: bool = False  # torch.compile the layers
     cache_frozen: bool = False  # compute what frozen parts make of the audio once, and keep it on disk

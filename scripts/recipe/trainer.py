@@ -14,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from torch.utils.tensorboard import SummaryWriter
 
 from recipe import batching, checkpoints, compiled, flops
+from recipe.ahead import read_ahead
 from recipe.dataset import FrozenItem
 from recipe.decode import Limits, generate
 from recipe.features import Item, collate
@@ -67,6 +68,7 @@ class AsrTrainer(transformers.Trainer):
         self._settings = settings
         self._meter = Meter(recognizer, settings)
         self._nonfinite = 0
+        self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
         super().__init__(model=recognizer.model, **kwargs)
         # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
         self.whole = _copy(recognizer) if self.is_fsdp_enabled else None
@@ -106,9 +108,13 @@ class AsrTrainer(transformers.Trainer):
             for (part, decays), parameters in groups.items()
         ]
 
-    def get_batch_samples(self, *args, **kwargs):
+    def get_batch_samples(self, epoch_iterator, *args, **kwargs):
         started = time.monotonic()
-        samples = super().get_batch_samples(*args, **kwargs)
+        if not self._settings.workers:
+            if self._source is not epoch_iterator:
+                self._source, self._ahead = epoch_iterator, read_ahead(epoch_iterator)
+            epoch_iterator = self._ahead
+        samples = super().get_batch_samples(epoch_iterator, *args, **kwargs)
         self._meter.wait(time.monotonic() - started)
         return samples
 
