@@ -89,7 +89,7 @@ class TrainSettings:
     freeze: tuple[str, ...] = ()  # parts out of training: encoder, adaptor, llm; or auto: by hours of speech
     lora: LoraSettings | None = None  # adapters instead of the language model's own weights
     ctc_weight: float = 0.0  # of an auxiliary CTC loss on the adaptor's frames; for models from nothing
-    dropout: float | None = None  # of the encoder, the only part that has any; None: the model's own
+    dropout: float | None = None  # of the encoder; None: the model's own
     epochs: float = 3.0
     max_steps: int = 0  # optimizer steps; 0: by epochs
     learning_rate: float = 2e-5
