@@ -111,7 +111,7 @@ def disturbed(folder, log, way, stage, seconds):
             [*SNAKEMAKE, "all", "--configfile", "settings.yaml"],
             cwd=folder, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
-    while process.poll() is None and f"rule {stage}:" not in log.read_text():
+    while process.poll() is None and f": {stage}" not in log.read_text():
         time.sleep(0.05)
     try:
         return process.wait(timeout=seconds) == 0
