@@ -5,9 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-# As the scripts do (recipe/cli.py): threads of PyTorch that wait leave the processors to others.
-export GOMP_SPINCOUNT ?= 1000
-
 .DEFAULT_GOAL := help
 .PHONY: help tiny setup setup-dev eval test test-slow test-parity lint format clean
 

@@ -186,7 +186,8 @@ def main() -> None:
     on_gpu = torch.cuda.is_available()
     if not on_gpu and not args.small:
         sys.exit("bench_train_gpu.py: no GPU here; --small runs on a CPU")
-    args.workers *= on_gpu  # a small model needs the cores itself
+    if not on_gpu:
+        args.workers = 0  # a small model needs the cores itself
     recognizer = build(args.audio_tokens, args.small, "cuda" if on_gpu else "cpu")
     if args.dropout is not None:
         recognizer.model.set_dropout(args.dropout)

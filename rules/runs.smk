@@ -2,9 +2,9 @@
 
 from recipe import settings as train_settings
 
-# Settings of a run that are not in its settings file: where it runs, how it is fed, how often it says what it does, and
-# how often it sees which data.
-LAUNCH = ("gpus", "nodes", "workers", "log_every", "weights")
+# Settings of a run that are not in its settings file: where it runs, how often it sees which data, and what leaves the
+# model as it is.
+LAUNCH = ("gpus", "nodes", "weights", *train_settings.INDIFFERENT)
 
 
 def run_options(run):

@@ -46,7 +46,7 @@ def main() -> None:
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     chosen = settings.load(args.config)
-    given = {"workers": args.workers, "log_every": args.log_every}
+    given = {name: getattr(args, name) for name in settings.INDIFFERENT}
     chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"

@@ -1,5 +1,6 @@
 """Fixtures: a random model small enough for every test, and made-up recordings."""
 
+import json
 import os
 from pathlib import Path
 
@@ -111,3 +112,8 @@ def finished(tmp_path_factory, full_model):
     folder = tmp_path_factory.mktemp("finished")
     small_workflow.finish(folder, full_model)
     return folder
+
+
+def losses(model_dir):
+    """The training loss of each log line of a finished run."""
+    return [entry["loss"] for entry in json.loads((model_dir / "history.json").read_text()) if "loss" in entry]

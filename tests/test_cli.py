@@ -8,15 +8,18 @@ import pytest
 from conftest import ROOT
 
 
-def run_stage(error, folder):
-    code = f"from recipe.cli import run\ndef main():\n    raise {error}\nrun(main)"
+def python(code, *arguments, cwd=None, **environment):
     return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT / "scripts")},
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT / "scripts"), **environment},
         capture_output=True,
         text=True,
     )
+
+
+def run_stage(error, folder):
+    return python(f"from recipe.cli import run\ndef main():\n    raise {error}\nrun(main)", cwd=folder)
 
 
 @pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EROFS", "EACCES"])
@@ -44,13 +47,7 @@ def test_a_defect_keeps_its_traceback(tmp_path):
 )
 def test_threads_that_wait_leave_the_processors_to_others(given, count):
     code = "import os\nfrom recipe.cli import run\nrun(lambda: print(os.environ.get('GOMP_SPINCOUNT')))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT / "scripts"), **given},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.split() == [count]
+    assert python(code, **given).stdout.split() == [count]
 
 
 def test_no_script_loads_torch_before_its_main_runs():
@@ -60,11 +57,5 @@ def test_no_script_loads_torch_before_its_main_runs():
         "for script in sys.argv[1:]:\n    runpy.run_path(script, run_name='imported')\n"
         "print('torch' in sys.modules)"
     )
-    scripts = map(str, sorted((ROOT / "scripts").glob("*.py")))
-    done = subprocess.run(
-        [sys.executable, "-c", code, *scripts],
-        env={"PYTHONPATH": str(ROOT / "scripts")},
-        capture_output=True,
-        text=True,
-    )
+    done = python(code, *map(str, sorted((ROOT / "scripts").glob("*.py"))))
     assert done.stdout.split() == ["False"], done.stderr

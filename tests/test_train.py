@@ -10,7 +10,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, losses
 from safetensors.torch import load_file
 from test_prepare import scp2jsonl
 
@@ -253,15 +253,8 @@ def test_cached_outputs_of_frozen_parts_train_as_they_do_computed_anew(
     settings = dataclasses.replace(SETTINGS, freeze=freeze, ctc_weight=ctc_weight, log_every=1)
     run(low_model, manifest, tmp_path / "anew", settings)
     run(low_model, manifest, tmp_path / "cached", dataclasses.replace(settings, cache_frozen=True))
-    losses = [
-        [
-            entry["loss"]
-            for entry in json.loads((tmp_path / name / "model" / "history.json").read_text())
-            if "loss" in entry
-        ]
-        for name in ("anew", "cached")
-    ]
-    assert len(losses[0]) == 6 and losses[0] == pytest.approx(losses[1], rel=1e-4)
+    anew, cached = (losses(tmp_path / name / "model") for name in ("anew", "cached"))
+    assert len(anew) == 6 and anew == pytest.approx(cached, rel=1e-4)
     a, b = weights(tmp_path / "anew"), weights(tmp_path / "cached")
     start = load_file(low_model / "model.safetensors")
     moved = max(float((a[name] - start[name]).abs().max()) for name in a)

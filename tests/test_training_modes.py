@@ -7,7 +7,7 @@ import json
 import pytest
 import soundfile
 import torch
-from conftest import SENTENCES, tone
+from conftest import SENTENCES, losses, tone
 from safetensors.torch import load_file
 from test_prepare import scp2jsonl
 
@@ -170,13 +170,10 @@ def test_compiled_layers_share_graphs_and_train_alike(deep_model, jsonl, tmp_pat
 
     compile_layers = compiled.compile_layers
     monkeypatch.setattr(compiled, "compile_layers", lambda model: compile_layers(model, backend=keep))
-    losses = [
-        [entry["loss"] for entry in json.loads((trained / "history.json").read_text()) if "loss" in entry]
-        for trained in (
-            run(deep_model, jsonl, tmp_path / str(on), compile=on, dropout=0.0, log_every=1) for on in (False, True)
-        )
-    ]
-    assert len(losses[0]) == 2 and losses[1] == pytest.approx(losses[0], rel=1e-5)
+    eager, fused = (
+        losses(run(deep_model, jsonl, tmp_path / str(on), compile=on, dropout=0.0, log_every=1)) for on in (False, True)
+    )
+    assert len(eager) == 2 and fused == pytest.approx(eager, rel=1e-5)
     network = model.load(deep_model).model.model
     parts = network.audio_tower, network.multi_modal_projector, network.language_model
     layers = sum(len(part.layers) for part in parts)

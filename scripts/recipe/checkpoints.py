@@ -10,12 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from recipe.files import RecipeError, json_line, read_json, sha256, write_json
-from recipe.settings import TrainSettings
+from recipe.settings import INDIFFERENT, TrainSettings
 
 FINGERPRINT = "fingerprint.json"
 COMPLETE = "complete"  # marks a checkpoint that was written to its end
-# Settings that change how fast a run goes and what it tells, not what it computes.
-INDIFFERENT = ("workers", "log_every")
 
 
 def mark_complete(checkpoint: Path) -> None:

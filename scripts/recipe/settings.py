@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -14,6 +14,8 @@ AUTO = "auto"
 LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
+# Settings that change how fast a run goes and what it tells, not what it computes.
+INDIFFERENT = ("workers", "log_every")
 
 
 @dataclass(frozen=True)
@@ -158,18 +160,19 @@ def from_mapping(values: dict[str, Any], where: str, kind: type = TrainSettings)
     for key, value in values.items():
         if key not in fields:
             raise RecipeError(f"{where}: unknown setting {key!r}; known: {', '.join(fields)}")
-        checked[key] = _checked(key, value, fields[key].default, where)
+        checked[key] = _checked(key, value, fields[key], where)
     try:
         return kind(**checked)
     except RecipeError as error:
         raise RecipeError(f"{where}: {error}") from None
 
 
-def _checked(key: str, value: Any, default: Any, where: str) -> Any:
-    """`value` as the type of the setting's default; RecipeError if it is another."""
+def _checked(key: str, value: Any, setting: dataclasses.Field, where: str) -> Any:
+    """`value` as the type of the setting; RecipeError if it is another."""
+    default = setting.default
+    if value is None and default is None:
+        return None
     if key in _NESTED:
-        if value is None and default is None:
-            return None
         if not isinstance(value, dict):
             raise RecipeError(f"{where}: {key} is {value!r}, expected settings of its own")
         return from_mapping(value, f"{where}: {key}", _NESTED[key])
@@ -185,19 +188,16 @@ def _checked(key: str, value: Any, default: Any, where: str) -> Any:
         return (AUTO,)
     if key == "batch_seconds" and value == AUTO:
         return value
-    if key == "dropout" and (value is None or type(value) in (int, float)):
-        return value
-    if default is None and (value is None or isinstance(value, str)):
-        return value
     if isinstance(default, tuple):
         kind = float if default and isinstance(default[0], float) else str
         if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
             raise RecipeError(f"{where}: {key} is {value!r}, expected a list of {kind.__name__}")
         return tuple(value)
-    if isinstance(default, float) and type(value) is int:
+    kind = get_args(setting.type)[0] if default is None else type(default)  # of `float | None`, float
+    if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not type(default):
-        raise RecipeError(f"{where}: {key} is {value!r}, expected {type(default).__name__}")
+    if type(value) is not kind:
+        raise RecipeError(f"{where}: {key} is {value!r}, expected {kind.__name__}")
     return value
 
 
