@@ -186,10 +186,11 @@ def toolkit(folder: Path, batches: list[list[int]], args: argparse.Namespace) ->
 def cut(folder: Path, args: argparse.Namespace) -> tuple[list[list[int]], float]:
     """The batches of both sides, and the seconds of audio in those that are timed."""
     from recipe import batching, manifest
+    from recipe.features import FRAME_SECONDS, stacked_frames
 
     utterances = list(manifest.read(folder / "train.jsonl"))
-    frames = [(utterance.speech_length + 5) // 6 for utterance in utterances]
-    batches = batching.epoch_batches(frames, int(args.batch_seconds / 0.06), 1, 0)[: WARM_UP + args.steps]
+    frames = [stacked_frames(utterance.speech_length) for utterance in utterances]
+    batches = batching.epoch_batches(frames, int(args.batch_seconds / FRAME_SECONDS), 1, 0)[: WARM_UP + args.steps]
     return batches, sum(utterances[i].duration for batch in batches[WARM_UP:] for i in batch)
 
 

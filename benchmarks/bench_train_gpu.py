@@ -82,14 +82,15 @@ def made_up(recognizer, seconds: float, rows: int, batches: int, frozen: tuple, 
     """`batches` batches of `rows` utterances; `cached` as outputs of the frozen parts."""
     import torch
 
-    from recipe.dataset import FRAME_WIDTH, FrozenItem
-    from recipe.features import Item
+    from recipe.dataset import FrozenItem
+    from recipe.features import FRAME_WIDTH, Item, stacked_frames
     from recipe.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS
-    from recipe.model import audio_token_count, stacked_frames
+    from recipe.manifest import speech_length
+    from recipe.model import audio_token_count
     from recipe.prompt import IGNORED, Example
 
     config = recognizer.model.config
-    frames, text = stacked_frames(int(16000 * seconds)), int(TOKENS_PER_SECOND * seconds) + 1
+    frames, text = stacked_frames(speech_length(seconds)), int(TOKENS_PER_SECOND * seconds) + 1
     audio = audio_token_count(frames, recognizer.audio_tokens)
     target = torch.randint(100, config.text_config.vocab_size - 1, (text,)).tolist()
     context = [1] * (PROMPT_TOKENS - 5) + [config.audio_token_id] * audio + [2] * 5

@@ -119,9 +119,11 @@ rule compute_wer:
         script=script("compute_wer.py"),
         code=code("compute_wer.py"),
         bootstrap=SETTINGS["score"]["bootstrap"],
-        tables=lambda wildcards: " ".join(f"--{name} '{file}'" for name, file in speaker_flags(wildcards.test).items()),
-        hotwords=lambda wildcards, input: f"--hotwords '{input.hotwords}'" if input.hotwords else "",
-        base=lambda wildcards, input: f"--compare '{input.base}'" if input.base else "",
+        tables=lambda wildcards: " ".join(
+            f"--{name} {shlex.quote(file)}" for name, file in speaker_flags(wildcards.test).items()
+        ),
+        hotwords=lambda wildcards, input: f"--hotwords {shlex.join(input.hotwords)}" if input.hotwords else "",
+        base=lambda wildcards, input: f"--compare {shlex.quote(input.base)}" if input.base else "",
     message:
         "compute_wer: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
     shell:

@@ -122,12 +122,14 @@ def read_entries(args: argparse.Namespace) -> list[Entry]:
 
 
 def read_requests(args: argparse.Namespace) -> list:
-    from recipe import decode
+    from recipe import decode, subtitles
 
     requests = decode.probe(read_entries(args), args.allow_commands, args.scp_file)
     failed = [request for request in requests if request.error]
     if failed and args.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
+    if args.subtitles_dir:
+        subtitles.check_keys(request.recording or request.key for request in requests)
     if args.subtitles_dir and args.shard != "1/1" and any(request.recording for request in requests):
         raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
     return requests

@@ -77,30 +77,22 @@ def tone(seconds: float, seed: int = 0, rate: int = 16000) -> np.ndarray:
     return (wave + 0.01 * random.standard_normal(len(time))).astype(np.float32)
 
 
+def write_data(folder: Path, count: int = 8) -> None:
+    """Write a Kaldi data directory of made-up recordings."""
+    (folder / "wav").mkdir(parents=True)
+    keys = [f"spk{i % 2}-utt{i}" for i in range(count)]
+    for i, key in enumerate(keys):
+        soundfile.write(folder / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
+    (folder / "wav.scp").write_text("".join(f"{key} wav/{key}.wav\n" for key in keys))
+    (folder / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
+    (folder / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
+
+
 @pytest.fixture
 def data_dir(tmp_path):
     """A Kaldi data directory of eight recordings; returns its path."""
-    return _write_data_dir(tmp_path / "data")
-
-
-@pytest.fixture(scope="session")
-def make_data_dir():
-    """What writes such a directory to a folder that is given, and returns it."""
-    return _write_data_dir
-
-
-def _write_data_dir(folder: Path) -> Path:
-    (folder / "wav").mkdir(parents=True)
-    scp, text, spk = [], [], []
-    for i in range(8):
-        key = f"spk{i % 2}-utt{i}"
-        soundfile.write(folder / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
-        scp.append(f"{key} wav/{key}.wav")
-        text.append(f"{key} {SENTENCES[i % len(SENTENCES)]}")
-        spk.append(f"{key} spk{i % 2}")
-    for name, lines in (("wav.scp", scp), ("text", text), ("utt2spk", spk)):
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    write_data(tmp_path / "data")
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="session")

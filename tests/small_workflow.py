@@ -8,26 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import soundfile
 import yaml
-from conftest import ROOT, SENTENCES, tone
+from conftest import ROOT, write_data
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 RECIPE = ["Snakefile", "rules", "scripts", "schemas", "envs", "profiles"]  # what the workflow is made of
 # Importing snakemake takes longer than planning: one process does it, and a child of it serves each call.
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["snakemake.cli"])
-
-
-def write_data(data, count=8):
-    """A Kaldi data directory of made-up recordings."""
-    (data / "wav").mkdir(parents=True)
-    keys = [f"spk{i % 2}-utt{i}" for i in range(count)]
-    for i, key in enumerate(keys):
-        soundfile.write(data / "wav" / f"{key}.wav", tone(0.8 + 0.2 * i, i), 16000)
-    (data / "wav.scp").write_text("".join(f"{key} wav/{key}.wav\n" for key in keys))
-    (data / "text").write_text("".join(f"{key} {SENTENCES[i % 5]}\n" for i, key in enumerate(keys)))
-    (data / "utt2spk").write_text("".join(f"{key} {key[:4]}\n" for key in keys))
 
 
 def copy_recipe(folder):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from recipe.batching import TrainingBatches, cut, epoch_batches, padding_share, share
+from recipe.features import FRAME_SECONDS
 
 
 @pytest.fixture(scope="module")
 def frames():
     """Stacked frames of 20,000 utterances of 1-30 s, log-normal around 6 s."""
     seconds = np.random.default_rng(0).lognormal(np.log(6), 0.7, 20000).clip(1, 30)
-    return (seconds / 0.06).astype(int).tolist()
+    return (seconds / FRAME_SECONDS).astype(int).tolist()
 
 
 def test_every_utterance_is_in_an_epoch_exactly_once(frames):

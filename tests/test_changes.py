@@ -5,7 +5,8 @@ import os
 
 import pytest
 import yaml
-from small_workflow import plan, write_data
+from conftest import write_data
+from small_workflow import plan
 
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
 # train, valid and test, and one mode.

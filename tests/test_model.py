@@ -7,8 +7,9 @@ from conftest import randomize, tone
 
 from recipe import init, model
 from recipe.fbank import WAVEFORM_SCALE, fbank
-from recipe.features import FrontEnd, collate
-from recipe.model import audio_token_count, stacked_frames
+from recipe.features import FrontEnd, collate, stacked_frames
+from recipe.manifest import speech_length
+from recipe.model import audio_token_count
 from recipe.prompt import IGNORED
 
 
@@ -24,10 +25,10 @@ def items(recognizer, lengths=(0.5, 1.7, 1.1)):
 
 
 @pytest.mark.parametrize("samples", [400, 559, 560, 1359, 1360, 16000, 33333])
-def test_stacked_frames_counts_what_the_front_end_makes(full_model, samples):
+def test_stacked_frames_of_a_manifests_length_are_what_the_front_end_makes(full_model, samples):
     recognizer = model.load(full_model)
     features = FrontEnd(recognizer).features(tone(3.0)[:samples])
-    assert len(features) == stacked_frames(samples)
+    assert len(features) == stacked_frames(speech_length(samples / 16000))
 
 
 def test_features_are_the_fbank_of_the_scaled_waveform(full_model):

@@ -6,17 +6,18 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, write_data
 from small_workflow import snakemake
 
 from recipe import provenance
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, full_model, make_data_dir):
+def project(tmp_path_factory, full_model):
     """A finished run of the untouched model alone, with all normalizations and hotwords."""
     folder = tmp_path_factory.mktemp("project")
-    data = make_data_dir(folder / "data")
+    data = folder / "data"
+    write_data(data)
     (data / "utt2hotwords").write_text("spk0-utt0 light, Moon\nspk1-utt1 fourty-five percent，没有\n")
     settings = {
         "experiment": "e",

@@ -1,6 +1,9 @@
 """Subtitles: both formats, times, and what is left out."""
 
+import pytest
+
 from recipe import subtitles
+from recipe.files import RecipeError
 from recipe.subtitles import Cue
 
 
@@ -27,3 +30,9 @@ def test_a_subtitle_stands_as_long_as_the_speech_of_its_piece():
 def test_keys_with_slashes_stay_in_the_folder(tmp_path):
     subtitles.write(tmp_path, "a/../b", [Cue(0, 1, "x")])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a_.._b.srt", "a_.._b.vtt"]
+
+
+def test_keys_with_the_same_files_are_refused():
+    subtitles.check_keys(["a/b", "a/b", "a_c"])
+    with pytest.raises(RecipeError, match="subtitles of a/b and a_b would be the same file"):
+        subtitles.check_keys(["a/b", "a_b"])

@@ -10,7 +10,6 @@ from recipe.headers import AudioError, AudioInfo
 from recipe.join import Entry
 
 MIN_SECONDS = 400 / 16000  # a shorter waveform gives no whole 25 ms frame
-SAMPLING_RATE = 16000
 END_TOLERANCE = 0.05  # seconds that a segment may reach beyond its recording; rounding in the tables
 # Formats whose headers state the exact number of samples; those of MP3 and Ogg may differ by an encoder's delay.
 LOSSY_TOLERANCE = 0.02  # of the length, or ...

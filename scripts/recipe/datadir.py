@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from recipe import fetch
 from recipe.files import RecipeError
 
-_URL = re.compile(r"https?://", re.IGNORECASE)
 _ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z", re.DOTALL)
 
 # Tables beside wav.scp that are used where they are, each plain or with gzip.
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 def resolve(source: str, scp_file: str | os.PathLike) -> str:
     """What a wav.scp entry refers to, seen from the working directory: a relative path counts from the folder of
     `scp_file`; URLs, commands and absolute paths stay as they are."""
-    if source.startswith("/") or _URL.match(source) or source.rstrip().endswith("|") or os.path.isabs(source):
+    if source.startswith("/") or fetch.is_url(source) or fetch.is_command(source):
         return source
     ark = _ARK_OFFSET.match(source)
     path, offset = (ark[1], ark[2]) if ark else (source, "")

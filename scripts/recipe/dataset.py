@@ -9,14 +9,12 @@ import torch
 from recipe import audio
 from recipe.audio import AudioError
 from recipe.augment import Augment
-from recipe.features import FrontEnd, Item
+from recipe.features import FRAME_WIDTH, FrontEnd, Item, stacked_frames
 from recipe.files import RecipeError
 from recipe.frozen import FrozenOutputs
 from recipe.hotwords import Hotwords
 from recipe.manifest import Utterance
 from recipe.prompt import HOTWORD_HEADER, with_hotwords
-
-FRAME_WIDTH = 560  # values of a stacked frame
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class FrozenItem(Item):
 
 def most_frames(utterance: Utterance, slowest: float = 1.0) -> int:
     """Stacked frames of an utterance that is played at the factor of speed `slowest` or faster."""
-    frames = max(1, (utterance.speech_length + 5) // 6)
+    frames = max(1, stacked_frames(utterance.speech_length))
     return frames if slowest >= 1 else round(frames / slowest) + 1
 
 

@@ -19,6 +19,7 @@ from recipe import audio, batching, checks, datadir, fetch, segment, subtitles
 from recipe.ahead import read_ahead
 from recipe.audio import AudioError
 from recipe.engines import Engine, Instruction, Output
+from recipe.features import FRAME_SECONDS
 from recipe.generate import generate
 from recipe.join import Entry
 from recipe.loops import loops
@@ -28,7 +29,6 @@ __all__ = ["Hypothesis", "Limits", "Options", "Piece", "Request", "decode", "gen
 
 logger = logging.getLogger(__name__)
 
-FRAMES_PER_SECOND = 1000 / 60  # stacked frames
 LOOPING = "looping"
 TEXT_ON_SILENCE = "text_on_silence"
 DAMAGE_SECONDS = 1  # what the detector does not hear around a damaged place, about
@@ -296,8 +296,8 @@ def _decode_jobs(
 ) -> Iterator[tuple[_Job, Piece]]:
     """Decode pieces, the longest first but for what is left over, while the next batches are read."""
     order = sorted(range(len(jobs)), key=lambda i: -jobs[i].seconds)
-    frames = [int(job.seconds * FRAMES_PER_SECOND) + 1 for job in jobs]
-    batches = batching.cut(order, frames, int(options.batch_seconds * FRAMES_PER_SECOND))
+    frames = [int(job.seconds / FRAME_SECONDS) + 1 for job in jobs]
+    batches = batching.cut(order, frames, int(options.batch_seconds / FRAME_SECONDS))
     # Nothing is computed while the first batch is read, so that is the one which is not full.
     batches = batches[-1:] + batches[:-1]
     loader = torch.utils.data.DataLoader(

@@ -12,6 +12,8 @@ from recipe.model import Recognizer, audio_token_count
 from recipe.prompt import IGNORED, Example
 
 STACKED, STRIDE = 7, 6  # fbank frames in a stacked one, and from one to the next
+FRAME_WIDTH = STACKED * BINS  # values of a stacked frame
+FRAME_SECONDS = STRIDE * FRAME_SHIFT / SAMPLING_RATE  # from one stacked frame to the next: 0.06
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class FrontEnd:
     def context_tokens(self, prompt: str, after: str = "") -> int:
         """Number of tokens before the target, without those of the audio."""
         return len(self._prompts.encode(prompt, 0, None, after).input_ids)
+
+
+def stacked_frames(frames: int) -> int:
+    """How many stacked frames `stack` makes of so many fbank frames."""
+    return -(-frames // STRIDE)
 
 
 def stack(frames: torch.Tensor) -> torch.Tensor:

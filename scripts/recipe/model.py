@@ -29,13 +29,6 @@ transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
 
 
-def stacked_frames(samples: int) -> int:
-    """Number of stacked 60 ms frames that the front end makes of a 16 kHz waveform (25 ms windows every 10 ms, then
-    seven frames every six); 0 below 400 samples."""
-    frames = max(0, 1 + (samples - 400) // 160) if samples >= 400 else 0
-    return (frames + 5) // 6
-
-
 def audio_token_count(frames: int, mode: str) -> int:
     """Number of adaptor frames out of `frames` that the language model is given.
 

@@ -13,17 +13,17 @@ import torch
 
 from recipe import checkpoints
 from recipe.dataset import Utterances
-from recipe.features import Item
+from recipe.features import FRAME_SECONDS, Item
 from recipe.files import RecipeError, read_json, write_json
 from recipe.model import Recognizer
 from recipe.settings import AUTO, TrainSettings
-from recipe.trainer import FRAME_SECONDS, Collate
+from recipe.trainer import Collate
 
 logger = logging.getLogger(__name__)
 
 FILE = "budget.json"
-# `auto` on a CPU and, to begin with, on a GPU. From some hundred seconds on a GPU is busy; still larger batches would
-# only make for fewer steps.
+# `auto` on a CPU, and on a GPU to begin with and at most. Larger batches are still faster on a large GPU (an H200 in
+# bf16: twice from 480 to 960 s, a sixth more at 1,920), but make for few steps in an epoch: they have to be asked for.
 AUTO_SECONDS, AUTO_MOST_SECONDS = 60, 960
 AUTO_LEAST_BATCHES = 20  # that an epoch has, with `auto`
 SAFETY = 0.95  # of the free memory: the allocator cannot use every gap

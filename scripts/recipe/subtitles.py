@@ -2,11 +2,11 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from recipe.files import write_lines
+from recipe.files import RecipeError, write_lines
 
 MARGIN = 0.2  # seconds that a subtitle stands before and after the speech
 
@@ -50,8 +50,21 @@ def vtt(cues: Sequence[Cue]) -> list[str]:
     return lines
 
 
+def _file_name(key: str) -> str:
+    """A key as the name of a file: characters that do not belong there become `_`."""
+    return re.sub(r"[/\\\0]", "_", key)
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """RecipeError if two different keys would have the same files."""
+    taken: dict[str, str] = {}
+    for key in keys:
+        if (other := taken.setdefault(_file_name(key), key)) != key:
+            raise RecipeError(f"subtitles of {other} and {key} would be the same file; rename one of the two")
+
+
 def write(folder: str | os.PathLike, key: str, cues: Sequence[Cue]) -> None:
-    """Write KEY.srt and KEY.vtt; characters of the key that do not belong in a file name become `_`."""
-    name = re.sub(r"[/\\\0]", "_", key)
+    """Write KEY.srt and KEY.vtt, with `_` for characters of the key that do not belong in a file name."""
+    name = _file_name(key)
     write_lines(Path(folder) / f"{name}.srt", srt(cues))
     write_lines(Path(folder) / f"{name}.vtt", vtt(cues))

@@ -25,7 +25,7 @@ from recipe import batching, checkpoints, compiled, frozen, manifest, model_dir,
 from recipe.augment import Augment
 from recipe.dataset import Utterances, most_frames
 from recipe.decode import Limits, generate
-from recipe.features import FrontEnd, Item, collate
+from recipe.features import FRAME_SECONDS, FrontEnd, Item, collate
 from recipe.files import RecipeError, read_json, sha256, write_json, write_lines
 from recipe.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
 from recipe.hotwords import Hotwords
@@ -35,7 +35,7 @@ from recipe.model import load as load_model
 from recipe.prompt import IGNORED
 from recipe.settings import AUTO, TrainSettings
 from recipe.stats import advise
-from recipe.trainer import FRAME_SECONDS, AsrTrainer, Bookkeeping, Collate, without_target
+from recipe.trainer import AsrTrainer, Bookkeeping, Collate, without_target
 
 logger = logging.getLogger(__name__)
 

@@ -17,15 +17,13 @@ from recipe import batching, checkpoints, compiled, flops
 from recipe.ahead import read_ahead
 from recipe.dataset import FrozenItem
 from recipe.decode import Limits, generate
-from recipe.features import Item, collate
+from recipe.features import FRAME_SECONDS, Item, collate
 from recipe.files import RecipeError
 from recipe.model import Recognizer
 from recipe.prompt import IGNORED
 from recipe.settings import PARTS, TrainSettings
 
 logger = logging.getLogger(__name__)
-
-FRAME_SECONDS = 0.06  # a stacked frame
 
 # What a log line shows of the Trainer's values, under which name.
 SHOWN = {
