@@ -16,13 +16,13 @@ from recipe import provenance
 def project(tmp_path_factory, full_model):
     """A finished run of the untouched model alone, with all normalizations and hotwords."""
     folder = tmp_path_factory.mktemp("project")
-    data = folder / "data"
+    data = folder / "one's data"
     write_data(data)
     (data / "utt2hotwords").write_text("spk0-utt0 light, Moon\nspk1-utt1 fourty-five percent，没有\n")
     settings = {
         "experiment": "e",
         "model": {"base": str(full_model)},
-        "data": {"test": {"s": "data"}},
+        "data": {"test": {"s": data.name}},
         "runs": {},
         "decode": {"hotwords": ["Tom", "七点"]},
         "score": {"bootstrap": 20},
@@ -60,8 +60,8 @@ def test_hotwords_are_counted_in_the_form_of_the_texts_around_them(project):
 
 def test_what_the_results_are_made_of_is_recorded(project):
     made = json.loads((project / "exp/e/provenance.json").read_text())
-    text = (project / "data/text").read_bytes()
-    assert made["inputs"]["data/text"] == hashlib.sha256(text).hexdigest()
+    text = (project / "one's data/text").read_bytes()
+    assert made["inputs"]["one's data/text"] == hashlib.sha256(text).hexdigest()
     assert any(name.endswith("model.safetensors") for name in made["inputs"])
     assert made["code"]["stages"]["decode"] == provenance.code_hash(ROOT / "scripts/decode.py")
     assert made["settings"]["score"]["bootstrap"] == 20
