@@ -288,6 +288,10 @@ class TestToToolkit:
         assert len(list((tmp_path / "hf").glob("*.safetensors"))) > 1
         convert(tmp_path / "hf", tmp_path / "sharded", "toolkit")
         assert_same(weights(tmp_path / "sharded"), weights(tmp_path / "whole"))
+        lost = min((tmp_path / "hf").glob("*.safetensors"))
+        lost.unlink()
+        with pytest.raises(RecipeError, match=f"index.json: names {lost.name}, which is not there"):
+            convert(tmp_path / "hf", tmp_path / "torn", "toolkit")
 
     @pytest.mark.parametrize(
         "encoder, key",

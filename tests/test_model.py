@@ -1,16 +1,53 @@
 """The model: audio token settings, padding, loss, frozen parts."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from conftest import randomize, tone
+from safetensors.torch import load_file, save_file
 
 from recipe import init, model
 from recipe.fbank import WAVEFORM_SCALE, fbank
 from recipe.features import FrontEnd, collate, stacked_frames
+from recipe.files import RecipeError
 from recipe.manifest import speech_length
 from recipe.model import audio_token_count
 from recipe.prompt import IGNORED
+
+
+@pytest.fixture
+def altered(full_model, tmp_path):
+    """A copy of a model directory, and its tensors to change: entries that are None are taken out."""
+
+    def alter(**changes):
+        folder = shutil.copytree(full_model, tmp_path / "altered")
+        tensors = load_file(folder / "model.safetensors") | changes
+        kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+        return folder
+
+    return alter
+
+
+NORM = "model.audio_tower.layers.0.input_layernorm.weight"
+
+
+@pytest.mark.parametrize(("tensor", "said"), [(None, "missing"), (torch.ones(3), r"shape \[3\], by config.json \[560\]")])
+def test_a_model_never_goes_on_with_random_weights_for_those_it_lacks(altered, tensor, said):
+    with pytest.raises(RecipeError, match=f"1 tensors do not fit: {NORM}: {said}"):
+        model.load(altered(**{NORM: tensor}))
+
+
+def test_weights_that_nothing_takes_are_said_and_broken_files_refused(altered, caplog):
+    folder = altered(surplus=torch.ones(3))
+    model.load(folder)
+    assert "1 tensors that the network has no place for, like surplus" in caplog.text
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(RecipeError, match=f"{folder} cannot be loaded"):
+        model.load(folder)
 
 
 @pytest.mark.parametrize(("frames", "tokens"), [(17, 3), (100, 13), (500, 63), (1, 1), (8, 1), (9, 2)])

@@ -48,7 +48,8 @@ def test_the_workflow_runs_on_slurm_with_the_gpus_that_it_gives(cluster, full_mo
 def test_a_job_asks_for_more_memory_at_each_attempt(cluster, full_model, tmp_path):
     write_project(tmp_path, full_model)
     (tmp_path / "data/text").write_text("spk0-utt0 one of eight\n")  # too many rejects: the data stage fails
-    arguments = ["--profile", str(ROOT / "profiles/slurm"), "--retries", "1", *LOCAL]
+    # --quiet host: each job with its resources
+    arguments = ["--profile", str(ROOT / "profiles/slurm"), "--retries", "1", "--quiet", "host", *LOCAL]
     status, text = call(tmp_path, "exp/e/data/test/s.jsonl", *arguments, "--configfile", "settings.yaml")
     assert status != 0
     assert set(re.findall(r" mem_mb=(\d+)", text)) == {"2000", "4000"}

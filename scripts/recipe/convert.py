@@ -235,7 +235,10 @@ def _load(kind: type, directory: Path) -> Any:
 def _safetensors_files(directory: Path) -> list[Path]:
     index = directory / HF_INDEX
     if index.is_file():
-        return [directory / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        if lost := [name for name in names if not (directory / name).is_file()]:
+            raise RecipeError(f"{index}: names {lost[0]}, which is not there; copy the whole directory again")
+        return [directory / name for name in names]
     if not (directory / HF_WEIGHTS).is_file():
         raise RecipeError(f"{directory}: neither {HF_WEIGHTS} nor {HF_INDEX} is there")
     return [directory / HF_WEIGHTS]

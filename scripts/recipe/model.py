@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoProcessor
 from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
@@ -260,17 +261,41 @@ def load(
         raise RecipeError(f"model {source}: is a toolkit directory; convert it: `convert.py --to hf {source} DIR`")
     try:
         processor = AutoProcessor.from_pretrained(source, local_files_only=True)
-        model = FunAsrNanoForConditionalGeneration.from_pretrained(
-            source, attn_implementation="sdpa", dtype=dtype, local_files_only=True
+        model, found = FunAsrNanoForConditionalGeneration.from_pretrained(
+            source,
+            attn_implementation="sdpa",
+            dtype=dtype,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise RecipeError(
             f"model {source} cannot be loaded ({str(error).splitlines()[0]}); it has to hold config.json, "
             "model.safetensors, processor and tokenizer files"
         ) from None
+    _check_tensors(source, found)
     mode = audio_tokens_of(source) if audio_tokens == "auto" else audio_tokens
     logger.info("loaded %s: %.1f M parameters, audio tokens %s", source, model.num_parameters() / 1e6, mode)
     return Recognizer(model.to(device).eval(), processor, mode, source)
+
+
+def _check_tensors(source: str, found: dict) -> None:
+    """RecipeError where weights lack a tensor or have it in another shape: transformers would go on with random ones.
+    `found` is its loading info."""
+    faults = [f"{name}: missing" for name in sorted(found["missing_keys"])]
+    faults += [
+        f"{name}: shape {list(stored)}, by config.json {list(needed)}"
+        for name, stored, needed in sorted(found["mismatched_keys"])
+    ]
+    if faults:
+        more = f" ... and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise RecipeError(
+            f"model {source}: {len(faults)} tensors do not fit: {'; '.join(faults[:5])}{more}; its weights belong to "
+            "another network or release than its config.json: get the directory again"
+        )
+    if unknown := sorted(found["unexpected_keys"]):
+        logger.warning("%s: %d tensors that the network has no place for, like %s", source, len(unknown), unknown[0])
 
 
 def best_device() -> torch.device:
