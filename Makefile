@@ -36,7 +36,7 @@ eval: setup
 	$(BIN)/snakemake --cores all eval
 
 test: setup-dev lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow

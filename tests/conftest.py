@@ -10,6 +10,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
+
+# A first example loads what the next ones have, and the machine may be busy.
+settings.register_profile("recipe", deadline=None)
+settings.load_profile("recipe")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -394,7 +394,7 @@ class TestProperties:
         lines = aligned_lines(a, b, found, Cached(width))
         assert lines == (" ".join(theirs.reference), " ".join(theirs.hypothesis))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.lists(st.tuples(plain_text, plain_text), min_size=1, max_size=5))
     def test_the_summary_equals_compute_wer(self, package, tmp_path_factory, pairs):
         folder = tmp_path_factory.mktemp("pairs")

@@ -34,7 +34,9 @@ def altered(full_model, tmp_path):
 NORM = "model.audio_tower.layers.0.input_layernorm.weight"
 
 
-@pytest.mark.parametrize(("tensor", "said"), [(None, "missing"), (torch.ones(3), r"shape \[3\], by config.json \[560\]")])
+@pytest.mark.parametrize(
+    ("tensor", "said"), [(None, "missing"), (torch.ones(3), r"shape \[3\], by config.json \[560\]")]
+)
 def test_a_model_never_goes_on_with_random_weights_for_those_it_lacks(altered, tensor, said):
     with pytest.raises(RecipeError, match=f"1 tensors do not fit: {NORM}: {said}"):
         model.load(altered(**{NORM: tensor}))

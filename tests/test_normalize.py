@@ -98,20 +98,20 @@ MESSY = st.lists(st.tuples(st.sampled_from(FRAGMENTS), st.sampled_from(["", " "]
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(MESSY)
 def test_english_is_the_librarys_own_normalizer(text):
     library = whisper.library().EnglishTextNormalizer(whisper.spelling())
     assert whisper.english(text).split() == library(text).split()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MESSY)
 def test_basic_is_the_librarys_own_normalizer(text):
     assert whisper.basic(text).split() == whisper.library().BasicTextNormalizer()(text).split()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="我们三天好,!?:;，。！？：；、' -~", min_size=1))
 def test_the_short_cut_for_han_alone_changes_nothing(text):
     shortened = compatible._PUNCTUATION.sub(" ", text)
@@ -177,7 +177,7 @@ def test_long_lines_take_linear_time(mode, name):
     normalizer(mode)(unit * (100_000 // len(unit)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text())
 def test_compatible_takes_any_text(text):
     output = compatible.normalize(text)

@@ -393,7 +393,7 @@ def marks(text: str) -> dict[str, int]:
     return {mark: found.count(mark) for mark in found}
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @example("five, million")
 @example("5，千万别")
 @given(ANY)
@@ -403,20 +403,20 @@ def test_normalizing_twice_is_normalizing_once(text):
     assert once == " ".join(once.split())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ANY)
 def test_no_mark_is_lost(text):
     kept = marks(normalize(text))
     assert all(kept.get(mark, 0) >= count for mark, count in marks(text).items())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ANY)
 def test_composed_and_decomposed_text_are_equal(text):
     assert normalize(unicodedata.normalize("NFD", text)) == normalize(unicodedata.normalize("NFC", text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(MESSY)
 def test_letter_case_does_not_matter(text):
     assert normalize(text.upper().lower()) == normalize(text.lower().upper().lower())

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipe import score
@@ -515,6 +515,9 @@ class TestCharts:
         assert charts.thin([(i, float(i)) for i in range(10)], most=5) == [(i + 1, i + 0.5) for i in range(0, 10, 2)]
 
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5), st.booleans())
+    @example([5e-324], False)
+    @example([1.0, 1.0 + 1e-15], False)
+    @example([-1e-13], True)
     def test_axes_hold_their_values_within_round_ticks(self, values, zero):
         axis = charts.axis(values, 0, 100, zero)
         assert 2 <= len(axis.ticks) <= 8

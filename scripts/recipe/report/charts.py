@@ -18,6 +18,7 @@ LETTER = 6.2  # width of a letter of the 11 px labels, roughly
 MAX_POINTS = 400
 STYLES = 6  # line styles that the style sheet has
 LOG_RATIO = 30  # from this ratio of extremes a positive quantity has a logarithmic axis
+NOTHING = 1e-12  # smaller numbers are none to the eye
 MARKERS = ("circle", "square", "diamond")
 
 
@@ -80,8 +81,8 @@ def axis(values: Sequence[float], start: float, end: float, zero: bool = False, 
     """A linear axis around `values`, with round ticks; with `zero` it begins there."""
     low, high = min(values), max(values)
     low = min(low, 0.0) if zero else low
-    if high <= low:
-        high = low + (abs(low) or 1.0)
+    if high - low <= max(1e-9 * abs(low), NOTHING):  # too little for floats and labels
+        high = low + (abs(low) if abs(low) > NOTHING else 1.0)
     step = _round_step((high - low) / ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     marks = tuple(i * step for i in range(first, last + 1))
@@ -106,7 +107,7 @@ def _round_step(step: float) -> float:
 
 def number(value: float) -> str:
     """A tick's label."""
-    if abs(value) < 1e-12:
+    if abs(value) < NOTHING:
         return "0"
     if abs(value) < 0.001:
         return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
