@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import randomize, tone
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from recipe import init, model
 from recipe.fbank import WAVEFORM_SCALE, fbank
@@ -49,6 +50,15 @@ def test_weights_that_nothing_takes_are_said_and_broken_files_refused(altered, c
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(RecipeError, match=f"{folder} cannot be loaded"):
+        model.load(folder)
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(altered):
+    folder = altered()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"word{i}" for i in range(1000)])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(RecipeError, match=r"its tokenizer has 1\d{3} tokens, its language model embeddings for \d+"):
         model.load(folder)
 
 

@@ -274,15 +274,15 @@ def load(
             f"model {source} cannot be loaded ({str(error).splitlines()[0]}); it has to hold config.json, "
             "model.safetensors, processor and tokenizer files"
         ) from None
-    _check_tensors(source, found)
+    _check_fit(source, model, processor.tokenizer, found)
     mode = audio_tokens_of(source) if audio_tokens == "auto" else audio_tokens
     logger.info("loaded %s: %.1f M parameters, audio tokens %s", source, model.num_parameters() / 1e6, mode)
     return Recognizer(model.to(device).eval(), processor, mode, source)
 
 
-def _check_tensors(source: str, found: dict) -> None:
-    """RecipeError where weights lack a tensor or have it in another shape: transformers would go on with random ones.
-    `found` is its loading info."""
+def _check_fit(source: str, model: nn.Module, tokenizer: transformers.PreTrainedTokenizerBase, found: dict) -> None:
+    """RecipeError where weights lack a tensor or have it in another shape (transformers would go on with random ones;
+    `found` is its loading info), or the tokenizer knows more tokens than the network."""
     faults = [f"{name}: missing" for name in sorted(found["missing_keys"])]
     faults += [
         f"{name}: shape {list(stored)}, by config.json {list(needed)}"
@@ -296,6 +296,11 @@ def _check_tensors(source: str, found: dict) -> None:
         )
     if unknown := sorted(found["unexpected_keys"]):
         logger.warning("%s: %d tensors that the network has no place for, like %s", source, len(unknown), unknown[0])
+    tokens, embeddings = len(tokenizer), model.config.text_config.vocab_size
+    if tokens > embeddings:
+        raise RecipeError(
+            f"model {source}: its tokenizer has {tokens} tokens, its language model embeddings for {embeddings}"
+        )
 
 
 def best_device() -> torch.device:
