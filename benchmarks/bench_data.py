@@ -230,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wavs", type=Path, help="folder with recordings")
     parser.add_argument("--tokenizer", type=Path, help="folder with Qwen3's tokenizer")
-    parser.add_argument("--published-python", default=sys.executable, help="interpreter that has funasr")
+    parser.add_argument("--published-python", type=os.path.abspath, default=sys.executable, help="one that has funasr")
     parser.add_argument("--utterances", type=int, default=21_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
