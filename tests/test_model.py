@@ -53,6 +53,14 @@ def test_weights_that_nothing_takes_are_said_and_broken_files_refused(altered, c
         model.load(folder)
 
 
+def test_pickled_weights_are_refused(altered):
+    folder = altered()
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(RecipeError, match=f"{folder} cannot be loaded .*model.safetensors"):
+        model.load(folder)
+
+
 def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(altered):
     folder = altered()
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -266,6 +266,7 @@ def load(
             attn_implementation="sdpa",
             dtype=dtype,
             local_files_only=True,
+            use_safetensors=True,  # no pickles
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
