@@ -38,6 +38,10 @@ def server(tmp_path, monkeypatch):
                 self.send_header("Content-Length", "100")
                 self.end_headers()
                 self.wfile.write(b"x" * 50)
+            elif self.path == "/cut":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nabc")
+            elif self.path == "/garbage":
+                self.wfile.write(b"no HTTP\r\n\r\n")
             elif self.path == "/slow":
                 self.send_response(200)
                 self.end_headers()
@@ -67,6 +71,14 @@ def test_a_url_is_fetched_once_and_its_content_kept_once(server, tmp_path):
     assert len(list((tmp_path / fetch.CACHE / "content").iterdir())) == 1
 
 
+def test_a_url_may_have_letters_and_spaces_as_in_a_browser(server, tmp_path):
+    soundfile.write(tmp_path / "www" / "你好 1.wav", tone(0.5), 16000)
+    for name in ("你好 1.wav", "%E4%BD%A0%E5%A5%BD%201.wav"):
+        assert audio.probe(f"{server.address}/{name}").samples == 8000
+    with pytest.raises(AudioError, match=r"url-failed: http://127.0.0.1:x/a.wav: nonnumeric port: 'x' \(attempt 1\)"):
+        audio.probe("http://127.0.0.1:x/a.wav", limits=QUICK)
+
+
 def test_failures_that_may_pass_are_tried_again(server, tmp_path):
     soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
     server.failures["/a.wav"] = 2
@@ -79,6 +91,7 @@ def test_failures_that_may_pass_are_tried_again(server, tmp_path):
 @pytest.mark.parametrize(
     ("path", "message", "requests"),
     [("/none.wav", r"HTTP status 404 \(attempt 1\)", 1), ("/short", "closed after 50 of 100 bytes|IncompleteRead", 3),
+     ("/cut", "url-failed: .*IncompleteRead", 3), ("/garbage", "url-failed: .*no HTTP", 3),
      ("/large.wav", "url-too-large: .*more than 1 MB", 1)],
 )  # fmt: skip
 def test_what_cannot_be_had_is_said(server, tmp_path, path, message, requests):
@@ -98,7 +111,11 @@ def test_a_server_that_says_nothing_is_left(server):
 def test_a_command_ends_with_its_time(tmp_path):
     with pytest.raises(AudioError, match="command-timeout"):
         audio.read("sleep 20 | cat |", allow_commands=True, limits=Limits(timeout=0.3))
+    with pytest.raises(AudioError, match="command-timeout"):
+        audio.read("sleep 20 & exec >&- |", allow_commands=True, limits=Limits(timeout=0.3))
+    with pytest.raises(AudioError, match=r"command-failed: exit status 3: second"):
+        audio.read("echo first >&2; echo second >&2; exit 3 |", allow_commands=True)
     with pytest.raises(AudioError, match="command-too-large"):
-        audio.read("head -c 2000000 /dev/zero |", allow_commands=True, limits=QUICK)
+        audio.read("cat /dev/zero |", allow_commands=True, limits=QUICK)
     with pytest.raises(AudioError, match="audio-empty"):
         audio.read("true |", allow_commands=True)

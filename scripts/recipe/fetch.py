@@ -1,11 +1,16 @@
 """Recordings that are not local files: http(s) URLs, kept in a cache by content, and the output of commands."""
 
+import contextlib
 import hashlib
 import os
 import re
+import selectors
+import string
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from recipe.files import open_atomic
 from recipe.headers import AudioError
@@ -66,6 +71,7 @@ def _suffix(url: str) -> str:
 
 
 def _with_retries(url: str, limits: Limits) -> bytes:
+    import http.client
     import urllib.error
 
     pause = limits.pause
@@ -76,10 +82,11 @@ def _with_retries(url: str, limits: Limits) -> bytes:
             problem = f"HTTP status {error.code}"
             if error.code < 500 and error.code not in (408, 425, 429):
                 break
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except (ValueError, http.client.InvalidURL) as error:
+            problem = str(error)
+            break
+        except (OSError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", None) or error) or type(error).__name__
-            if isinstance(error, ValueError):
-                break
         if attempt < limits.retries:
             time.sleep(pause)
             pause *= 2
@@ -87,13 +94,15 @@ def _with_retries(url: str, limits: Limits) -> bytes:
 
 
 def _fetch(url: str, limits: Limits) -> bytes:
+    import urllib.parse
     import urllib.request
 
     most = int(limits.megabytes * 1e6)
     deadline = time.monotonic() + limits.timeout
     content = bytearray()
+    sent = urllib.parse.quote(url, safe=string.punctuation)  # spaces and letters beyond ASCII, as a browser does
     # is_url let only http and https pass, and redirections of urllib lead to no file.
-    with urllib.request.urlopen(url, timeout=limits.timeout) as response:
+    with urllib.request.urlopen(sent, timeout=limits.timeout) as response:
         while block := response.read1(_BLOCK):
             content += block
             if len(content) > most:
@@ -107,30 +116,50 @@ def _fetch(url: str, limits: Limits) -> bytes:
 
 
 def command_output(source: str, allowed: bool, limits: Limits = DEFAULT) -> bytes:
-    """Standard output of a wav.scp entry that is a command. The whole process group ends with the time limit."""
+    """Standard output of a wav.scp entry that is a command. The whole process group ends with a limit."""
     import signal
     import subprocess
 
     if not allowed:
         raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
-    # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
-    process = subprocess.Popen(  # noqa: S602
-        source.rstrip()[:-1],
-        shell=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        output, messages = process.communicate(timeout=limits.timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise AudioError("command-timeout", f"more than {limits.timeout:g} s: {source}") from None
-    if process.returncode != 0:
-        tail = messages.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
-        raise AudioError("command-failed", f"exit status {process.returncode}: {tail[0]}")
-    if len(output) > limits.megabytes * 1e6:
-        raise AudioError("command-too-large", f"{len(output)} bytes, at most {limits.megabytes:g} MB: {source}")
+    deadline = time.monotonic() + limits.timeout
+    with tempfile.TemporaryFile() as messages:
+        # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
+        process = subprocess.Popen(  # noqa: S602
+            source.rstrip()[:-1],
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            start_new_session=True,
+        )
+        try:
+            output = _read_pipe(process.stdout, deadline, limits, source)
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
+                raise AudioError("command-timeout", f"more than {limits.timeout:g} s: {source}") from None
+            raise
+        if status != 0:
+            messages.seek(0)
+            tail = messages.read().decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+            raise AudioError("command-failed", f"exit status {status}: {tail[0]}")
     return output
+
+
+def _read_pipe(pipe: IO[bytes], deadline: float, limits: Limits, source: str) -> bytes:
+    """All that comes until the pipe is closed; TimeoutError at the deadline, AudioError beyond the limit of size."""
+    output = bytearray()
+    with pipe, selectors.DefaultSelector() as waiting:
+        waiting.register(pipe, selectors.EVENT_READ)
+        while waiting.select(max(0.0, deadline - time.monotonic())):
+            block = os.read(pipe.fileno(), _BLOCK)
+            if not block:
+                return bytes(output)
+            output += block
+            if len(output) > limits.megabytes * 1e6:
+                raise AudioError("command-too-large", f"more than {limits.megabytes:g} MB: {source}")
+    raise TimeoutError
