@@ -1,5 +1,6 @@
 """Audio: every container, channels, parts, and what is said of damaged or missing recordings."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -189,6 +190,46 @@ def test_arks_hold_wav_flac_and_nothing_that_runs(tmp_path):
     source = (tmp_path / "k.scp").read_text().split()[1]
     assert np.allclose(audio.read(source), wave / 32768, atol=1e-4)
     assert audio.probe(source).samples == 8000
+
+
+def test_of_a_large_ark_one_entry_is_read(tmp_path):
+    ark = tmp_path / "a.ark"
+    soundfile.write(ark, tone(0.5), 16000, format="FLAC")
+    os.truncate(ark, 1 << 33)  # 8 GB more, which take no space
+    assert len(audio.read(f"{ark}:0")) == 8000
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("WAV", "PCM_16"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")]
+)
+def test_the_last_entry_of_a_cut_ark_is_truncated(tmp_path, kind, subtype):
+    entry = io.BytesIO()
+    soundfile.write(entry, tone(2.0), 16000, format=kind, subtype=subtype)
+    whole = b"a " + entry.getvalue() + b"b " + entry.getvalue()
+    places = 2, len(entry.getvalue()) + 4
+    (tmp_path / "whole.ark").write_bytes(whole)
+    for place in places:
+        assert 32000 <= audio.probe(f"{tmp_path}/whole.ark:{place}").samples < 33000  # the last block is filled up
+    for lost in (1, 1000, len(entry.getvalue()) - 100):
+        (tmp_path / "cut.ark").write_bytes(whole[:-lost])
+        assert audio.probe(f"{tmp_path}/cut.ark:{places[0]}").samples >= 32000
+        with pytest.raises(AudioError, match=r"audio-truncated: .*cut.ark"):
+            audio.probe(f"{tmp_path}/cut.ark:{places[1]}")
+
+
+def test_a_header_may_end_anywhere(tmp_path):
+    soundfile.write(tmp_path / "long.wav", tone(0.5), 16000, format="RF64")
+    kaldiio.save_ark(
+        str(tmp_path / "k.ark"), {"u": ((tone(0.5) * 9999).astype(np.int16), 16000)}, write_function="soundfile"
+    )
+    for name, place in (("long.wav", ""), ("k.ark", ":2")):
+        whole = (tmp_path / name).read_bytes()
+        for size in range(200):
+            (tmp_path / "cut").write_bytes(whole[:size])
+            with pytest.raises(AudioError):
+                audio.probe(f"{tmp_path}/cut{place}")
+            with contextlib.suppress(AudioError):
+                assert len(audio.read(f"{tmp_path}/cut{place}")) < 8000
 
 
 FUZZED = 60  # damaged copies of each of the recordings

@@ -8,9 +8,8 @@ never stops a run by itself.
 import io
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import soundfile
@@ -28,6 +27,7 @@ MIN_SAMPLES = 400
 FULL_SCALE = 0.999  # of 1: a sample from here on counts as clipped
 FLOOR_DB = -100.0
 
+_UNREADABLE = (soundfile.SoundFileError, ValueError, TypeError, MemoryError)  # soundfile's answers to damage
 _ARK_OFFSET = re.compile(r"(.+):(\d+)\Z", re.DOTALL)
 _BLOCK = 1 << 22  # samples decoded at a time: a damaged header may promise more than there is memory
 
@@ -50,7 +50,7 @@ def probe(source: str, allow_commands: bool = False, limits: Limits = DEFAULT) -
         try:
             return headers.probe_file(*ark)
         except AudioError as error:
-            if error.reason in ("audio-missing", "audio-empty"):
+            if error.reason in ("audio-missing", "audio-empty", "audio-truncated"):
                 raise
         waveform, rate = _from_ark(*ark)  # not a plain WAV file inside: kaldiio's own container
         return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
@@ -140,7 +140,7 @@ def _from_file(path: str, start: float, end: float | None) -> tuple[np.ndarray, 
         raise AudioError("audio-unreadable", f"{path}: not a file")  # a device or a named pipe would hold up the run
     try:
         return _decode(path, start, end)
-    except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:
+    except _UNREADABLE as error:
         headers.probe_file(path)  # knows missing, empty and shortened files, and says so
         raise AudioError("audio-unreadable", f"{path}: {getattr(error, 'error_string', error)}") from None
 
@@ -168,7 +168,7 @@ def _from_memory(content: bytes, what: str) -> tuple[np.ndarray, int]:
         raise AudioError("audio-empty", f"{what}: 0 bytes")
     try:
         return _decode(io.BytesIO(content), 0.0, None)
-    except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
 
 
@@ -187,22 +187,24 @@ def _from_ark(path: str, offset: int) -> tuple[np.ndarray, int]:
             if magic[:4] == b"RIFF":
                 return _from_memory(file.read(int.from_bytes(magic[4:8], "little") + 8), what)
             if magic[:4] == b"fLaC":
-                return _from_memory(file.read(), what)
+                return _decode(headers.Rest(file), 0.0, None)
             if magic[:5] == b"AUDIO":
-                return _from_kaldiio(file)
+                return _from_container(file, what)
     except FileNotFoundError:
         raise AudioError("audio-missing", f"no such file: {path}") from None
-    except (OSError, MemoryError, OverflowError) as error:
-        raise AudioError("audio-unreadable", f"{what}: {error}") from None
+    except (OSError, *_UNREADABLE, OverflowError) as error:
+        raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
     if not magic:
         raise AudioError("audio-empty", f"{what}: the file ends before this offset")
     raise AudioError("audio-unreadable", f"{what}: no WAV, FLAC or AUDIO entry of an ark (found {magic[:5]!r})")
 
 
-def _from_kaldiio(file: Any) -> tuple[np.ndarray, int]:
-    import kaldiio.matio  # only such arks need it
-
-    with suppress(soundfile.SoundFileError, ValueError, TypeError, AssertionError, EOFError, RuntimeError):
-        rate, samples = kaldiio.matio.read_kaldi(file)
-        return samples.reshape(len(samples), -1).astype(np.float32), rate
-    raise AudioError("audio-unreadable", f"{file.name}: damaged AUDIO entry of an ark")
+def _from_container(file: IO[bytes], what: str) -> tuple[np.ndarray, int]:
+    """kaldiio's container: AUDIO, one byte that says how many bytes its length has, the length, a recording in a format
+    of its own. kaldiio itself (matio.py) takes what is there of one that was cut."""
+    file.seek(len(b"AUDIO"), os.SEEK_CUR)
+    length = int.from_bytes(file.read(int.from_bytes(file.read(1))), "little")
+    content = file.read(length)
+    if len(content) < length:
+        raise AudioError("audio-truncated", f"{what}: {length} bytes stated, {len(content)} there")
+    return _from_memory(content, what)

@@ -10,7 +10,9 @@ than reading some thousand headers.
 import os
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import IO
 
 HEAD_BYTES = 4096
 TAIL_BYTES = 65536
@@ -66,6 +68,20 @@ class Bytes:
         """A descriptor at the start of the file for a library to read and close."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.dup(self._descriptor)
+
+
+class Rest:
+    """An open file from its position on, for soundfile: of an ark one entry is read, not all that lies behind it."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self._start = file, file.tell()
+        self.read = file.read
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(position + (self._start if whence == os.SEEK_SET else 0), whence) - self._start
 
 
 def probe_file(path: str, offset: int = 0) -> AudioInfo:
@@ -151,7 +167,7 @@ def riff(data: Bytes) -> AudioInfo | None:
         if name == b"fmt ":
             format_chunk = data.at(start, min(length, 40))
         elif name == b"ds64" and length >= 16:
-            long_length = struct.unpack("<Q", data.at(start + 8, 8))[0]
+            long_length = int.from_bytes(data.at(start + 8, 8), "little")
     raise AudioError("audio-truncated", "there is no data chunk")
 
 
@@ -208,8 +224,12 @@ def flac(data: Bytes) -> AudioInfo | None:
     rate, channels, samples = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
     if rate not in _RATES or samples == 0:
         return None
-    largest = int.from_bytes(info[7:10], "big")
-    if not data.base and not _flac_is_whole(data, samples, int.from_bytes(info[2:4], "big"), largest):
+    if data.base:
+        # Where an ark's entry ends is not known; cut it can only be where the ark ends, and coding hardly makes it larger.
+        whole = data.size > samples * channels * ((packed >> 36 & 31) + 1) // 7 or _flac_decodes(data, samples)
+    else:
+        whole = _flac_is_whole(data, samples, int.from_bytes(info[2:4], "big"), int.from_bytes(info[7:10], "big"))
+    if not whole:
         raise AudioError("audio-truncated", f"the header says {samples} samples, the last ones are missing")
     return AudioInfo(samples, rate, channels)
 
@@ -255,6 +275,16 @@ def _flac_reaches_end(data: Bytes, samples: int) -> bool:
             return len(file.read(1)) == 1
     except (soundfile.SoundFileError, TypeError, ValueError):
         return False
+
+
+def _flac_decodes(data: Bytes, samples: int) -> bool:
+    import soundfile
+
+    with suppress(soundfile.SoundFileError), os.fdopen(data.reopened(), "rb") as file:
+        file.seek(data.base)
+        with soundfile.SoundFile(Rest(file)) as opened:
+            return sum(map(len, opened.blocks(1 << 20))) >= samples
+    return False
 
 
 # --- Others -------------------------------------------------------------------------------------------------------
