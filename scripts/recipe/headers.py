@@ -225,7 +225,7 @@ def flac(data: Bytes) -> AudioInfo | None:
     if rate not in _RATES or samples == 0:
         return None
     if data.base:
-        # Where an ark's entry ends is not known; cut it can only be where the ark ends, and coding hardly makes it larger.
+        # Where an entry of an ark ends is not known, but it can only be cut where the ark is, and coding saves space.
         whole = data.size > samples * channels * ((packed >> 36 & 31) + 1) // 7 or _flac_decodes(data, samples)
     else:
         whole = _flac_is_whole(data, samples, int.from_bytes(info[2:4], "big"), int.from_bytes(info[7:10], "big"))
