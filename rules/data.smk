@@ -105,10 +105,10 @@ rule fbank_stats:
         script=script("fbank_stats.py"),
         code=code("fbank_stats.py"),
         sample=SETTINGS["stats"]["sample"],
-        commands=commands_flag(),
+        elsewhere=elsewhere_flags(),
         folder=lambda wildcards, output: Path(output.stats).parent,
     message:
         "fbank_stats: {wildcards.role}/{wildcards.set}"
     shell:
-        "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q} {params.commands}"
+        "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q} {params.elsewhere}"
         " --sample {params.sample} --workers {threads} > {log:q} 2>&1"

@@ -64,8 +64,7 @@ def limit_flags():
         "channel",
     )
     flags = [f"--{name.replace('_', '-')}={data[name]}" for name in names]
-    flags += [f"--fetch-{name}={value}" for name, value in data["fetch"].items()]
-    return " ".join([*flags, commands_flag()])
+    return " ".join([*flags, elsewhere_flags()])
 
 
 def base_kind():
@@ -135,7 +134,7 @@ def decode_flags():
     flags += [f"--{name.replace('_', '-')}" for name, on in switches.items() if on]
     flags += [f"--hotwords {shlex.quote(','.join(settings['hotwords']))}"] if settings["hotwords"] else []
     flags += [f"--channel {SETTINGS['data']['channel']}"]
-    return " ".join([prompt_flags(), commands_flag(), *flags])
+    return " ".join([prompt_flags(), elsewhere_flags(), *flags])
 
 
 def decode_files(source):
@@ -194,8 +193,12 @@ def transcribe_source(name):
     return source
 
 
-def commands_flag():
-    return "--allow-commands" if SETTINGS["data"]["allow_commands"] else ""
+def elsewhere_flags():
+    """What may be done for recordings that are no local files."""
+    flags = [f"--fetch-{name}={value}" for name, value in SETTINGS["data"]["fetch"].items()]
+    if SETTINGS["data"]["allow_commands"]:
+        flags.append("--allow-commands")
+    return " ".join(flags)
 
 
 def data_outputs():

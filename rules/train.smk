@@ -59,14 +59,14 @@ rule train:
         model=lambda wildcards: BASE_DIR,
         launcher=lambda wildcards: launcher(wildcards.run),
         weights=lambda wildcards: list(train_sets(wildcards.run).values()),
-        commands=commands_flag(),
+        elsewhere=elsewhere_flags(),
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     message:
         "train: {wildcards.run}"
     shell:
         "gpus={resources.gpu}; {params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
-        " --train-weights {params.weights} {params.commands} --valid-jsonl {input.valid:q}"
+        " --train-weights {params.weights} {params.elsewhere} --valid-jsonl {input.valid:q}"
         " --model {params.model:q} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --workers {resources.readers} --log-every {resources.log_every}"
         " --threads {threads} 2>&1 | tee {log:q}"

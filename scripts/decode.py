@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from recipe import datadir, join, prompt, recordings
+from recipe import datadir, fetch, join, prompt, recordings
 from recipe.cli import run
 from recipe.files import RecipeError, json_line, write_lines
 from recipe.join import Entry
@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
     search.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
     reading = parser.add_argument_group("reading")
     reading.add_argument("--channel", default="average", help="average, or the index of one channel")
-    reading.add_argument("--allow-commands", action="store_true", help="run commands that wav.scp holds")
+    fetch.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -124,7 +124,7 @@ def read_entries(args: argparse.Namespace) -> list[Entry]:
 def read_requests(args: argparse.Namespace) -> list:
     from recipe import decode, subtitles
 
-    requests = decode.probe(read_entries(args), args.allow_commands, args.scp_file)
+    requests = decode.probe(read_entries(args), fetch.from_arguments(args), args.scp_file)
     failed = [request for request in requests if request.error]
     if failed and args.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
@@ -167,7 +167,7 @@ def main() -> int:
         max_seconds=args.max_seconds,
         limits=decode.Limits(per_second=args.max_tokens_per_second),
         channel=args.channel if args.channel == "average" else int(args.channel),
-        allow_commands=args.allow_commands,
+        elsewhere=fetch.from_arguments(args),
         workers=args.workers,
     )
     engine = engines.load(args.engine, args.model_dir, args.beams, args.dtype, args.cuda_graph)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import kaldiio
 
-from recipe import datadir, manifest, plots, stats
+from recipe import datadir, fetch, manifest, plots, stats
 from recipe.cli import run
 from recipe.files import RecipeError, open_atomic, write_json
 
@@ -23,8 +23,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--jsonl-file", required=True, help="manifest")
     parser.add_argument("--output-dir", required=True, help="folder to write to")
     parser.add_argument("--sample", type=int, default=2000, help="utterances whose audio is read; 0: all")
-    parser.add_argument("--allow-commands", action="store_true", help="run commands that the manifest holds")
     parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
+    fetch.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         raise RecipeError(f"{args.jsonl_file}: no utterances")
     found = stats.describe(manifest.read(args.jsonl_file))
     sample = stats.evenly(manifest.read(args.jsonl_file), total, args.sample)
-    found["audio"], cmvn = stats.fbank_statistics(sample, args.workers, args.allow_commands)
+    found["audio"], cmvn = stats.fbank_statistics(sample, args.workers, fetch.from_arguments(args))
     output = Path(args.output_dir)
     for name, svg in drawn(found).items():
         with open_atomic(output / f"{name}.svg") as file:

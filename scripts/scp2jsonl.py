@@ -58,13 +58,12 @@ def parse_args() -> argparse.Namespace:
     words.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
     add_limits(parser.add_argument_group("limits"), Checks())
     parser.add_argument("--max-reject-ratio", type=float, default=1.0, help="stop if more than this share is rejected")
-    parser.add_argument("--allow-commands", action="store_true", help="run commands that wav.scp holds")
+    fetch.add_arguments(parser)
     parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
     return parser.parse_args()
 
 
 def add_limits(group, defaults: Checks) -> None:
-    limits = defaults.elsewhere
     group.add_argument("--min-seconds", type=float, default=defaults.min_seconds)
     group.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
     group.add_argument(
@@ -83,15 +82,11 @@ def add_limits(group, defaults: Checks) -> None:
     group.add_argument("--max-clipped", type=float, default=defaults.max_clipped, help="share, with --verify full")
     group.add_argument("--non-nfc", choices=("reject", "convert"), default=defaults.non_nfc)
     group.add_argument("--channel", type=channel, default=defaults.channel, help="average, or an index from 0")
-    group.add_argument("--fetch-timeout", type=float, default=limits.timeout, help="seconds, of a URL or command")
-    group.add_argument("--fetch-megabytes", type=float, default=limits.megabytes, help="of a URL or command")
-    group.add_argument("--fetch-retries", type=int, default=limits.retries, help="of a URL")
 
 
 def checks_of(args: argparse.Namespace) -> Checks:
     names = {field.name for field in dataclasses.fields(Checks)} - {"elsewhere"}
-    limits = fetch.Limits(args.fetch_timeout, args.fetch_megabytes, args.fetch_retries)
-    return Checks(**{name: getattr(args, name) for name in names}, elsewhere=limits)
+    return Checks(**{name: getattr(args, name) for name in names}, elsewhere=fetch.from_arguments(args))
 
 
 def entries_of(args: argparse.Namespace):

@@ -15,6 +15,7 @@ import logging
 import os
 from pathlib import Path
 
+from recipe import fetch
 from recipe.cli import run
 
 
@@ -24,13 +25,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--train-jsonl", required=True, nargs="+", help="training manifests")
     parser.add_argument("--train-weights", type=float, nargs="+", default=[], help="how often each is seen in an epoch")
     parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
-    parser.add_argument("--allow-commands", action="store_true", help="run commands that manifests hold")
     parser.add_argument("--model", required=True, help="model directory; convert.py makes one of a hub's or toolkit's")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
     parser.add_argument("--workers", type=int, help="processes that read audio, instead of the config's")
     parser.add_argument("--log-every", type=int, help="steps between two log lines, instead of the config's")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
+    fetch.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -50,7 +51,7 @@ def main() -> None:
     chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
-    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, args.allow_commands)
+    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, fetch.from_arguments(args))
     train.train(recognizer, chosen, inputs, args.output_dir, state_dir)
 
 

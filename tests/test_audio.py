@@ -18,6 +18,7 @@ from conftest import ROOT, tone
 from recipe import audio, join, prepare
 from recipe.audio import AudioError
 from recipe.checks import Checks
+from recipe.fetch import Elsewhere
 from recipe.workers import map_chunks
 
 
@@ -51,9 +52,9 @@ def test_commands_run_only_when_allowed(tmp_path):
     command = f"cat {tmp_path}/a.wav |"
     with pytest.raises(audio.AudioError, match="command-refused"):
         audio.read(command)
-    assert len(audio.read(command, allow_commands=True)) == 8000
+    assert len(audio.read(command, elsewhere=Elsewhere(commands=True))) == 8000
     with pytest.raises(audio.AudioError, match="exit status"):
-        audio.read("false |", allow_commands=True)
+        audio.read("false |", elsewhere=Elsewhere(commands=True))
 
 
 WAV_SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW", "IMA_ADPCM", "GSM610"]

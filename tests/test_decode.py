@@ -19,6 +19,7 @@ from recipe.audio import AudioError
 from recipe.decode import Limits, Options, Request, join_texts
 from recipe.engines import Instruction, Output, TransformersEngine
 from recipe.features import FrontEnd
+from recipe.fetch import Elsewhere
 from recipe.files import RecipeError
 from recipe.generate import Greedy, beam_search, common_prefix
 from recipe.join import Entry
@@ -263,7 +264,7 @@ class TestLongRecordings:
     def test_a_command_is_run_once_and_not_once_a_piece(self, tmp_path, long_file):
         source = f"echo run >> {tmp_path}/runs; cat {long_file} |"
         request = Request("long", source, Instruction(), 60.0)
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, allow_commands=True))
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, elsewhere=Elsewhere(commands=True)))
         assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
 
     def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
@@ -309,7 +310,7 @@ class TestLongRecordings:
         assert found.cues()[0].start >= 20.0
         # What a command gives is kept in a file, from the start of the segment on.
         command = replace(part, source=f"cat {long_file} |")
-        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, allow_commands=True))
+        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, elsewhere=Elsewhere(commands=True)))
         assert [piece.span.start for piece in same.pieces] == [span.start for span in spans]
         assert decode.decode(Echo(), [whole])[0].start is None
 

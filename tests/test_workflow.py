@@ -97,6 +97,16 @@ def test_a_job_gets_a_gpu_where_there_is_one(finished):
     assert gpus_of_decode(finished, "", "--jobs", "2") == ["1"], "a cluster is asked for one"
 
 
+def test_all_stages_that_read_recordings_are_told_what_may_be_done_for_those_elsewhere(finished):
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
+    settings["data"] |= {"allow_commands": True, "fetch": {"timeout": 7.0}}
+    (finished / "elsewhere.yaml").write_text(yaml.safe_dump(settings))
+    printed = snakemake(finished, "all", "--forceall", "--dry-run", "--printshellcmds", settings="elsewhere.yaml")
+    for script in ("scp2jsonl.py", "fbank_stats.py", "train.py", "decode.py"):
+        commands = [line for line in printed.splitlines() if f"/{script} " in line]
+        assert commands and all("--fetch-timeout=7.0 " in line and "--allow-commands" in line for line in commands)
+
+
 def test_every_committed_configuration_fits_the_schema():
     schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
     files = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from recipe import datadir, fetch, headers, manifest
@@ -31,8 +31,7 @@ class Checks:
     max_clipped: float = 0.05  # share of samples at full scale
     non_nfc: str = "reject"  # or "convert"
     channel: int | str = "average"
-    allow_commands: bool = False
-    elsewhere: fetch.Limits = field(default_factory=fetch.Limits)  # of URLs and commands
+    elsewhere: fetch.Elsewhere = fetch.DEFAULT
 
 
 # Controls, private use, noncharacters, and the mark that a decoder leaves where bytes made no sense.
@@ -112,7 +111,7 @@ def _other_header(source: str, checks: Checks) -> AudioInfo:
     """Arks, URLs and commands; kept, because the segments of a recording follow one another."""
     from recipe import audio
 
-    return audio.probe(source, checks.allow_commands, checks.elsewhere)
+    return audio.probe(source, checks.elsewhere)
 
 
 def _measured(source: str, entry: Entry, checks: Checks) -> AudioInfo:
@@ -126,7 +125,7 @@ def _measured(source: str, entry: Entry, checks: Checks) -> AudioInfo:
         seconds = info.samples / info.rate
         if seconds - entry.start > checks.max_seconds and (end is None or end - entry.start > checks.max_seconds):
             return info  # too long by its header; not worth decoding
-    waveform, rate = audio.read_part(source, entry.start, end, checks.allow_commands, checks.elsewhere)
+    waveform, rate = audio.read_part(source, entry.start, end, checks.elsewhere)
     if info is None:
         info = AudioInfo(round(entry.start * rate) + len(waveform), rate, waveform.shape[1])
     else:

@@ -10,6 +10,7 @@ from recipe import audio
 from recipe.audio import AudioError
 from recipe.augment import Augment
 from recipe.features import FRAME_WIDTH, FrontEnd, Item, stacked_frames
+from recipe.fetch import DEFAULT, Elsewhere
 from recipe.files import RecipeError
 from recipe.frozen import FrozenOutputs
 from recipe.hotwords import Hotwords
@@ -49,7 +50,7 @@ class Utterances(torch.utils.data.Dataset):
         hotwords: Hotwords | None = None,
         weights: Sequence[float] | None = None,
         seed: int = 0,
-        allow_commands: bool = False,
+        elsewhere: Elsewhere = DEFAULT,
     ):
         self.utterances = utterances
         self.frozen: FrozenOutputs | None = None
@@ -58,7 +59,7 @@ class Utterances(torch.utils.data.Dataset):
         self._hotwords = hotwords
         self._weights = None if weights is None or set(weights) == {1.0} else np.asarray(weights)
         self._seed = seed
-        self._allow_commands = allow_commands
+        self._elsewhere = elsewhere
         self.frames = [most_frames(utterance) for utterance in utterances]
         self.text_tokens = self._count_text_tokens()
         versions = augment.versions if augment else 1
@@ -149,7 +150,7 @@ class Utterances(torch.utils.data.Dataset):
                 start=utterance.start,
                 end=utterance.end,
                 channel="average" if utterance.channel is None else utterance.channel,
-                allow_commands=self._allow_commands,
+                elsewhere=self._elsewhere,
             )
         except AudioError as error:
             # The data stage checked this file: if it is gone now, going on would train on other data than was said.

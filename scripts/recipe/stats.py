@@ -14,6 +14,7 @@ import numpy as np
 
 from recipe import audio
 from recipe.audio import AudioError
+from recipe.fetch import DEFAULT, Elsewhere
 from recipe.manifest import Utterance
 from recipe.workers import map_chunks
 
@@ -158,14 +159,14 @@ def evenly(items: Iterable[Utterance], total: int, sample: int) -> Iterator[Utte
             yield item
 
 
-def _measure(rows: list[tuple], allow_commands: bool) -> list[tuple]:
+def _measure(rows: list[tuple], elsewhere: Elsewhere) -> list[tuple]:
     """(frames, sums of the bins, sums of their squares, level in dB, clipped share, silent share) of each (key,
     source, start, end, channel), or (key, error)."""
     results = []
     for key, source, start, end, channel in rows:
         try:
             where = "average" if channel is None else channel
-            waveform = audio.read(source, start=start, end=end, channel=where, allow_commands=allow_commands)
+            waveform = audio.read(source, start=start, end=end, channel=where, elsewhere=elsewhere)
             results.append(_sums(waveform))
         except AudioError as error:
             results.append((key, str(error)))
@@ -196,11 +197,11 @@ def silent_share(waveform: np.ndarray) -> float:
 
 
 def fbank_statistics(
-    utterances: Iterable[Utterance], workers: int = 1, allow_commands: bool = False
+    utterances: Iterable[Utterance], workers: int = 1, elsewhere: Elsewhere = DEFAULT
 ) -> tuple[dict, np.ndarray]:
     """Statistics of the audio of utterances, and the Kaldi CMVN matrix [2, 81]: sums and frame count, then sums of
     squares and 0."""
-    work = partial(_measure, allow_commands=allow_commands)
+    work = partial(_measure, elsewhere=elsewhere)
     levels, clipped, silence = Distribution(LEVEL_EDGES), Counter(), Distribution(SHARE_EDGES)
     frames, read, silent, failed = 0, 0, 0, []
     total, squares = np.zeros(80), np.zeros(80)

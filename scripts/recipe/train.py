@@ -26,6 +26,7 @@ from recipe.augment import Augment
 from recipe.dataset import Utterances, most_frames
 from recipe.decode import Limits, generate
 from recipe.features import FRAME_SECONDS, FrontEnd, Item, collate
+from recipe.fetch import DEFAULT, Elsewhere
 from recipe.files import RecipeError, read_json, sha256, write_json, write_lines
 from recipe.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
 from recipe.hotwords import Hotwords
@@ -55,13 +56,12 @@ ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a run is trained on; `weights` is how often each training manifest is seen in an epoch, `allow_commands`
-    whether a manifest's commands may be run."""
+    """What a run is trained on; `weights` is how often each training manifest is seen in an epoch."""
 
     train: Sequence[str | os.PathLike]
     valid: Sequence[str | os.PathLike]
     weights: Sequence[float] = ()
-    allow_commands: bool = False
+    elsewhere: Elsewhere = DEFAULT
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each manifest, and the weights, by name."""
@@ -202,10 +202,10 @@ def _read_sets(
     for found, paths in ((utterances, inputs.train), (valid, inputs.valid)):
         if not found:
             raise RecipeError(f"{', '.join(map(str, paths))}: no utterances{' that are short enough' * bool(rejects)}")
-    front_end, commands, listed = FrontEnd(recognizer), inputs.allow_commands, settings.augment.hotwords
+    front_end, elsewhere, listed = FrontEnd(recognizer), inputs.elsewhere, settings.augment.hotwords
     hotwords = Hotwords(listed, settings.seed, (u.text for u in utterances)) if listed.share else None
-    train_set = Utterances(utterances, front_end, augment, hotwords, repeats, settings.seed, commands)
-    return train_set, Utterances(valid, front_end, allow_commands=commands)
+    train_set = Utterances(utterances, front_end, augment, hotwords, repeats, settings.seed, elsewhere)
+    return train_set, Utterances(valid, front_end, elsewhere=elsewhere)
 
 
 def _fitting(path: str | os.PathLike, limit: int, slowest: float, rejects: list[str]) -> list[Utterance]:
