@@ -43,6 +43,10 @@ def test_until_train_stops_there(finished, tmp_path):
         ("model: {base: x}\ndata: {}\nruns: {a: {epoch: 2}}\n", ["data.train names no set", "runs: {}"]),
         ("data: {}\n", ["'model' is a required property"]),
         (
+            "model: {base: x}\ndata: {train: {s: {dri: d}}}\ntrain: {batch_seconds: much}\n",
+            ["unknown setting data.train.s.dri", "'auto' was expected and train.batch_seconds: 'much' is not of type"],
+        ),
+        (
             "model: {base: x}\ndata: {test: {a: d}}\ndata: {test: {b: d}}\n",
             ["bad.yaml:3: data stands here"],
         ),

@@ -79,6 +79,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})))
         return "; ".join(f"unknown setting {path + '.' if path else ''}{name}" for name in unknown)
+    if error.context:  # there are alternatives, and none fits
+        return " and ".join(_describe(alternative) for alternative in error.context)
     return f"{path}: {error.message}" if path else error.message
 
 
