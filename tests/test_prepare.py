@@ -268,6 +268,31 @@ def test_a_published_manifest_is_input_too(data_dir, full_model):
     assert (data_dir / "again.tsv").read_text().count("jsonl-invalid") == 2
 
 
+def test_whatever_a_line_of_jsonl_says_it_is_accepted_or_rejected(data_dir, full_model):
+    scp2jsonl(data_dir, full_model)
+    first = json.loads((data_dir / "out/set.jsonl").read_text().splitlines()[0])
+    odd = {
+        "whole": {"key": 17, "speaker": 4},
+        "real": {"key": "a", "speaker": 1.5},
+        "table": {"key": "b", "group": {"x": 1}},
+        "lines": {"key": "c", "language": "zh\nen"},
+        "space": {"key": "two words"},
+        "half": {"key": "d", "speaker": "\ud800"},
+        "endless": {"key": "e", "speech_length": 1e400},
+        "prompt": {"key": "f", "messages": [m | {"content": "\ud800" + m["content"]} for m in first["messages"]]},
+    }
+    lines = [json.dumps(first | fields) for fields in odd.values()]
+    (data_dir / "odd.jsonl").write_text("\n".join([*lines, "[" * 100_000, "5"]))
+    files = "--jsonl-file", str(data_dir / "o.jsonl"), "--rejects-file", str(data_dir / "o.tsv")
+    command = [sys.executable, str(ROOT / "scripts/scp2jsonl.py"), "--tokenizer", str(full_model), *files]
+    subprocess.run([*command, "--input-jsonl", str(data_dir / "odd.jsonl")], check=True)
+    [accepted] = manifest.read(data_dir / "o.jsonl")
+    assert (accepted.key, accepted.speaker) == ("17", "4")
+    rejects = (data_dir / "o.tsv").read_text().splitlines()[1:]
+    assert len(rejects) == 9 and all("\tjsonl-invalid\t" in line for line in rejects)
+    assert any("key is 'two words', expected text without white space" in line for line in rejects)
+
+
 @given(st.data())
 def test_a_line_is_the_same_by_either_way(data):
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -72,7 +72,7 @@ def read_json(path: str | os.PathLike) -> Any:
             return json.load(file)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: not valid JSON ({error})") from None
 
 
@@ -88,7 +88,7 @@ def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise RecipeError(f"{path}:{number}: not valid JSON ({error})") from None
         if not isinstance(value, dict):
             raise RecipeError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")

@@ -323,18 +323,19 @@ def from_jsonl(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Entry]:
 def _jsonl_rows(path: str) -> Iterator[Row]:
     import json
 
+    from recipe import manifest
+
     stem = path.rpartition("/")[2].removesuffix(".gz").removesuffix(".jsonl")
     for number, raw in datadir.raw_lines(path):
         key = f"{stem}-{number:08d}"
         try:
             line = raw.decode()
             found = json.loads(line)
-            if isinstance(found, dict) and isinstance(found.get("key"), str) and found["key"].split() == [found["key"]]:
-                key = found["key"]
-            yield Row(key, number, line)
+            own = manifest.name(found, "key") if isinstance(found, dict) else None
+            yield Row(own if own and own.split() == [own] else key, number, line)
         except UnicodeDecodeError:
             yield Row(key, number, raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield Row(key, number, line)
 
 
@@ -363,8 +364,11 @@ def _jsonl_entry(row: Row, path: str) -> Entry:
             raise ValueError("not a JSON object")
         # The lengths are counted anew, so a file may lack them.
         found = manifest.parse({"speech_length": 0, "text_length": 0} | record, f"{path}:{row.number}")
+        if record.get("key") is not None and found.key != row.key:
+            raise ValueError(f"key is {record['key']!r}, expected text without white space")
+        "".join((found.source, found.prompt, found.after)).encode()  # an escaped half of a character is none
         problem = _span_problem(found.start, found.end, f"{path}:{row.number}")
-    except (ValueError, RecipeError) as error:
+    except (ValueError, RecursionError, RecipeError) as error:
         return Entry(row.number, row.key, "", problem=("jsonl-invalid", " ".join(str(error).split())))
     return Entry(
         row.number, row.key, found.source, found.text, found.prompt, found.after, found.start, found.end,

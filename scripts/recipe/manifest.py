@@ -6,6 +6,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json.encoder import encode_basestring as quoted
@@ -72,11 +73,22 @@ class Utterance:
 _HEAD = f'{{"messages": [{{"role": "system", "content": {quoted(prompts.SYSTEM)}}}, {{"role": "user", "content": '
 _BETWEEN = '}, {"role": "assistant", "content": '
 _ROLES = ["system", "user", "assistant"]
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls, line ends, halves of characters
 
 
 def speech_length(seconds: float) -> int:
     """Length in 10 ms frames as the published manifests count it (25 ms windows, 10 ms apart)."""
     return int((seconds * 1000 - 25) // 10 + 1)
+
+
+def name(record: dict, field: str) -> str | None:
+    """A field that goes into tables, whole numbers as text; ValueError if it is no text of one line."""
+    value = record.get(field)
+    if value is None or (type(value) is str and not _UNFIT.search(value)):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise ValueError(f"{field} is {value!r}, expected text of one line")
 
 
 def parse(record: dict, where: str) -> Utterance:
@@ -89,7 +101,7 @@ def parse(record: dict, where: str) -> Utterance:
         prompt, source, after = prompts.split_user_content(by_role["user"])
         frames = int(record["speech_length"])
         return Utterance(
-            key=record.get("key", where),
+            key=name(record, "key") or where,
             source=source,
             prompt=prompt,
             after=after,
@@ -100,11 +112,11 @@ def parse(record: dict, where: str) -> Utterance:
             start=float(record.get("start") or 0.0),
             end=None if record.get("end") is None else float(record["end"]),
             channel=record.get("channel"),
-            speaker=record.get("speaker"),
-            language=record.get("language"),
-            group=record.get("group"),
+            speaker=name(record, "speaker"),
+            language=name(record, "language"),
+            group=name(record, "group"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise RecipeError(f"{where}: not a line of the published training format: {what}") from None
 
