@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recipe import audio, datadir, join, manifest, prepare, prompt
 from recipe.checks import Checks
-from recipe.files import RecipeError, json_line
+from recipe.files import RecipeError, json_line, read_lines
 
 
 def scp2jsonl(folder, model, *flags, check=True):
@@ -247,6 +247,19 @@ def test_tables_may_be_compressed(data_dir, full_model):
     assert [(e.key, e.text, e.speaker) for e in entries] == [
         (r["key"], r["messages"][2]["content"], r["speaker"]) for r in expected
     ]
+
+
+@pytest.mark.parametrize(
+    "read", [lambda path: list(read_lines(path)), lambda path: list(datadir.raw_lines(path)), datadir.count_lines]
+)
+def test_a_damaged_gzip_file_is_named(tmp_path, read):
+    whole = gzip.compress("".join(f"u{i} {i * i}\n" for i in range(2000)).encode())
+    path = tmp_path / "text.gz"
+    for place in (len(whole) // 3, len(whole) // 2, len(whole) - 6):
+        for damaged in (whole[:place], whole[:place] + b"\xff\xff\xff\xff" + whole[place + 4 :]):
+            path.write_bytes(damaged)
+            with pytest.raises(RecipeError, match=f"{path}: damaged gzip file"):
+                read(path)
 
 
 def test_a_published_manifest_is_input_too(data_dir, full_model):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recipe import fetch
-from recipe.files import RecipeError
+from recipe.files import GZIP_DAMAGE, RecipeError
 
 _ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z", re.DOTALL)
 
@@ -64,17 +64,21 @@ def _open(path: str | os.PathLike):
         raise RecipeError(f"{path}: is a directory, expected a file") from None
 
 
-def raw_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number, bytes of the line with its end), blank lines and a byte-order mark left out."""
+def _all_lines(path: str | os.PathLike) -> Iterator[bytes]:
     with _open(path) as file:
         try:
-            for number, raw in enumerate(file, 1):
-                if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-                    raw = raw[3:]
-                if raw.strip():
-                    yield number, raw
-        except (EOFError, gzip.BadGzipFile) as error:
+            yield from file
+        except GZIP_DAMAGE as error:
             raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+
+
+def raw_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, bytes of the line with its end), blank lines and a byte-order mark left out."""
+    for number, raw in enumerate(_all_lines(path), 1):
+        if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+            raw = raw[3:]
+        if raw.strip():
+            yield number, raw
 
 
 def read_rows(path: str | os.PathLike) -> Iterator[Row]:
@@ -90,5 +94,4 @@ def read_rows(path: str | os.PathLike) -> Iterator[Row]:
 
 def count_lines(path: str | os.PathLike) -> int:
     """Lines of a file, blank ones included."""
-    with _open(path) as file:
-        return sum(1 for _ in file)
+    return sum(1 for _ in _all_lines(path))

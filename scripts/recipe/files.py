@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 # One encoder for all lines: json.dumps would make one for each.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
+GZIP_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)  # what reading a damaged gzip file raises
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -121,6 +123,8 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
         raise RecipeError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise RecipeError(f"{path}: is a directory, expected a file") from None
+    except GZIP_DAMAGE as error:
+        raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
 
 
 def split_entry(line: str) -> tuple[str, str]:
