@@ -43,14 +43,21 @@ def test_a_model_never_goes_on_with_random_weights_for_those_it_lacks(altered, t
         model.load(altered(**{NORM: tensor}))
 
 
-def test_weights_that_nothing_takes_are_said_and_broken_files_refused(altered, caplog):
+def test_weights_that_nothing_takes_are_said(altered, caplog):
     folder = altered(surplus=torch.ones(3))
     model.load(folder)
     assert "1 tensors that the network has no place for, like surplus" in caplog.text
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(RecipeError, match=f"{folder} cannot be loaded"):
-        model.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "processor_config.json", "tokenizer.json"])
+def test_a_model_copied_in_part_is_refused(altered, name):
+    file = altered() / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(RecipeError, match=f"{file.parent} cannot be loaded"):
+        model.load(file.parent)
+    file.unlink()
+    with pytest.raises(RecipeError, match=f"{file.parent} cannot be loaded"):
+        model.load(file.parent)
 
 
 def test_pickled_weights_are_refused(altered):

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -32,6 +31,7 @@ from transformers import (
 
 from recipe import card, hub, toolkit
 from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
+from recipe.model import UNLOADABLE
 from recipe.model_dir import CHAT_TEMPLATE, HF, HUB, RECIPE_FILE, TOOLKIT, audio_tokens_of, directory_kind, source_kind
 from recipe.prompt import AUDIO_TOKEN, END_OF_TURN
 from recipe.settings import FULL, LOW_FRAME_RATE
@@ -227,7 +227,7 @@ def _load(kind: type, directory: Path) -> Any:
     """`kind.from_pretrained(directory)` without a network; RecipeError where transformers does not accept it."""
     try:
         return kind.from_pretrained(directory, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
+    except UNLOADABLE as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"{directory}: {kind.__name__} of transformers does not accept it ({reason})") from error
 

@@ -18,7 +18,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from recipe import prompt
 from recipe.files import RecipeError
-from recipe.model import FunAsrNanoForConditionalGeneration, Recognizer
+from recipe.model import UNLOADABLE, FunAsrNanoForConditionalGeneration, Recognizer
 from recipe.model_dir import CHAT_TEMPLATE
 
 PAD = "<|endoftext|>"
@@ -96,9 +96,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> transformers.PreTr
 def load_tokenizer(directory: str) -> transformers.PreTrainedTokenizerFast:
     """The tokenizer of a model directory."""
     try:
-        return transformers.PreTrainedTokenizerFast.from_pretrained(directory)
-    except OSError as error:
-        raise RecipeError(f"{directory}: no tokenizer ({str(error).splitlines()[0]})") from None
+        return transformers.PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
+    except UNLOADABLE as error:
+        raise RecipeError(f"{directory}: no tokenizer ({' '.join(str(error).split())})") from None
 
 
 def to_transformers(serialized: bytes) -> transformers.PreTrainedTokenizerFast:

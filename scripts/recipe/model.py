@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoProcessor
@@ -25,6 +26,8 @@ from recipe.prompt import IGNORED, PromptEncoder
 from recipe.settings import FULL, PARTS, LoraSettings
 
 logger = logging.getLogger(__name__)
+# What transformers raises for files that are missing, damaged, or not what it expects.
+UNLOADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError, SafetensorError)
 # Bars that last a blink of the eye, and its own idea of what is worth a line.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
@@ -270,10 +273,10 @@ def load(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (OSError, SafetensorError) as error:
+    except UNLOADABLE as error:
         raise RecipeError(
-            f"model {source} cannot be loaded ({str(error).splitlines()[0]}); it has to hold config.json, "
-            "model.safetensors, processor and tokenizer files"
+            f"model {source} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())}); it has to hold "
+            "config.json, model.safetensors, processor_config.json, tokenizer.json and tokenizer_config.json, all whole"
         ) from None
     _check_fit(source, model, processor.tokenizer, found)
     mode = audio_tokens_of(source) if audio_tokens == "auto" else audio_tokens
