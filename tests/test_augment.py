@@ -7,9 +7,10 @@ import torch
 import transformers
 from conftest import tone
 
-from recipe import flops
+from recipe import audio, flops
 from recipe.augment import Augment, add_noise, reverberate
 from recipe.dataset import Utterances
+from recipe.files import RecipeError
 from recipe.manifest import Utterance
 from recipe.model import audio_token_count
 from recipe.settings import AugmentSettings
@@ -29,6 +30,29 @@ def test_augmentation_follows_from_seed_epoch_and_key(tmp_path):
     assert np.array_equal(one.waveform(wave, 3, "k"), same.waveform(wave, 3, "k"))
     assert not np.array_equal(one.waveform(wave, 3, "k"), other.waveform(wave, 3, "k"))
     assert not np.array_equal(one.waveform(wave, 3, "k"), one.waveform(wave, 3, "l"))
+
+
+def test_of_a_long_noise_a_part_is_read(tmp_path, monkeypatch):
+    settings = AugmentSettings(noise=(noise_dir(tmp_path / "noise"),), noise_share=1.0)
+    soundfile.write(tmp_path / "noise/n.wav", np.arange(160_000, dtype=np.int16) % 20_000, 16000)
+    augment, read = Augment(settings, 1), []
+    monkeypatch.setattr(
+        audio, "read", lambda *args, real=audio.read, **part: read.append(real(*args, **part)) or read[-1]
+    )
+    for key in "abc":
+        assert len(augment.waveform(tone(1.0), 0, key)) == 16000
+    assert all(abs(len(noise) - 16000) <= 1 for noise in read) and len({noise[0] for noise in read}) == 3
+
+
+def test_a_noise_that_cannot_be_read_is_named_before_training(tmp_path):
+    folder = noise_dir(tmp_path / "noise")
+    settings = AugmentSettings(noise=(folder,), noise_share=1.0)
+    augment = Augment(settings, 1)
+    (tmp_path / "noise/n.wav").unlink()
+    with pytest.raises(RecipeError, match=f"augment: audio-missing: no such file: {folder}/n.wav"):
+        augment.waveform(tone(1.0), 0, "k")
+    with pytest.raises(RecipeError, match=f"augment: {folder}/wav.scp: n: audio-missing"):
+        Augment(settings, 1)
 
 
 def test_no_settings_change_nothing():

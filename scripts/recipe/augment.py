@@ -13,6 +13,8 @@ import soxr
 import torch
 
 from recipe import audio, datadir
+from recipe.audio import AudioError
+from recipe.fetch import DEFAULT, Elsewhere
 from recipe.files import RecipeError, read_map
 from recipe.settings import AugmentSettings
 
@@ -24,31 +26,47 @@ class Recordings:
     """Noises or impulse responses of data directories, read when they are needed."""
 
     sources: tuple[str, ...]
+    seconds: tuple[float, ...]  # of each
+    elsewhere: Elsewhere
 
     @classmethod
-    def of(cls, directories: Sequence[str]) -> "Recordings":
-        """All entries of the directories' wav.scp."""
-        sources = []
+    def of(cls, directories: Sequence[str], elsewhere: Elsewhere) -> "Recordings":
+        """All entries of the directories' wav.scp. RecipeError where a header says that one cannot be used: better now
+        than in the middle of a training."""
+        sources, seconds = [], []
         for directory in directories:
             scp = f"{directory}/wav.scp"
-            sources += [datadir.resolve(source, scp) for source in read_map(scp).values()]
+            for key, entry in read_map(scp).items():
+                sources.append(datadir.resolve(entry, scp))
+                try:
+                    seconds.append(audio.probe(sources[-1], elsewhere).seconds)
+                except AudioError as error:
+                    raise RecipeError(f"augment: {scp}: {key}: {error}; mend it or take it out") from None
         if directories and not sources:
             raise RecipeError(f"{', '.join(directories)}: no recordings")
-        return cls(tuple(sources))
+        return cls(tuple(sources), tuple(seconds), elsewhere)
 
-    def draw(self, random: np.random.Generator) -> np.ndarray:
-        """One of them as a 16 kHz waveform."""
-        return audio.read(self.sources[random.integers(len(self.sources))])
+    def draw(self, random: np.random.Generator, seconds: float = np.inf) -> np.ndarray:
+        """One of them as a 16 kHz waveform, or of one that is longer than `seconds` as much from a random place."""
+        chosen = random.integers(len(self.sources))
+        start, end = 0.0, None
+        if (spare := self.seconds[chosen] - seconds) > 0:
+            start = random.uniform(0, spare)
+            end = start + seconds
+        try:
+            return audio.read(self.sources[chosen], start=start, end=end, elsewhere=self.elsewhere)
+        except AudioError as error:
+            raise RecipeError(f"augment: {error}; mend it or take it out of its wav.scp") from None
 
 
 class Augment:
     """Applies the settings to utterances."""
 
-    def __init__(self, settings: AugmentSettings, seed: int):
+    def __init__(self, settings: AugmentSettings, seed: int, elsewhere: Elsewhere = DEFAULT):
         self._settings = settings
         self._seed = seed
-        self._noises = Recordings.of(settings.noise)
-        self._rooms = Recordings.of(settings.reverb)
+        self._noises = Recordings.of(settings.noise, elsewhere)
+        self._rooms = Recordings.of(settings.reverb, elsewhere)
 
     @property
     def versions(self) -> int:
@@ -80,7 +98,8 @@ class Augment:
             waveform = reverberate(waveform, self._rooms.draw(random))
         if self._noises.sources and random.random() < self._settings.noise_share:
             low, high = self._settings.snr_db
-            waveform = add_noise(waveform, self._noises.draw(random), random.uniform(low, high), random)
+            noise = self._noises.draw(random, len(waveform) / audio.SAMPLING_RATE)
+            waveform = add_noise(waveform, noise, random.uniform(low, high), random)
         return waveform.astype(np.float32)
 
     def features(self, features: torch.Tensor, epoch: int, key: str) -> torch.Tensor:

@@ -183,7 +183,7 @@ def _read_sets(
     weights = list(inputs.weights) or [1.0] * len(inputs.train)
     if len(weights) != len(inputs.train):
         raise RecipeError(f"{len(weights)} weights for {len(inputs.train)} training manifests")
-    augment = Augment(settings.augment, settings.seed)
+    augment = Augment(settings.augment, settings.seed, inputs.elsewhere)
     limit = min(ENCODER_FRAMES, preflight.frames_of(settings) or ENCODER_FRAMES)
     rejects: list[str] = []
     utterances, repeats = [], []
