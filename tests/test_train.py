@@ -137,6 +137,17 @@ def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path)
         run(full_model, manifests, tmp_path)
 
 
+def test_a_disk_that_checkpoints_would_fill_is_told_before_training(
+    full_model, manifests, tmp_path, caplog, monkeypatch
+):
+    run(full_model, manifests, tmp_path / "room")
+    assert "GB are free" not in caplog.text
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 10**5))
+    run(full_model, manifests, tmp_path / "none")
+    trained = model.load(full_model).model.num_parameters()
+    assert f"checkpoints may take up to {36 * trained / 1e9:.1f} GB, and 0.0 GB are free" in caplog.text
+
+
 def test_audio_that_has_gone_since_the_data_stage_stops_training(full_model, manifests, data_dir, tmp_path):
     shutil.rmtree(data_dir / "wav")
     with pytest.raises(RecipeError, match="run the data stage again"):

@@ -148,6 +148,7 @@ def _run(recognizer: Recognizer, settings: TrainSettings, inputs: Inputs, output
     batches.set_length(steps * settings.accumulate)
     arguments = _with_steps(arguments, settings, steps)
     _describe(recognizer, settings, train_set, valid_set, budget, steps, precision)
+    _look_at_disk(recognizer, settings, state_dir)
     trainer = AsrTrainer(
         recognizer,
         batches,
@@ -359,6 +360,19 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
         "frozen: " + ", ".join(settings.freeze) if settings.freeze else "nothing frozen",
         precision, "GPU" if _on_gpu(settings) else "CPU",
     )  # fmt: skip
+
+
+def _look_at_disk(recognizer: Recognizer, settings: TrainSettings, state_dir: Path) -> None:
+    """Say now what would end the training in hours."""
+    trained = sum(p.numel() for p in recognizer.model.parameters() if p.requires_grad)
+    # Weights and AdamW's two moments in 32 bits, of the chosen steps, the last one, and the one being written.
+    size = 12 * trained * (settings.average + 2)
+    there = sum(file.stat().st_size for file in state_dir.glob("checkpoint-*/*"))
+    free = shutil.disk_usage(state_dir).free
+    if size > free + there:
+        logger.warning(
+            "%s: checkpoints may take up to %.1f GB, and %.1f GB are free", state_dir, size / 1e9, (free + there) / 1e9
+        )
 
 
 def _facts(base: dict, settings: TrainSettings, state, inputs: Inputs, precision: str, seconds: float) -> dict:
