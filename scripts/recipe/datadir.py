@@ -1,6 +1,5 @@
 """Kaldi data directories: which files there may be, their rows, and what an entry of wav.scp refers to."""
 
-import gzip
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recipe import fetch
-from recipe.files import GZIP_DAMAGE, RecipeError
+from recipe.files import byte_lines
 
 _ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z", re.DOTALL)
 
@@ -53,32 +52,9 @@ def is_jsonl(path: str | os.PathLike) -> bool:
     return str(path).removesuffix(".gz").endswith(".jsonl")
 
 
-def _open(path: str | os.PathLike):
-    try:
-        with open(path, "rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-        return gzip.open(path, "rb") if compressed else open(path, "rb")
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise RecipeError(f"{path}: is a directory, expected a file") from None
-
-
-def _all_lines(path: str | os.PathLike) -> Iterator[bytes]:
-    with _open(path) as file:
-        try:
-            yield from file
-        except GZIP_DAMAGE as error:
-            raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
-
-
 def raw_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
     """Yield (line number, bytes of the line with its end), blank lines and a byte-order mark left out."""
-    for number, raw in enumerate(_all_lines(path), 1):
-        if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-            raw = raw[3:]
-        if raw.strip():
-            yield number, raw
+    return ((number, raw) for number, raw in enumerate(byte_lines(path), 1) if raw.strip())
 
 
 def read_rows(path: str | os.PathLike) -> Iterator[Row]:
@@ -94,4 +70,4 @@ def read_rows(path: str | os.PathLike) -> Iterator[Row]:
 
 def count_lines(path: str | os.PathLike) -> int:
     """Lines of a file, blank ones included."""
-    return sum(1 for _ in _all_lines(path))
+    return sum(1 for _ in byte_lines(path))

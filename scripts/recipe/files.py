@@ -8,6 +8,7 @@ every stage.
 import contextlib
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,6 @@ _ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 # One encoder for all lines: json.dumps would make one for each.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
-GZIP_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)  # what reading a damaged gzip file raises
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -97,34 +97,40 @@ def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
         yield number, value
 
 
+def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
+    """Yield the lines of a file with their ends, gzip-compressed or not, without a byte-order mark. RecipeError if it
+    is not there, no file, or damaged."""
+    try:
+        # Opened once and peeked at, so that a pipe can be read as well.
+        with open(path, "rb") as file:
+            lines = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
+            for first in itertools.islice(lines, 1):
+                yield first.removeprefix(b"\xef\xbb\xbf")
+            yield from lines
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path}: is a directory, expected a file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+
+
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its line end) of a UTF-8 text file, gzip-compressed or not.
 
     Lines end with LF or CRLF only: a form feed or U+2028 inside a transcript does not split it. A byte-order mark at
     the start is dropped. RecipeError names the line of a byte that is not UTF-8.
     """
-    try:
-        # Opened once and peeked at, so that a pipe can be read as well.
-        with open(path, "rb") as file:
-            compressed = file.peek(2).startswith(b"\x1f\x8b")
-            for number, raw in enumerate(gzip.GzipFile(fileobj=file) if compressed else file, 1):
-                if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-                    raw = raw[3:]
-                raw = raw[:-1] if raw.endswith(b"\n") else raw
-                raw = raw[:-1] if raw.endswith(b"\r") else raw
-                try:
-                    yield number, raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise RecipeError(
-                        f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); "
-                        "convert the file to UTF-8"
-                    ) from None
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise RecipeError(f"{path}: is a directory, expected a file") from None
-    except GZIP_DAMAGE as error:
-        raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+    for number, raw in enumerate(byte_lines(path), 1):
+        raw = raw[:-1] if raw.endswith(b"\n") else raw
+        raw = raw[:-1] if raw.endswith(b"\r") else raw
+        try:
+            yield number, raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(
+                f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); "
+                "convert the file to UTF-8"
+            ) from None
 
 
 def split_entry(line: str) -> tuple[str, str]:
