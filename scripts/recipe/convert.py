@@ -29,9 +29,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recipe import card, hub, toolkit
+from recipe import card, hub, loading, toolkit
 from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
-from recipe.model import UNLOADABLE
 from recipe.model_dir import CHAT_TEMPLATE, HF, HUB, RECIPE_FILE, TOOLKIT, audio_tokens_of, directory_kind, source_kind
 from recipe.prompt import AUDIO_TOKEN, END_OF_TURN
 from recipe.settings import FULL, LOW_FRAME_RATE
@@ -227,7 +226,7 @@ def _load(kind: type, directory: Path) -> Any:
     """`kind.from_pretrained(directory)` without a network; RecipeError where transformers does not accept it."""
     try:
         return kind.from_pretrained(directory, local_files_only=True)
-    except UNLOADABLE as error:
+    except loading.UNLOADABLE as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"{directory}: {kind.__name__} of transformers does not accept it ({reason})") from error
 
@@ -347,11 +346,7 @@ def _check_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
     """RecipeError if the tokenizer in `directory`, loaded as the toolkit and transformers do, differs from the source's
     or has more tokens than the model."""
     written, source = _load(AutoTokenizer, directory), checkpoint.processor.tokenizer
-    if len(written) > checkpoint.config.text_config.vocab_size:
-        raise RecipeError(
-            f"{checkpoint.source}: its tokenizer has {len(written)} tokens, its language model embeddings for "
-            f"{checkpoint.config.text_config.vocab_size}"
-        )
+    loading.check_vocabulary(checkpoint.source, len(written), checkpoint.config.text_config.vocab_size)
     for probe in _PROBES:
         before = source(probe, add_special_tokens=False)["input_ids"]
         # The toolkit encodes with whatever tokens the tokenizer adds by itself; there must be none.

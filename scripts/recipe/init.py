@@ -16,9 +16,9 @@ import transformers
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
-from recipe import prompt
+from recipe import loading, prompt
 from recipe.files import RecipeError
-from recipe.model import UNLOADABLE, FunAsrNanoForConditionalGeneration, Recognizer
+from recipe.model import FunAsrNanoForConditionalGeneration, Recognizer
 from recipe.model_dir import CHAT_TEMPLATE
 
 PAD = "<|endoftext|>"
@@ -97,7 +97,7 @@ def load_tokenizer(directory: str) -> transformers.PreTrainedTokenizerFast:
     """The tokenizer of a model directory."""
     try:
         return transformers.PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
-    except UNLOADABLE as error:
+    except loading.UNLOADABLE as error:
         raise RecipeError(f"{directory}: no tokenizer ({' '.join(str(error).split())})") from None
 
 

@@ -12,22 +12,18 @@ from pathlib import Path
 
 import torch
 import transformers
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoProcessor
 from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
 from transformers.modeling_outputs import CausalLMOutput
 
-from recipe import card
+from recipe import card, loading
 from recipe.files import RecipeError, share_file, write_json
 from recipe.model_dir import HF, RECIPE_FILE, audio_tokens_of, directory_kind
 from recipe.prompt import IGNORED, PromptEncoder
 from recipe.settings import FULL, PARTS, LoraSettings
 
 logger = logging.getLogger(__name__)
-# What transformers raises for files that are missing, damaged, or not what it expects.
-UNLOADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError, SafetensorError)
 # Bars that last a blink of the eye, and its own idea of what is worth a line.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
@@ -273,7 +269,7 @@ def load(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except UNLOADABLE as error:
+    except loading.UNLOADABLE as error:
         raise RecipeError(
             f"model {source} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())}); it has to hold "
             "config.json, model.safetensors, processor_config.json, tokenizer.json and tokenizer_config.json, all whole"
@@ -292,19 +288,11 @@ def _check_fit(source: str, model: nn.Module, tokenizer: transformers.PreTrained
         f"{name}: shape {list(stored)}, by config.json {list(needed)}"
         for name, stored, needed in sorted(found["mismatched_keys"])
     ]
-    if faults:
-        more = f" ... and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise RecipeError(
-            f"model {source}: {len(faults)} tensors do not fit: {'; '.join(faults[:5])}{more}; its weights belong to "
-            "another network or release than its config.json: get the directory again"
-        )
+    advice = "; its weights belong to another network or release than its config.json: get the directory again"
+    loading.refuse_misfits(f"model {source}", faults, advice)
     if unknown := sorted(found["unexpected_keys"]):
         logger.warning("%s: %d tensors that the network has no place for, like %s", source, len(unknown), unknown[0])
-    tokens, embeddings = len(tokenizer), model.config.text_config.vocab_size
-    if tokens > embeddings:
-        raise RecipeError(
-            f"model {source}: its tokenizer has {tokens} tokens, its language model embeddings for {embeddings}"
-        )
+    loading.check_vocabulary(f"model {source}", len(tokenizer), model.config.text_config.vocab_size)
 
 
 def best_device() -> torch.device:

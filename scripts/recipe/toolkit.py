@@ -23,6 +23,7 @@ from transformers import FunAsrNanoConfig, FunAsrNanoFeatureExtractor
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from recipe import loading
 from recipe.files import RecipeError
 from recipe.model_dir import TOOLKIT_CONFIG as CONFIG_FILE
 
@@ -397,9 +398,7 @@ def check_tensors(
             passed_over.append(name)
         else:
             complaints.append(f"{name}: not a tensor of this model")
-    if complaints:
-        more = f" ... and {len(complaints) - 5} more" if len(complaints) > 5 else ""
-        raise RecipeError(f"{source}: {len(complaints)} tensors do not fit: {'; '.join(complaints[:5])}{more}")
+    loading.refuse_misfits(source, complaints)
     return passed_over
 
 
