@@ -58,8 +58,8 @@ def parse_args() -> argparse.Namespace:
     words.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
     add_limits(parser.add_argument_group("limits"), Checks())
     parser.add_argument("--max-reject-ratio", type=float, default=1.0, help="stop if more than this share is rejected")
-    fetch.add_arguments(parser)
     parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
+    fetch.add_arguments(parser)
     return parser.parse_args()
 
 

@@ -164,8 +164,12 @@ def _decode(file: Any, start: float, end: float | None) -> tuple[np.ndarray, int
 def _from_memory(content: bytes, what: str) -> tuple[np.ndarray, int]:
     if not content:
         raise AudioError("audio-empty", f"{what}: 0 bytes")
+    return _decode_whole(io.BytesIO(content), what)
+
+
+def _decode_whole(file: Any, what: str) -> tuple[np.ndarray, int]:
     try:
-        return _decode(io.BytesIO(content), 0.0, None)
+        return _decode(file, 0.0, None)
     except _UNREADABLE as error:
         raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
 
@@ -185,13 +189,13 @@ def _from_ark(path: str, offset: int) -> tuple[np.ndarray, int]:
             if magic[:4] == b"RIFF":
                 return _from_memory(file.read(int.from_bytes(magic[4:8], "little") + 8), what)
             if magic[:4] == b"fLaC":
-                return _decode(headers.Rest(file), 0.0, None)
+                return _decode_whole(headers.Rest(file), what)
             if magic[:5] == b"AUDIO":
                 return _from_container(file, what)
     except FileNotFoundError:
         raise AudioError("audio-missing", f"no such file: {path}") from None
-    except (OSError, *_UNREADABLE, OverflowError) as error:
-        raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
+    except (OSError, MemoryError, OverflowError) as error:
+        raise AudioError("audio-unreadable", f"{what}: {error}") from None
     if not magic:
         raise AudioError("audio-empty", f"{what}: the file ends before this offset")
     raise AudioError("audio-unreadable", f"{what}: no WAV, FLAC or AUDIO entry of an ark (found {magic[:5]!r})")

@@ -118,7 +118,7 @@ def _fits(recognizer: Recognizer, settings: TrainSettings, items: list[Item], pr
     # On top come the optimizer's two moments, gradients that are kept over several batches, and those that processes
     # exchange.
     copies = 2 + (settings.accumulate > 1) + torch.distributed.is_initialized()
-    trained = sum(p.numel() for p in recognizer.model.parameters() if p.requires_grad)
+    trained = recognizer.model.num_parameters(only_trainable=True)
     return torch.cuda.max_memory_reserved(device) + 4 * copies * trained < SAFETY * available
 
 

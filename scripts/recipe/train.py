@@ -346,7 +346,6 @@ def _with_steps(
 
 def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: int, precision: str) -> None:
     model = recognizer.model
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     _, frames = train_set.plan(0)
     plan = batching.epoch_batches(frames, budget, settings.seed, 0)
     logger.info(
@@ -356,7 +355,7 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
     )  # fmt: skip
     logger.info(
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",
-        trainable / 1e6, model.num_parameters() / 1e6,
+        model.num_parameters(only_trainable=True) / 1e6, model.num_parameters() / 1e6,
         "frozen: " + ", ".join(settings.freeze) if settings.freeze else "nothing frozen",
         precision, "GPU" if _on_gpu(settings) else "CPU",
     )  # fmt: skip
@@ -364,9 +363,8 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
 
 def _look_at_disk(recognizer: Recognizer, settings: TrainSettings, state_dir: Path) -> None:
     """Say now what would end the training in hours."""
-    trained = sum(p.numel() for p in recognizer.model.parameters() if p.requires_grad)
     # Weights and AdamW's two moments in 32 bits, of the chosen steps, the last one, and the one being written.
-    size = 12 * trained * (settings.average + 2)
+    size = 12 * recognizer.model.num_parameters(only_trainable=True) * (settings.average + 2)
     there = sum(file.stat().st_size for file in state_dir.glob("checkpoint-*/*"))
     free = shutil.disk_usage(state_dir).free
     if size > free + there:
