@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -142,7 +143,7 @@ def test_a_disk_that_checkpoints_would_fill_is_told_before_training(
 ):
     run(full_model, manifests, tmp_path / "room")
     assert "GB are free" not in caplog.text
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 10**5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**5))
     run(full_model, manifests, tmp_path / "none")
     trained = model.load(full_model).model.num_parameters()
     assert f"checkpoints may take up to {36 * trained / 1e9:.1f} GB, and 0.0 GB are free" in caplog.text

@@ -1,8 +1,8 @@
 """Files: atomic writes, JSON lines, Kaldi tables and hashes.
 
 Every output of the recipe is written through `open_atomic`, so a file that exists is whole. Every text input is read
-through `read_lines` or `read_table`, so that a byte-order mark, CRLF line ends or a bad byte mean the same thing in
-every stage.
+through `byte_lines`, by `read_lines` or `read_table` where a bad byte is an error, so that compression and a
+byte-order mark mean the same thing in every stage.
 """
 
 import contextlib
