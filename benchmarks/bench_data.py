@@ -185,8 +185,8 @@ def formats(folder: Path, seconds: float) -> None:
     import torch
     import torchaudio
 
-    from recipe import audio
-    from recipe.fbank import WAVEFORM_SCALE, fbank
+    from recipe.audio import reading as audio
+    from recipe.audio.fbank import WAVEFORM_SCALE, fbank
 
     torch.set_num_threads(1)
 

@@ -53,8 +53,9 @@ def ours(model: str, entries: list[tuple[str, str]], threads: int, batch_seconds
     sys.path.insert(0, str(ROOT / "scripts"))
     import torch
 
-    from recipe import decode, engines
-    from recipe.join import Entry
+    from recipe.data.join import Entry
+    from recipe.decode import engines
+    from recipe.decode import run as decode
 
     torch.set_num_threads(threads)
     engine = engines.load("transformers", model)

@@ -25,8 +25,9 @@ def build(tokenizer_dir: str, audio_tokens: str, device: str):
     import torch
     import transformers
 
-    from recipe import init, prompt
-    from recipe.model import FunAsrNanoForConditionalGeneration, Recognizer
+    from recipe.convert import init
+    from recipe.model.network import FunAsrNanoForConditionalGeneration, Recognizer
+    from recipe.text import prompt
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_dir)
     tokenizer.pad_token = tokenizer.pad_token or prompt.END_OF_TURN
@@ -48,8 +49,8 @@ def measure(recognizer, batch: int, batches: int, seconds: float, cuda_graph: bo
     import numpy as np
     import torch
 
-    from recipe.features import FrontEnd
-    from recipe.generate import Greedy
+    from recipe.model.features import FrontEnd
+    from recipe.model.generate import Greedy
 
     noise = np.random.default_rng(0).standard_normal(int(seconds * 16000)).astype(np.float32) * 0.1
     item = FrontEnd(recognizer).item("noise", noise, "语音转写：")

@@ -73,7 +73,7 @@ class Clock:
 
 def build(folder: Path, data: Path) -> None:
     """The model in both layouts, and the manifest: folder/hf, folder/toolkit, folder/train.jsonl."""
-    from recipe.model import load
+    from recipe.model.network import load
 
     recognizer = load(ROOT / "models/tiny", "low_frame_rate")
     recognizer.model.resize_token_embeddings(VOCABULARY)
@@ -91,7 +91,10 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
     """Train with train.py's library in this process."""
     import torch
 
-    from recipe import batching, model, settings, train, trainer
+    from recipe.model import network as model
+    from recipe.settings import train as settings
+    from recipe.train import batching, trainer
+    from recipe.train import run as train
 
     torch.set_num_threads(args.threads)
     clock = Clock(len(batches) - WARM_UP)
@@ -185,8 +188,9 @@ def toolkit(folder: Path, batches: list[list[int]], args: argparse.Namespace) ->
 
 def cut(folder: Path, args: argparse.Namespace) -> tuple[list[list[int]], float]:
     """The batches of both sides, and the seconds of audio in those that are timed."""
-    from recipe import batching, manifest
-    from recipe.features import FRAME_SECONDS, stacked_frames
+    from recipe.data import manifest
+    from recipe.model.features import FRAME_SECONDS, stacked_frames
+    from recipe.train import batching
 
     utterances = list(manifest.read(folder / "train.jsonl"))
     frames = [stacked_frames(utterance.speech_length) for utterance in utterances]

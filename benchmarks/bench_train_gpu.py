@@ -46,7 +46,7 @@ def build(audio_tokens: str, small: bool, device: str):
     import torch
     import transformers
 
-    from recipe.model import FunAsrNanoForConditionalGeneration, Recognizer
+    from recipe.model.network import FunAsrNanoForConditionalGeneration, Recognizer
 
     config = transformers.FunAsrNanoConfig(attn_implementation="sdpa")
     if small:
@@ -82,12 +82,12 @@ def made_up(recognizer, seconds: float, rows: int, batches: int, frozen: tuple, 
     """`batches` batches of `rows` utterances; `cached` as outputs of the frozen parts."""
     import torch
 
-    from recipe.dataset import FrozenItem
-    from recipe.features import FRAME_WIDTH, Item, stacked_frames
-    from recipe.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS
-    from recipe.manifest import speech_length
-    from recipe.model import audio_token_count
-    from recipe.prompt import IGNORED, Example
+    from recipe.data.manifest import speech_length
+    from recipe.model.features import FRAME_WIDTH, Item, stacked_frames
+    from recipe.model.network import audio_token_count
+    from recipe.text.prompt import IGNORED, Example
+    from recipe.train.dataset import FrozenItem
+    from recipe.train.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS
 
     config = recognizer.model.config
     frames, text = stacked_frames(speech_length(seconds)), int(TOKENS_PER_SECOND * seconds) + 1
@@ -110,7 +110,9 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     """What training in a mode costs a step, and makes of it."""
     import torch
 
-    from recipe import batching, flops, settings, train, trainer
+    from recipe.settings import train as settings
+    from recipe.train import batching, flops, trainer
+    from recipe.train import run as train
 
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
@@ -182,7 +184,7 @@ def main() -> None:
     import torch
     import transformers
 
-    from recipe import compiled
+    from recipe.train import compiled
 
     on_gpu = torch.cuda.is_available()
     if not on_gpu and not args.small:

@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from recipe import config  # noqa: E402 - the line above makes it importable
 from recipe.files import json_line, write_lines  # noqa: E402
+from recipe.workflow import config  # noqa: E402 - the line above makes it importable
 
 HEAD = """\
 # Settings

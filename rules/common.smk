@@ -20,8 +20,11 @@ min_version("9.27")
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from recipe import config as recipe_config
-from recipe import devices, model_dir, provenance, recordings
+from recipe.workflow import config as recipe_config
+from recipe.workflow import devices
+from recipe.model import directory as model_dir
+from recipe.workflow import provenance
+from recipe.data import recordings
 from recipe.files import RecipeError, read_map
 
 

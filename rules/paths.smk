@@ -1,8 +1,8 @@
 # What files there are: inputs, outputs of each stage, and the flags that settings become.
 
 
-from recipe import datadir
-from recipe.plots import STATS_PLOTS
+from recipe.data import datadir
+from recipe.data.plots import STATS_PLOTS
 
 
 def data_dir(role, name):

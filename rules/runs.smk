@@ -1,6 +1,6 @@
 # Training runs: their settings, the sets that they see, and what starts their processes.
 
-from recipe import settings as train_settings
+from recipe.settings import train as train_settings
 
 # Settings of a run that are not in its settings file: where it runs, how often it sees which data, and what leaves the
 # model as it is.

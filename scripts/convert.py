@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("target", metavar="DST_DIR", help="directory to write; an earlier conversion is replaced")
     args = parser.parse_args()
 
-    from recipe.convert import convert
+    from recipe.convert.run import convert
 
     convert(args.source, args.target, args.to, dtype=args.dtype, audio_tokens=args.audio_tokens, revision=args.revision)
 

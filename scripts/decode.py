@@ -17,12 +17,14 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from recipe import datadir, fetch, join, prompt, recordings
+from recipe.audio import fetch
 from recipe.cli import run
+from recipe.data import datadir, join, recordings
+from recipe.data.join import Entry
 from recipe.files import RecipeError, json_line, write_lines
-from recipe.join import Entry
-from recipe.prompt import EACH
-from recipe.settings import AUTO
+from recipe.settings.train import AUTO
+from recipe.text import prompt
+from recipe.text.prompt import EACH
 
 logger = logging.getLogger("decode")
 
@@ -122,7 +124,8 @@ def read_entries(args: argparse.Namespace) -> list[Entry]:
 
 
 def read_requests(args: argparse.Namespace) -> list:
-    from recipe import decode, subtitles
+    from recipe.decode import run as decode
+    from recipe.decode import subtitles
 
     requests = decode.probe(read_entries(args), fetch.from_arguments(args), args.scp_file)
     failed = [request for request in requests if request.error]
@@ -137,7 +140,7 @@ def read_requests(args: argparse.Namespace) -> list:
 
 def write_subtitles(folder: str, hypotheses: list) -> None:
     """A pair of files for each recording; those of its segments are in one."""
-    from recipe import subtitles
+    from recipe.decode import subtitles
 
     cues: dict[str, list] = {}
     for hypothesis in hypotheses:
@@ -151,7 +154,9 @@ def main() -> int:
     args = parse_args()
     import torch
 
-    from recipe import decode, engines, model
+    from recipe.decode import engines
+    from recipe.decode import run as decode
+    from recipe.model import network as model
 
     if args.engine not in engines.ENGINES:
         raise RecipeError(f"--engine {args.engine}: expected one of {', '.join(engines.ENGINES)}")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import kaldiio
 
-from recipe import datadir, fetch, manifest, plots, stats
+from recipe.audio import fetch
 from recipe.cli import run
+from recipe.data import datadir, manifest, plots, stats
 from recipe.files import RecipeError, open_atomic, write_json
 
 logger = logging.getLogger("fbank_stats")

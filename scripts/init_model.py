@@ -26,7 +26,8 @@ def main() -> None:
     args = parse_args()
     import yaml
 
-    from recipe import files, init
+    from recipe import files
+    from recipe.convert import init
 
     values = {}
     if args.sizes:

@@ -11,9 +11,9 @@ import json
 import sys
 from pathlib import Path
 
-from recipe import provenance
 from recipe.cli import run
 from recipe.files import write_json
+from recipe.workflow import provenance
 
 
 def main() -> None:

@@ -15,11 +15,13 @@ import logging
 import shutil
 from pathlib import Path
 
-from recipe import datadir, fetch, join, prepare, prompt
-from recipe.checks import Checks
+from recipe.audio import fetch
 from recipe.cli import run
+from recipe.data import datadir, join, prepare
+from recipe.data.checks import Checks
 from recipe.files import RecipeError
-from recipe.prompt import EACH
+from recipe.text import prompt
+from recipe.text.prompt import EACH
 
 logger = logging.getLogger("scp2jsonl")
 

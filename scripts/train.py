@@ -15,7 +15,7 @@ import logging
 import os
 from pathlib import Path
 
-from recipe import fetch
+from recipe.audio import fetch
 from recipe.cli import run
 
 
@@ -40,7 +40,9 @@ def main() -> None:
     # torch takes seconds to import; --help should not.
     import torch
 
-    from recipe import model, settings, train
+    from recipe.model import network as model
+    from recipe.settings import train as settings
+    from recipe.train import run as train
 
     if args.threads:
         torch.set_num_threads(max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))

@@ -10,8 +10,8 @@ import argparse
 import logging
 import re
 
-from recipe import publish
 from recipe.cli import run
+from recipe.convert import publish
 from recipe.files import RecipeError
 
 
@@ -33,7 +33,7 @@ def main() -> None:
         return
     from huggingface_hub import HfApi, errors
 
-    from recipe import hub
+    from recipe.convert import hub
 
     hub.reach(args.repo)  # the upload itself would wait for an answer without an end
     try:

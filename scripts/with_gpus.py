@@ -11,9 +11,9 @@ import argparse
 import logging
 import os
 
-from recipe import devices
 from recipe.cli import run
 from recipe.files import RecipeError
+from recipe.workflow import devices
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def shared():
 
 
 def _build(directory: Path, audio_tokens: str, encoder_layers: int = 3, llm_layers: int = 2) -> Path:
-    from recipe import init
+    from recipe.convert import init
 
     tokenizer = init.train_tokenizer((SENTENCES + init.PROMPT_TEXTS) * 20, 400)
     sizes = init.Sizes(

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_toolkit_directory
 
-from recipe.convert import convert
-from recipe.decode import generate
-from recipe.features import FrontEnd
-from recipe.model import load
-from recipe.prompt import transcription_prompt
-from recipe.settings import AUDIO_TOKEN_MODES
+from recipe.convert.run import convert
+from recipe.decode.run import generate
+from recipe.model.features import FrontEnd
+from recipe.model.network import load
+from recipe.settings.train import AUDIO_TOKEN_MODES
+from recipe.text.prompt import transcription_prompt
 
 PUBLISHED_SIZES = {
     "blocks": 50,

@@ -18,12 +18,12 @@ import soundfile
 import torch
 from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_toolkit_directory
 
-from recipe import toolkit
-from recipe.convert import convert
-from recipe.features import FrontEnd, collate
-from recipe.model import Recognizer, audio_token_count, load
-from recipe.prompt import SYSTEM, PromptEncoder, join_user_content, transcription_prompt
-from recipe.settings import FULL, LOW_FRAME_RATE
+from recipe.convert import toolkit
+from recipe.convert.run import convert
+from recipe.model.features import FrontEnd, collate
+from recipe.model.network import Recognizer, audio_token_count, load
+from recipe.settings.train import FULL, LOW_FRAME_RATE
+from recipe.text.prompt import SYSTEM, PromptEncoder, join_user_content, transcription_prompt
 
 funasr = pytest.importorskip("funasr")
 

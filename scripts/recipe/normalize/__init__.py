@@ -13,9 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from recipe import datadir, join
+from recipe.data import datadir, join
 from recipe.files import RecipeError, open_atomic, read_lines
-from recipe.prompt import split_hotwords
+from recipe.text.prompt import split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
 VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}

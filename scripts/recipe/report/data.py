@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipe import manifest
+from recipe.data import manifest
 from recipe.files import RecipeError, read_json, read_lines, sha256
 from recipe.report.spec import DataSet, Spec
 

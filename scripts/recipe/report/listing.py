@@ -12,7 +12,7 @@ Lists have one entry per utterance, in the order of the references. An edit is [
 from collections.abc import Iterable
 from typing import Any
 
-from recipe import manifest
+from recipe.data import manifest
 from recipe.files import RecipeError, read_json_lines
 from recipe.report.spec import ScoreFiles, Spec
 

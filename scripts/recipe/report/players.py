@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from recipe import datadir
+from recipe.data import datadir
 from recipe.files import read_map
 from recipe.report.spec import Spec
 

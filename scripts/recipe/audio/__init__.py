@@ -1,0 +1,1 @@
+"""Recordings: headers, samples, downloads and filter bank features."""

@@ -1,0 +1,1 @@
+"""Conversion: model directories of transformers and of the toolkit, models of the hub, and models from nothing."""

@@ -1,0 +1,375 @@
+"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ).
+
+Files and tensors only: no network is run. Both directions are strict: every tensor of the source ends in the target,
+bit for bit unless another type is asked for, or is of a kind that HF's model has no place for (CTC); any other name, a
+missing tensor or a shape that differs from what the settings say is an error that names it.
+"""
+
+import dataclasses
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoProcessor,
+    AutoTokenizer,
+    FunAsrNanoConfig,
+    FunAsrNanoForConditionalGeneration,
+    FunAsrNanoProcessor,
+    PreTrainedTokenizerBase,
+)
+
+from recipe.convert import hub, toolkit
+from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
+from recipe.model import card, loading
+from recipe.model.directory import (
+    CHAT_TEMPLATE,
+    HF,
+    HUB,
+    RECIPE_FILE,
+    TOOLKIT,
+    audio_tokens_of,
+    directory_kind,
+    source_kind,
+)
+from recipe.settings.train import FULL, LOW_FRAME_RATE
+from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
+
+logger = logging.getLogger(__name__)
+
+HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
+HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Files of tokenizers; they are copied as they are.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
+# All that a conversion of either kind may write.
+_WRITTEN = {
+    toolkit.CONFIG_FILE,
+    toolkit.PATHS_FILE,
+    toolkit.WEIGHTS_FILE,
+    *(f"{toolkit.LLM_FOLDER}/{name}" for name in ("config.json", *TOKENIZER_FILES)),
+    "config.json",
+    "generation_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    HF_WEIGHTS,
+    *TOKENIZER_FILES,
+    RECIPE_FILE,
+    card.FILE,
+}
+# Both directories must turn these into the same tokens as the source does.
+_PROBES = (
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n语音转写成中文，不进行文本规整：",
+    "<|im_end|>\n<|im_start|>assistant\n",
+    "Thank you, that's 12.50 dollars.<|im_end|>",
+    "今天 is a good day，对吗？<|im_end|>",
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in HF's terms, wherever it came from.
+
+    `tensors` has every name of HF's state dict, the output layer also where it is tied to the embeddings. `facts` goes
+    to recipe.json, `card` to the head of the model card; `tokenizer_files` are paths in the source.
+    """
+
+    source: Path
+    config: FunAsrNanoConfig
+    tensors: Mapping[str, torch.Tensor]
+    processor: FunAsrNanoProcessor
+    tokenizer_files: tuple[Path, ...]
+    audio_tokens: str
+    facts: dict
+    card: dict
+    generation: dict = field(default_factory=dict)
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    to: str,
+    dtype: str | None = None,
+    audio_tokens: str | None = None,
+    revision: str | None = None,
+) -> None:
+    """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`. `source` may also
+    be the name of a model of the hub, at the commit `revision`.
+
+    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
+    earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
+    fit, like the copy of the language model that the toolkit's vLLM path leaves.
+    """
+    kind, name = source_kind(source, revision), os.fspath(source)
+    source, target = Path(source), Path(target)
+    _check_target(source, target)
+    if kind == HUB:
+        source = hub.fetch(name, revision)
+    checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
+    if kind == HUB:
+        checkpoint.facts["converted_from"] |= {"source": name, "revision": revision}
+        checkpoint.card["base_model"] = name
+    if dtype:
+        checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
+    if audio_tokens:
+        checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
+        made = Path(staging) / place.name
+        made.mkdir()
+        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        if place.exists():
+            shutil.rmtree(place)
+        made.rename(place)
+    parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
+    logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if target.resolve() == source.resolve():
+        raise RecipeError(f"{target}: source and target are the same directory")
+    if target.exists() and not target.is_dir():
+        raise RecipeError(f"{target}: exists and is no directory")
+    files = (path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir())
+    others = sorted(set(files) - _WRITTEN)
+    if others:
+        raise RecipeError(
+            f"{target}: holds {len(others)} files that no conversion writes ({', '.join(others[:3])}); remove them or "
+            "name another directory"
+        )
+
+
+def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Tensors in another type; RecipeError where a value is too large for it."""
+    result = {}
+    for name, tensor in tensors.items():
+        result[name] = tensor.to(dtype)
+        if dtype == torch.float16 and not bool(torch.isfinite(result[name]).all()):
+            raise RecipeError(f"{name}: has values beyond the range of float16; bfloat16 holds them")
+    return result
+
+
+def _layout(config: FunAsrNanoConfig) -> dict[str, torch.Size]:
+    """Names and shapes of the tensors of HF's model; nothing is allocated."""
+    with torch.device("meta"):
+        model = FunAsrNanoForConditionalGeneration(config)
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+
+# ---- reading
+
+
+def read_toolkit(directory: Path) -> Checkpoint:
+    """Read a toolkit directory. The language model's output layer is tied if its config.json says so and the stored
+    tensors agree: checkpoints exist whose config.json says so although the two differ."""
+    settings = toolkit.Settings(directory / toolkit.CONFIG_FILE)
+    llm = toolkit.llm_folder(settings)
+    tokenizer, text_config = _load(AutoTokenizer, llm), _load(AutoConfig, llm)
+    text_config.name_or_path = ""  # a path of this machine
+    config = toolkit.config_from_settings(settings, text_config, _token_id(tokenizer, AUDIO_TOKEN, llm))
+    processor = FunAsrNanoProcessor(toolkit.front_end(settings), tokenizer, chat_template=CHAT_TEMPLATE)
+    weights = directory / toolkit.WEIGHTS_FILE
+    stored = toolkit.read_tensors(weights)
+    shapes, blocks = _layout(config), toolkit.transcription_blocks(config)
+    if text_config.tie_word_embeddings:
+        stored.setdefault("llm." + HEAD, stored.get("llm.model.embed_tokens.weight", torch.empty(0)))
+    ignored = toolkit.check_tensors(
+        stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=toolkit.IGNORED_PREFIXES
+    )
+    if ignored:
+        logger.info("%s: %d CTC tensors have no place in HF's model and are left out", weights, len(ignored))
+    tensors = toolkit.to_hf(stored, shapes, blocks)
+    _set_tied(config, bool(text_config.tie_word_embeddings and torch.equal(tensors[HEAD], tensors[EMBEDDINGS])))
+    if text_config.tie_word_embeddings and not config.tie_word_embeddings:
+        logger.info("%s: the output layer differs from the embeddings, so it is kept as its own tensor", weights)
+    files = _present(llm, TOKENIZER_FILES)
+    mode = LOW_FRAME_RATE if toolkit.uses_low_frame_rate(settings) else FULL
+    read = [settings.file, weights, llm / "config.json", *files]
+    return Checkpoint(
+        directory, config, tensors, processor, files, mode, _facts(directory, read), card.inherited(directory)
+    )
+
+
+def read_hf(directory: Path) -> Checkpoint:
+    """Read an HF directory, its tensors in one safetensors file or several."""
+    config, processor = _load(FunAsrNanoConfig, directory), _load(AutoProcessor, directory)
+    files = _present(directory, TOKENIZER_FILES)
+    generation = _present(directory, ("generation_config.json",))
+    weights = _safetensors_files(directory)
+    tensors: dict[str, torch.Tensor] = {}
+    for file in weights:
+        try:
+            tensors.update(load_file(file))
+        except SafetensorError as error:
+            raise RecipeError(f"{file}: not a readable safetensors file ({error})") from None
+    if config.tie_word_embeddings and EMBEDDINGS in tensors:
+        head = tensors.setdefault(HEAD, tensors[EMBEDDINGS])
+        if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
+            raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
+    toolkit.check_tensors(tensors, _layout(config), directory)
+    mode = audio_tokens_of(directory)
+    facts = _facts(directory, [directory / "config.json", *weights, *files])
+    kept = read_json(generation[0]) if generation else {}
+    return Checkpoint(directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept)
+
+
+def _load(kind: type, directory: Path) -> Any:
+    """`kind.from_pretrained(directory)` without a network; RecipeError where transformers does not accept it."""
+    try:
+        return kind.from_pretrained(directory, local_files_only=True)
+    except loading.UNLOADABLE as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{directory}: {kind.__name__} of transformers does not accept it ({reason})") from error
+
+
+def _safetensors_files(directory: Path) -> list[Path]:
+    index = directory / HF_INDEX
+    if index.is_file():
+        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        if lost := [name for name in names if not (directory / name).is_file()]:
+            raise RecipeError(f"{index}: names {lost[0]}, which is not there; copy the whole directory again")
+        return [directory / name for name in names]
+    if not (directory / HF_WEIGHTS).is_file():
+        raise RecipeError(f"{directory}: neither {HF_WEIGHTS} nor {HF_INDEX} is there")
+    return [directory / HF_WEIGHTS]
+
+
+def _present(directory: Path, names: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(directory / name for name in names if (directory / name).is_file())
+
+
+def _facts(directory: Path, read: Iterable[Path]) -> dict:
+    """What recipe.json is to say: what the source's says, where the source comes from, and the hashes of the files
+    read of it. Local directories are told by their last name: the rest is a matter of this machine."""
+    file = directory / RECIPE_FILE
+    known = read_json(file) if file.is_file() else {}
+    hashes = {path.relative_to(directory).as_posix(): sha256(path) for path in read if path.is_relative_to(directory)}
+    source = {"source": directory.resolve().name, "revision": None, "files": hashes}
+    before = {"converted_from": known["converted_from"]} if known.get("converted_from") else {}
+    return {**known, "converted_from": source | before}
+
+
+def _set_tied(config: FunAsrNanoConfig, tied: bool) -> None:
+    config.tie_word_embeddings = tied
+    config.text_config.tie_word_embeddings = tied
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str, directory: Path) -> int:
+    """The id of a special token; RecipeError if the tokenizer has none."""
+    if token not in tokenizer.get_vocab():
+        raise RecipeError(f"{directory}: its tokenizer has no token {token}")
+    return tokenizer.convert_tokens_to_ids(token)
+
+
+# ---- writing
+
+
+def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for AutoProcessor and FunAsrNanoForConditionalGeneration.from_pretrained."""
+    tensors = dict(checkpoint.tensors)
+    config = checkpoint.config
+    if config.tie_word_embeddings:
+        del tensors[HEAD]
+    config.architectures = [FunAsrNanoForConditionalGeneration.__name__]
+    for part in (config, config.audio_config, config.adaptor_config, config.text_config):
+        part.dtype = _common_dtype(tensors)
+    config.save_pretrained(directory)
+    checkpoint.processor.save_pretrained(directory)
+    # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, directory / file.name)
+    save_file(tensors, directory / HF_WEIGHTS, metadata={"format": "pt"})
+    # save_file makes a file that nobody else may read.
+    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
+    end_of_turn, padding = _end_of_turn(checkpoint), checkpoint.processor.tokenizer.pad_token_id
+    generation = {"do_sample": False, "eos_token_id": end_of_turn}
+    generation["pad_token_id"] = end_of_turn if padding is None else padding
+    write_json(directory / "generation_config.json", checkpoint.generation or generation)
+    _check_tokenizer(checkpoint, directory)
+    _write_facts(checkpoint, directory, HF)
+
+
+def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for `funasr.AutoModel(model=directory)`."""
+    config, tensors = checkpoint.config, dict(checkpoint.tensors)
+    toolkit.check_expressible(config, checkpoint.source)
+    # Two tensors of their own also where they are tied, as in the published files: the toolkit's vLLM path cannot
+    # export tensors that share memory.
+    tensors[HEAD] = tensors[HEAD].clone()
+    llm_dtype = _common_dtype(
+        {name: t for name, t in tensors.items() if name.startswith(("model.language_model.", HEAD))}
+    )
+    low = checkpoint.audio_tokens == LOW_FRAME_RATE
+    settings = toolkit.settings_from_config(config, checkpoint.processor.feature_extractor, low, llm_dtype)
+    with open_atomic(directory / toolkit.CONFIG_FILE) as file:
+        yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
+    write_json(directory / toolkit.PATHS_FILE, toolkit.path_settings())
+    with open_atomic(directory / toolkit.WEIGHTS_FILE, "wb") as file:
+        torch.save(toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), file)
+    llm = directory / toolkit.LLM_FOLDER
+    write_json(llm / "config.json", toolkit.llm_config(config, llm_dtype, _end_of_turn(checkpoint)))
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, llm / file.name)
+    _name_tokenizer_class(llm / "tokenizer_config.json")
+    _check_tokenizer(checkpoint, llm)
+    _write_facts(checkpoint, directory, TOOLKIT)
+
+
+def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
+    """The type that all tensors have, float32 (which holds the others) where they differ."""
+    dtypes = {tensor.dtype for tensor in tensors.values()}
+    return dtypes.pop() if len(dtypes) == 1 else torch.float32
+
+
+def _end_of_turn(checkpoint: Checkpoint) -> int:
+    """Id of the token that ends a transcript."""
+    return _token_id(checkpoint.processor.tokenizer, END_OF_TURN, checkpoint.source)
+
+
+def _name_tokenizer_class(file: Path) -> None:
+    """Write the one class that has another name in transformers 4 under that name; transformers 5 knows both."""
+    settings = read_json(file) if file.is_file() else {}
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        write_json(file, {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def _check_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
+    """RecipeError if the tokenizer in `directory`, loaded as the toolkit and transformers do, differs from the source's
+    or has more tokens than the model."""
+    written, source = _load(AutoTokenizer, directory), checkpoint.processor.tokenizer
+    loading.check_vocabulary(checkpoint.source, len(written), checkpoint.config.text_config.vocab_size)
+    for probe in _PROBES:
+        before = source(probe, add_special_tokens=False)["input_ids"]
+        # The toolkit encodes with whatever tokens the tokenizer adds by itself; there must be none.
+        after = written.encode(probe)
+        if before != after:
+            raise RecipeError(
+                f"{checkpoint.source}: its tokenizer ({type(source).__name__}) turns {probe!r} into other tokens once "
+                f"converted ({before} before, {after} after)"
+            )
+
+
+def _write_facts(checkpoint: Checkpoint, directory: Path, kind: str) -> None:
+    """recipe.json and the model card."""
+    facts = {"format": 1, **checkpoint.facts, "audio_tokens": checkpoint.audio_tokens}
+    write_json(directory / RECIPE_FILE, facts)
+    card.write(directory, kind, facts, checkpoint.card)

@@ -1,0 +1,376 @@
+"""Joining the tables of a data directory by key, in memory that does not grow with the corpus.
+
+Every table is read as a stream in the order of its keys, as Kaldi's tables are sorted, and the streams are merged. A
+table that is not sorted is sorted first, in runs that lie on disk. What comes out is again in the order of wav.scp (or
+of segments, where there is one); after it come the lines that belong to no recording.
+"""
+
+import heapq
+import marshal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby, islice
+from operator import itemgetter
+from typing import NamedTuple
+
+from recipe.data import datadir
+from recipe.data.datadir import Row
+from recipe.files import RecipeError
+
+RUN = 50_000  # rows sorted in memory at a time
+_BATCH = 500  # rows of a run in memory while runs are merged
+_END = 1 << 60
+
+
+class Entry(NamedTuple):
+    """What the tables say of one utterance; `problem` is a (reason, detail) found while joining."""
+
+    number: int  # line of wav.scp, segments or JSONL
+    key: str
+    source: str  # not yet resolved
+    text: str | None = None
+    prompt: str = ""
+    after: str = ""  # text after the audio in the user's message
+    start: float = 0.0  # seconds into the recording
+    end: float | None = None
+    speaker: str | None = None
+    language: str | None = None
+    group: str | None = None
+    recording: str | None = None  # key in wav.scp, of a segment
+    problem: tuple[str, str] | None = None
+
+
+class Sorter:
+    """Sorts tuples of plain values of any number: add them, then iterate once."""
+
+    def __init__(self, key: Callable[[tuple], object], run: int = 0):
+        self._key = key
+        self._run = run or RUN
+        self._rows: list[tuple] = []
+        self._runs: list = []
+
+    def add(self, row: tuple) -> None:
+        self._rows.append(tuple(row))
+        if len(self._rows) >= self._run:
+            self._spill()
+
+    def _spill(self) -> None:
+        self._rows.sort(key=self._key)
+        file = tempfile.TemporaryFile(prefix="recipe-sort-")  # noqa: SIM115 - closed when the runs are merged
+        for i in range(0, len(self._rows), _BATCH):
+            marshal.dump(self._rows[i : i + _BATCH], file)
+        file.seek(0)
+        self._runs.append(file)
+        self._rows = []
+
+    def __iter__(self) -> Iterator[tuple]:
+        self._rows.sort(key=self._key)
+        return heapq.merge(*map(_load, self._runs), self._rows, key=self._key)
+
+
+def _load(file) -> Iterator[tuple]:
+    with file:
+        while True:
+            try:
+                batch = marshal.load(file)
+            except EOFError:
+                return
+            yield from batch
+
+
+def sorted_rows(read: Callable[[], Iterable[Row]]) -> tuple[Iterator[Row], bool]:
+    """Rows in the order of their keys (equal keys: of their lines), and whether they were in that order already.
+    `read` is called again to look through a table that is too large for memory."""
+    rows = iter(read())
+    head = list(islice(rows, RUN))
+    ordered = _is_sorted(head)
+    if len(head) < RUN:
+        return iter(head if ordered else sorted(head, key=itemgetter(0))), ordered
+    if ordered and _is_sorted(read()):
+        return chain(head, rows), True
+    sorter = Sorter(itemgetter(0, 1))
+    for row in chain(head, rows):
+        sorter.add(row)
+    del head
+    return map(Row._make, sorter), False
+
+
+def _is_sorted(rows: Iterable[Row]) -> bool:
+    last = ""
+    for row in rows:
+        if row[0] < last:
+            return False
+        last = row[0]
+    return True
+
+
+class Table:
+    """A table as a stream that is looked up with keys that never fall; `unused` is told the rows that nobody asked
+    for."""
+
+    def __init__(self, path: str, unused: Callable[[Row], None] | None = None):
+        self.name = path.rpartition("/")[2].removesuffix(".gz")
+        self._rows, _ = sorted_rows(lambda: datadir.read_rows(path))
+        self._unused = unused
+        self._row = next(self._rows, None)
+        self._last: tuple[str | None, list[Row]] = (None, [])
+
+    def take(self, key: str) -> list[Row]:
+        """All rows of a key."""
+        if key == self._last[0]:
+            return self._last[1]
+        found = []
+        row = self._row
+        while row is not None and row[0] <= key:
+            if row[0] == key:
+                found.append(row)
+            elif self._unused:
+                self._unused(row)
+            row = next(self._rows, None)
+        self._row = row
+        self._last = (key, found)
+        return found
+
+    def value(self, key: str) -> tuple[str | None, tuple[str, str] | None]:
+        """The one value of a key (None without a row), and the problem with it if there is one."""
+        rows = self.take(key)
+        if not rows:
+            return None, None
+        if len(rows) > 1 and any(row.value != rows[0].value for row in rows):
+            lines = " and ".join(str(row.number) for row in rows[:2])
+            return None, (f"conflicting-{self.name}", f"{self.name}, lines {lines}, say different things")
+        if isinstance(rows[0].value, bytes):
+            return None, bad_utf8(self.name, rows[0])
+        return rows[0].value, None
+
+    def finish(self) -> None:
+        """Report the rows behind the last key as unused."""
+        while self._row is not None:
+            if self._unused:
+                self._unused(self._row)
+            self._row = next(self._rows, None)
+
+
+def bad_utf8(table: str, row: Row) -> tuple[str, str]:
+    try:
+        row.value.decode()
+    except UnicodeDecodeError as error:
+        return "bad-utf8", f"{table}:{row.number}: byte {error.start + 1} of the line is 0x{row.value[error.start]:02x}"
+    raise AssertionError("bytes that are UTF-8 after all")
+
+
+# --- Kaldi data directories ---------------------------------------------------------------------------------------
+
+_RECORDING, _TRANSCRIPT = 0, 1  # kinds of lines that belong to nothing, in the order in which they are listed
+NO_SEGMENTS = "recording-without-segments"
+
+
+def join(
+    scp_file: str,
+    text_file: str | None,
+    tables: dict[str, str],
+    make_prompt: Callable[[str | None, str | None], str],
+    shard: tuple[int, int] = (0, 1),
+) -> Iterator[Entry]:
+    """Join wav.scp, transcripts (None: there are none) and `tables` (name in datadir.OPTIONAL -> path).
+
+    `make_prompt` gets the language and the hotwords of an utterance. `shard` (i, n) is the i-th of n parts of the
+    lines of wav.scp (or segments); lines that belong to no recording come with the last part.
+    """
+    unused = Sorter(itemgetter(0, 1))
+    primary = tables.get("segments", scp_file)
+    audio, ordered = _segments(primary, scp_file, unused) if "segments" in tables else _recordings(scp_file)
+    # Sets of unchanging size first: dictionaries of tables that most corpora do not have.
+    others = {name: Table(path) for name, path in tables.items() if name != "segments"}
+    text = None
+    if text_file:
+        text = Table(text_file, lambda row: unused.add((_TRANSCRIPT, row[1], row[0], "key-without-audio", text_file)))
+    entries = _merge(audio, text, others, make_prompt, primary, unused)
+    yield from _part(entries, ordered, primary, shard)
+    if shard[0] == shard[1] - 1:
+        for _, number, key, reason, where in unused:
+            yield Entry(number, key, "", problem=(reason, f"{where}:{number}"))
+
+
+def _part(entries: Iterable[Entry], ordered: bool, path: str, shard: tuple[int, int]) -> Iterator[Entry]:
+    """Of entries that are `ordered` by line or not, those of the shard's share of the lines of `path`, by line."""
+    if not ordered:
+        sorter = Sorter(itemgetter(0))
+        for entry in entries:
+            sorter.add(entry)
+        entries = map(Entry._make, sorter)
+    part, parts = shard
+    lines = datadir.count_lines(path) if parts > 1 else _END
+    first, last = lines * part // parts, lines * (part + 1) // parts
+    return (entry for entry in entries if first < entry[0] <= last)
+
+
+def _recordings(scp_file: str) -> tuple[Iterator[tuple], bool]:
+    """(key, line, source, start, end, problem, None) of wav.scp by key."""
+    rows, ordered = sorted_rows(lambda: datadir.read_rows(scp_file))
+    return ((key, number, *_source(value, scp_file, key, number), None) for key, number, value in rows), ordered
+
+
+def _source(value: str | bytes, scp_file: str, key: str, number: int) -> tuple:
+    if value.__class__ is bytes:
+        return "", 0.0, None, bad_utf8("wav.scp", Row(key, number, value))
+    if not value:
+        return "", 0.0, None, ("audio-missing", f"{scp_file}:{number}: nothing after the key")
+    return value, 0.0, None, None
+
+
+def _segments(path: str, scp_file: str, unused: Sorter) -> tuple[Iterator[tuple], bool]:
+    """(key, line, source, start, end, problem, recording) of segments by key: sorted by recording to meet wav.scp, then
+    by key."""
+    by_recording = Sorter(itemgetter(0, 2))
+    for row in datadir.read_rows(path):
+        by_recording.add(_segment(row, path))
+    recordings = Table(scp_file, lambda row: unused.add((_RECORDING, row[1], row[0], NO_SEGMENTS, scp_file)))
+    by_key = Sorter(itemgetter(0, 1))
+    for recording, key, number, start, end, problem in by_recording:
+        source = ""
+        if problem is None:
+            source, problem = recordings.value(recording)
+            if not source and not problem:
+                problem = ("audio-missing", f"{path}:{number}: recording {recording!r} is not in {scp_file}")
+        by_key.add((key, number, source or "", start, end, problem, recording))
+    recordings.finish()
+    return iter(by_key), _is_sorted(datadir.read_rows(path))
+
+
+def _segment(row: Row, path: str) -> tuple:
+    """(recording, key, line, start, end, problem) of a line of segments; an end of -1 is that of the recording."""
+    if isinstance(row.value, bytes):
+        return "", row.key, row.number, 0.0, None, bad_utf8("segments", row)
+    try:
+        recording, start, end = row.value.split()
+        start, end = float(start), float(end)
+    except ValueError:
+        problem = ("segment-invalid", f"{path}:{row.number}: expected `key recording start end`")
+        return "", row.key, row.number, 0.0, None, problem
+    end = None if end == -1 else end
+    if problem := _span_problem(start, end, f"{path}:{row.number}"):
+        return "", row.key, row.number, 0.0, None, problem
+    return recording, row.key, row.number, start, end, None
+
+
+def _span_problem(start: float, end: float | None, where: str) -> tuple[str, str] | None:
+    """What is wrong with a part of a recording, in seconds, whatever the recording is."""
+    if 0 <= start < float("inf") and (end is None or start < end < float("inf")):
+        return None
+    return "segment-invalid", f"{where}: from {start:g} to {end} s"
+
+
+def _merge(
+    audio: Iterator[tuple],
+    text: Table | None,
+    others: dict[str, Table],
+    make_prompt: Callable[[str | None, str | None], str],
+    primary: str,
+    unused: Sorter,
+) -> Iterator[Entry]:
+    for key, group in groupby(audio, key=itemgetter(0)):
+        rows = list(group)
+        transcript = problem = None
+        if text:
+            transcripts = text.take(key)
+            transcript, problem = _transcript(transcripts, text.name)
+            for row in transcripts[1:] if problem is None else ():
+                unused.add((_TRANSCRIPT, row[1], key, "duplicate-transcript", text.name))
+        facts = {}
+        for name, table in others.items():
+            facts[name], wrong = table.value(key)
+            problem = problem or wrong
+        prompt = facts.get("utt2prompt") or make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords"))
+        conflict = len(rows) > 1 and any(row[2:5] != rows[0][2:5] for row in rows)
+        for position, (_, number, source, start, end, wrong, recording) in enumerate(rows):
+            if conflict:
+                wrong = ("conflicting-key", f"{primary}:{number}: {source}; the key has other audio elsewhere")
+            elif position:
+                wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
+            yield Entry(
+                number, key, source, transcript, prompt, "", start, end,
+                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), recording, wrong or problem,
+            )  # fmt: skip
+    if text:
+        text.finish()
+
+
+def _transcript(rows: list[Row], table: str) -> tuple[str | None, tuple[str, str] | None]:
+    if not rows:
+        return None, None
+    value = rows[0][2]
+    if len(rows) > 1 and any(row[2] != value for row in rows):
+        return None, (
+            "conflicting-transcripts",
+            f"{table}:{rows[1].number}: {rows[1].value!r} here, {value!r} on line {rows[0].number}",
+        )
+    if value.__class__ is bytes:
+        return None, bad_utf8(table, rows[0])
+    return value, None
+
+
+# --- Manifests as input -------------------------------------------------------------------------------------------
+
+
+def from_jsonl(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Entry]:
+    """The entries of a JSONL file in the published format. A line without `key` is called by file and line."""
+    rows, ordered = sorted_rows(lambda: _jsonl_rows(path))
+    entries = _unique(rows, path)
+    return _part(entries, ordered, path, shard)
+
+
+def _jsonl_rows(path: str) -> Iterator[Row]:
+    import json
+
+    from recipe.data import manifest
+
+    stem = path.rpartition("/")[2].removesuffix(".gz").removesuffix(".jsonl")
+    for number, raw in datadir.raw_lines(path):
+        key = f"{stem}-{number:08d}"
+        try:
+            line = raw.decode()
+            found = json.loads(line)
+            own = manifest.name(found, "key") if isinstance(found, dict) else None
+            yield Row(own if own and own.split() == [own] else key, number, line)
+        except UnicodeDecodeError:
+            yield Row(key, number, raw)
+        except (ValueError, RecursionError):
+            yield Row(key, number, line)
+
+
+def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
+    for _, group in groupby(rows, key=itemgetter(0)):
+        entries = [_jsonl_entry(Row._make(row), path) for row in group]
+        conflict = any(entry[2:11] != entries[0][2:11] for entry in entries)
+        for position, entry in enumerate(entries):
+            if conflict:
+                entry = entry._replace(problem=("conflicting-key", f"{path}:{entry.number}: the key has other content"))
+            elif position:
+                entry = entry._replace(problem=("duplicate-key", f"{path}:{entry.number}: as line {entries[0].number}"))
+            yield entry
+
+
+def _jsonl_entry(row: Row, path: str) -> Entry:
+    import json
+
+    from recipe.data import manifest
+
+    if isinstance(row.value, bytes):
+        return Entry(row.number, row.key, "", problem=bad_utf8(path, row))
+    try:
+        record = json.loads(row.value)
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+        # The lengths are counted anew, so a file may lack them.
+        found = manifest.parse({"speech_length": 0, "text_length": 0} | record, f"{path}:{row.number}")
+        if record.get("key") is not None and found.key != row.key:
+            raise ValueError(f"key is {record['key']!r}, expected text without white space")
+        "".join((found.source, found.prompt, found.after)).encode()  # an escaped half of a character is none
+        problem = _span_problem(found.start, found.end, f"{path}:{row.number}")
+    except (ValueError, RecursionError, RecipeError) as error:
+        return Entry(row.number, row.key, "", problem=("jsonl-invalid", " ".join(str(error).split())))
+    return Entry(
+        row.number, row.key, found.source, found.text, found.prompt, found.after, found.start, found.end,
+        found.speaker, found.language, found.group, None, problem,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Decoding: recordings to hypotheses, and hypotheses to subtitles."""

@@ -1,0 +1,1 @@
+"""The model: its directory, the network, features, and text out of audio."""

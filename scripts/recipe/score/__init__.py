@@ -1,0 +1,1 @@
+"""Scoring: pairs of texts to alignments, error rates, intervals and tests."""

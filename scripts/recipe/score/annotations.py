@@ -1,0 +1,152 @@
+"""What other files, and the texts themselves, say about utterances: decoding, durations, hotwords, loops."""
+
+import math
+from typing import Any, NamedTuple
+
+from recipe.data import datadir, join
+from recipe.files import RecipeError, read_json_lines, read_map
+from recipe.score.tokens import fold, mixed_tokens
+from recipe.text.loops import loops
+from recipe.text.prompt import split_hotwords
+
+UNKNOWN = "unknown"
+# Upper ends of the duration groups, in seconds.
+DURATIONS = (2.0, 5.0, 10.0, 20.0, 30.0)
+DURATION_NAMES = ("0-2 s", "2-5 s", "5-10 s", "10-20 s", "20-30 s", "30 s and more", UNKNOWN)
+# How the decoder says that a hypothesis ended, and the flag that this gives.
+ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
+FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
+FLAGGED_KEYS = 50
+LISTED_HOTWORDS = 50
+OTHER_KEYS = "*"  # in a table of hotwords: the utterances that it does not list
+
+
+class Decoded(NamedTuple):
+    """The decoder's details of one hypothesis."""
+
+    flags: tuple[str, ...]
+    duration: float | None
+
+
+def read_details(path: str) -> dict[str, Decoded]:
+    """The decoder's details: key, how the hypothesis ended ("eos", "length", "error"), its own flags, seconds."""
+    details = {}
+    for number, value in read_json_lines(path):
+        where = f"{path}:{number}"
+        key = value.get("key")
+        if not isinstance(key, str) or key in details:
+            raise RecipeError(f"{where}: expected a key that is new, found {key!r}")
+        ended = value.get("ended", "eos")
+        if ended not in ENDINGS:
+            raise RecipeError(f"{where}: ended is {ended!r}, expected one of {', '.join(ENDINGS)}")
+        flags = value.get("flags", [])
+        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+            raise RecipeError(f"{where}: flags is {flags!r}, expected a list of names")
+        details[key] = Decoded((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
+    return details
+
+
+def read_durations(path: str) -> dict[str, float]:
+    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms)."""
+    durations = {}
+    for number, value in read_json_lines(path):
+        seconds = _seconds(value, f"{path}:{number}")
+        if seconds is not None and isinstance(value.get("key"), str):
+            durations[value["key"]] = seconds
+    return durations
+
+
+def read_labels(path: str | None, field: str) -> dict[str, str] | None:
+    """A property of utterances by key: from a Kaldi table, or from *.jsonl in the published format its `field` (see
+    join.Entry). None where nothing is known of any."""
+    if path is None or not datadir.is_jsonl(path):
+        return read_map(path) if path else None
+    values = ((entry.key, getattr(entry, field)) for entry in join.from_jsonl(path) if entry.problem is None)
+    return {key: str(value) for key, value in values if value is not None} or None
+
+
+def _seconds(value: dict, where: str) -> float | None:
+    frames = value.get("speech_length")
+    seconds = value.get("duration", frames / 100 if isinstance(frames, int) else None)
+    if seconds is not None and (not isinstance(seconds, int | float) or not 0 <= seconds < math.inf):
+        raise RecipeError(f"{where}: duration is {seconds!r}, expected seconds")
+    return seconds
+
+
+def duration_name(seconds: float) -> str:
+    """The group of a duration; a group starts with its lower end."""
+    return DURATION_NAMES[sum(seconds >= end for end in DURATIONS)]
+
+
+def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | None) -> list[str]:
+    """The names of what is remarkable about one hypothesis: those of FLAGS in their order, then the decoder's own."""
+    names = set(decoded.flags) if decoded else set()
+    if missing:
+        names.add("missing")
+    elif ref and not hyp:
+        names.add("empty_hypothesis")
+    elif hyp and not ref:
+        names.add("text_on_silence")
+    if loops(hyp) and not loops(ref):
+        names.add("looping")
+    return [*(name for name in FLAGS if name in names), *sorted(names.difference(FLAGS))] if names else []
+
+
+class Flags:
+    """How many utterances have each flag, and the first keys of them."""
+
+    def __init__(self):
+        self._counts = dict.fromkeys(FLAGS, 0)
+        self._keys: dict[str, list[str]] = {name: [] for name in FLAGS}
+
+    def add(self, key: str, names: list[str]) -> None:
+        for name in names:
+            self._counts[name] = self._counts.get(name, 0) + 1
+            keys = self._keys.setdefault(name, [])
+            if len(keys) < FLAGGED_KEYS:
+                keys.append(key)
+
+    def result(self) -> dict[str, Any]:
+        return {name: {"count": self._counts[name], "keys": self._keys[name]} for name in self._counts}
+
+
+class Hotwords:
+    """Recall and precision of each utterance's hotwords: a hotword counts as often as it is in the reference, is hit as
+    often as it is in both texts, and is false where the hypothesis has more of it than the reference. The key `*` has
+    the words of utterances that are not listed."""
+
+    def __init__(self, path: str, remove_tags: bool):
+        self.words: dict[str, dict[str, list[str]]] = {}
+        for key, listed in read_map(path).items():
+            entries = (mixed_tokens(fold(word, remove_tags)) for word in split_hotwords(listed))
+            self.words[key] = {" ".join(tokens): tokens for tokens in entries if tokens}
+        self._others = self.words.get(OTHER_KEYS, {})
+        self.found: dict[str, list[int]] = {}  # [in references, in hypotheses, in both] per hotword
+
+    @staticmethod
+    def _joined(tokens: list[str]) -> str:
+        # A space on both sides of each token, so that neighbours share none and every occurrence is counted.
+        return "".join(f" {token} " for token in tokens)
+
+    def add(self, key: str, ref: list[str], hyp: list[str]) -> None:
+        ref_text, hyp_text = self._joined(ref), self._joined(hyp)
+        for word, tokens in self.words.get(key, self._others).items():
+            pattern = self._joined(tokens)
+            in_ref, in_hyp = ref_text.count(pattern), hyp_text.count(pattern)
+            if in_ref or in_hyp:
+                sums = self.found.setdefault(word, [0, 0, 0])
+                for index, value in enumerate((in_ref, in_hyp, min(in_ref, in_hyp))):
+                    sums[index] += value
+
+    def result(self) -> dict[str, Any]:
+        ref, hyp, hits = (sum(sums[index] for sums in self.found.values()) for index in range(3))
+        worst = sorted(self.found.items(), key=lambda item: (item[1][2] - item[1][0], item[0]))
+        return {
+            "recall": hits / ref if ref else None,
+            "precision": hits / hyp if hyp else None,
+            "f1": 2 * hits / (ref + hyp) if ref + hyp else None,
+            "ref": ref,
+            "hyp": hyp,
+            "hits": hits,
+            "words": [[word, *sums] for word, sums in worst[:LISTED_HOTWORDS]],
+        }

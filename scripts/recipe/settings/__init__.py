@@ -1,0 +1,1 @@
+"""Every setting: its name, type, limits, default and meaning, said once."""

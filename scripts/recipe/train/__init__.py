@@ -1,0 +1,1 @@
+"""Training: manifests and a base model to a trained model directory."""

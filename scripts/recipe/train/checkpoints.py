@@ -1,0 +1,101 @@
+"""The state of an unfinished training run: its checkpoints, which are best, and whether it belongs to this run."""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from recipe.files import RecipeError, json_line, read_json, sha256, write_json
+from recipe.settings.train import INDIFFERENT, TrainSettings
+
+FINGERPRINT = "fingerprint.json"
+COMPLETE = "complete"  # marks a checkpoint that was written to its end
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Say that a checkpoint was written to its end."""
+    write_json(checkpoint / COMPLETE, {})
+
+
+def remove(checkpoint: Path) -> None:
+    """Delete a checkpoint; half deleted, it is no longer a whole one."""
+    (checkpoint / COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(checkpoint)
+
+
+def finish(state_dir: Path) -> None:
+    """Delete the state of a run whose model is written; half deleted, it is no longer in its place."""
+    done = state_dir.with_name(f".{state_dir.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    state_dir.rename(done)
+    shutil.rmtree(done)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step of a checkpoint folder."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def whole(state_dir: Path) -> list[Path]:
+    """Checkpoints that were written to their end, the oldest first."""
+    return sorted((mark.parent for mark in state_dir.glob(f"checkpoint-*/{COMPLETE}")), key=step_of)
+
+
+def last(state_dir: Path) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    return whole(state_dir)[-1] if whole(state_dir) else None
+
+
+def ranking(history: Sequence[dict], select: str) -> list[int]:
+    """Evaluated steps of a run's history, the best first (the earlier one of equals); by "last" the latest first."""
+    evaluated = {entry["step"]: entry for entry in history if "eval_loss" in entry}
+    if select == "last":
+        return sorted(evaluated, reverse=True)
+    return sorted(evaluated, key=lambda step: (evaluated[step][f"eval_{select}"], step))
+
+
+def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Weights of the checkpoints of `steps`, averaged in fp64."""
+    parts = [load_file(state_dir / f"checkpoint-{step}" / "model.safetensors") for step in steps]
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: (sum(part[name].double() for part in parts) / len(parts)).to(tensor.dtype)
+        for name, tensor in parts[0].items()
+    }
+
+
+def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
+    """What a training state depends on, by name: settings, data hashes, base model, number of processes."""
+    facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
+    for name in INDIFFERENT:
+        del facts[f"settings.{name}"]
+    facts |= {f"data.{name}": digest for name, digest in data.items()}
+    for file in settings.augment.files:
+        if not Path(file).is_file():
+            raise RecipeError(f"augment: {file}: no such file")
+        facts[f"data.{file}"] = sha256(file)
+    facts["processes"] = os.environ.get("WORLD_SIZE", "1")
+    weights = Path(model) / "model.safetensors"
+    facts["model"] = sha256(weights) if weights.is_file() else model
+    return facts
+
+
+def check_fingerprint(state_dir: Path, facts: dict[str, str]) -> None:
+    """Write the fingerprint of a new state; refuse to go on with a state of other facts, naming what differs."""
+    file = state_dir / FINGERPRINT
+    if last(state_dir) is None or not file.is_file():
+        write_json(file, facts)
+        return
+    found = read_json(file)
+    differing = sorted(name for name in facts.keys() | found.keys() if facts.get(name) != found.get(name))
+    if differing:
+        changes = "; ".join(f"{name}: {found.get(name)} -> {facts.get(name)}" for name in differing)
+        raise RecipeError(
+            f"{state_dir}: holds an unfinished training run of other settings or data ({changes}). "
+            f"Restore them to go on with it, or delete the folder to begin anew"
+        )

@@ -1,0 +1,377 @@
+"""HF Trainer with our batches, our evaluation, and the bookkeeping of a run."""
+
+import copy
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+import transformers
+from rapidfuzz.distance import Levenshtein
+from torch.utils.tensorboard import SummaryWriter
+
+from recipe.decode.run import Limits, generate
+from recipe.files import RecipeError
+from recipe.model.ahead import read_ahead
+from recipe.model.features import FRAME_SECONDS, Item, collate
+from recipe.model.network import Recognizer
+from recipe.settings.train import PARTS, TrainSettings
+from recipe.text.prompt import IGNORED
+from recipe.train import batching, checkpoints, compiled, flops
+from recipe.train.dataset import FrozenItem
+
+logger = logging.getLogger(__name__)
+
+# What a log line shows of the Trainer's values, under which name.
+SHOWN = {
+    "loss": "loss",
+    "grad_norm": "grad norm",
+    "learning_rate": "lr",
+    "eval_loss": "valid loss",
+    "eval_cer": "valid CER",
+    "eval_wer": "valid WER",
+    "seconds_per_step": "s/step",
+    "audio_hours_per_hour": "h/h",
+    "tokens_per_second": "tokens/s",
+    "padding": "padding",
+    "data_wait": "data wait",
+    "share_of_peak": "of peak",
+}
+
+
+class Collate:
+    """Items to a training batch (a class, so that worker processes can receive it)."""
+
+    def __init__(self, pad_id: int):
+        self._pad_id = pad_id
+
+    def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
+        batch = collate(items, self._pad_id)
+        if isinstance(items[0], FrozenItem):
+            batch[items[0].name] = batch.pop("input_features")
+            frames = torch.tensor([item.frames for item in items])
+            batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
+        return batch
+
+
+class AsrTrainer(transformers.Trainer):
+    """The Trainer with our batches in and with evaluation by token-weighted loss and by decoding."""
+
+    def __init__(self, recognizer: Recognizer, batches: batching.TrainingBatches, settings: TrainSettings, **kwargs):
+        self._recognizer = recognizer
+        self._batches = batches
+        self._settings = settings
+        self._meter = Meter(recognizer, settings)
+        self._nonfinite = 0
+        self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
+        super().__init__(model=recognizer.model, **kwargs)
+        # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
+        self.whole = _copy(recognizer) if self.is_fsdp_enabled else None
+
+    def get_train_dataloader(self) -> torch.utils.data.DataLoader:
+        workers = self._settings.workers
+        return torch.utils.data.DataLoader(
+            self.train_dataset,
+            batch_sampler=self._batches,
+            collate_fn=self.data_collator,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
+        """AdamW with a learning rate for each part of the model; no decay of biases and norms."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = kind(self._parameter_groups(model), **options)
+        return self.optimizer
+
+    def _parameter_groups(self, model: torch.nn.Module) -> list[dict]:
+        decaying = set(self.get_decay_parameter_names(model))
+        groups: dict[tuple[str, bool], list] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((part_of(name), name in decaying), []).append(parameter)
+        rates = self._settings.learning_rates
+        return [
+            {
+                "params": parameters,
+                "weight_decay": self.args.weight_decay if decays else 0.0,
+                "lr": rates.get(part, self.args.learning_rate),
+            }
+            for (part, decays), parameters in groups.items()
+        ]
+
+    def get_batch_samples(self, epoch_iterator, *args, **kwargs):
+        started = time.monotonic()
+        if not self._settings.workers:
+            if self._source is not epoch_iterator:
+                self._source, self._ahead = epoch_iterator, read_ahead(epoch_iterator)
+            epoch_iterator = self._ahead
+        samples = super().get_batch_samples(epoch_iterator, *args, **kwargs)
+        self._meter.wait(time.monotonic() - started)
+        return samples
+
+    def floating_point_ops(self, inputs) -> int:
+        """Nothing: the Trainer's estimate, which goes through all parameters at every step, leaves the audio out."""
+        return 0
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        self._meter.count(inputs)
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def _clip_grad_norm(self, model) -> torch.Tensor:
+        """Clip; a step whose gradients are not finite is left out, and too many of them end the run."""
+        norm = super()._clip_grad_norm(model)
+        if not math.isfinite(float(norm)):
+            model.zero_grad(set_to_none=True)
+            self._nonfinite += 1
+            step = self.state.global_step + 1
+            logger.warning("step %d: gradients are not finite; the step is left out", step)
+            if self._nonfinite > max(2, self._settings.max_nonfinite * step):
+                raise RecipeError(
+                    f"{self._nonfinite} of {step} steps had gradients that are not finite (max_nonfinite "
+                    f"{self._settings.max_nonfinite:g}); lower learning_rate, or look for broken audio"
+                )
+        return norm
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        """Log with the epoch as our batches count it (to the Trainer a whole run is one epoch) and the throughput."""
+        batches = self.state.global_step * self.args.gradient_accumulation_steps
+        self.state.epoch = round(self._batches.epoch_at(batches), 4)
+        if "loss" in logs:
+            logs |= self._meter.read(self.state.global_step, self.args.world_size)
+        super().log(logs, *args, **kwargs)
+
+    @compiled.eager()
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Loss per target token over the whole validation set, and CER and WER of its decoded sample. Each process
+        takes a part; of a sharded model the first process takes a whole copy and everything."""
+        started = time.monotonic()
+        recognizer = self._gathered()
+        model, training = recognizer.model, recognizer.model.training
+        model.eval()
+        count = len(self.eval_dataset)
+        loss, targets = self._loss(model, self._part(range(count)))
+        errors, truncated = ErrorCounts(), 0
+        wanted = self._settings.decode_utterances
+        if wanted:
+            sample = range(0, count, max(1, count // wanted))[:wanted]
+            truncated = self._decode(recognizer, self._part(sample), errors)
+        loss, targets, truncated, *errors.counts = self._add_up([loss, targets, truncated, *errors.counts])
+        metrics = {"eval_loss": loss / max(1, targets)}
+        if wanted:
+            metrics |= {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": int(truncated)}
+        metrics["eval_seconds"] = round(time.monotonic() - started, 2)
+        model.train(training)
+        self._meter.pause(time.monotonic() - started)
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _gathered(self) -> Recognizer:
+        """The recognizer to evaluate: of a sharded model the copy that the first process has, brought up to date."""
+        if self.whole is None:
+            return self._recognizer
+        weights = self.accelerator.get_state_dict(self.model)
+        if self.args.process_index == 0:
+            self.whole.model.load_state_dict(weights)
+        return self.whole
+
+    def _part(self, indices: range) -> range:
+        """The part of `indices` that this process evaluates."""
+        if self.whole is not None:
+            return indices if self.args.process_index == 0 else indices[:0]
+        return indices[self.args.process_index :: self.args.world_size]
+
+    def _add_up(self, values: list[float]) -> list[float]:
+        """Sums over all processes."""
+        if self.args.world_size == 1:
+            return values
+        sums = torch.tensor(values, dtype=torch.float64, device=self.args.device)
+        torch.distributed.all_reduce(sums)
+        return sums.tolist()
+
+    def _loss(self, model: torch.nn.Module, indices: Sequence[int]) -> tuple[float, int]:
+        """Summed loss over the targets of some validation utterances, and the number of these targets."""
+        loss, targets = 0.0, 0
+        with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            for batch in self._validation_batches(indices):
+                inputs = self._prepare_inputs(self.data_collator(batch))
+                count = int((inputs["labels"] != IGNORED).sum())
+                loss += float(model(**inputs).loss) * count
+                targets += count
+        return loss, targets
+
+    def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
+        frames = self.eval_dataset.frames
+        for batch in batching.cut(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
+            yield [self.eval_dataset[0, i] for i in batch]
+
+    def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
+        """Decode some validation utterances, add to `errors`, and return how many were stopped before their end. Texts
+        are as written (no normalization: the scoring stages do that for the final numbers)."""
+        truncated = 0
+        for batch in self._validation_batches(indices):
+            texts = [self._text([label for label in item.example.labels if label != IGNORED]) for item in batch]
+            contexts = [without_target(item) for item in batch]
+            allowed = [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in batch]
+            for text, tokens in zip(texts, generate(recognizer, contexts, allowed), strict=True):
+                truncated += tokens[-1] != recognizer.prompts.end_id
+                errors.add(text, self._text(tokens))
+        return truncated
+
+    def _text(self, tokens: list[int]) -> str:
+        return self._recognizer.tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+def _copy(recognizer: Recognizer) -> Recognizer:
+    return dataclasses.replace(recognizer, model=copy.deepcopy(recognizer.model))
+
+
+def part_of(parameter_name: str) -> str:
+    """Which part of the model a parameter belongs to."""
+    if "audio_tower" in parameter_name:
+        return "encoder"
+    return "adaptor" if "multi_modal_projector" in parameter_name else "llm"
+
+
+def without_target(item: Item) -> Item:
+    """An item as decoding has it: its tokens end where the model is to write."""
+    labels = item.example.labels
+    target = next(i for i, label in enumerate(labels) if label != IGNORED)
+    example = dataclasses.replace(item.example, input_ids=item.example.input_ids[:target], labels=labels[:target])
+    return dataclasses.replace(item, example=example)
+
+
+class ErrorCounts:
+    """Edit distances over characters without spaces and over white-space words, added up."""
+
+    def __init__(self):
+        self.counts = [0, 0, 0, 0]  # errors and length in characters, errors and length in words
+
+    def add(self, reference: str, hypothesis: str) -> None:
+        characters = reference.replace(" ", ""), hypothesis.replace(" ", "")
+        words = reference.split(), hypothesis.split()
+        added = [n for ref, hyp in (characters, words) for n in (Levenshtein.distance(ref, hyp), len(ref))]
+        self.counts = [count + n for count, n in zip(self.counts, added, strict=True)]
+
+    @property
+    def cer(self) -> float:
+        return self.counts[0] / max(1, self.counts[1])
+
+    @property
+    def wer(self) -> float:
+        return self.counts[2] / max(1, self.counts[3])
+
+
+class Meter:
+    """Throughput between two log lines, of this process's batches times the number of processes."""
+
+    def __init__(self, recognizer: Recognizer, settings: TrainSettings):
+        self._config = recognizer.model.config
+        frozen = set(settings.freeze) | ({"llm"} if settings.lora else set())
+        self._trained = set(PARTS) - frozen
+        self._cached = set(settings.freeze) - {"llm"} if settings.cache_frozen else set()
+        self._peak = flops.peak_flops(recognizer.model.device)
+        self._restart(0)
+
+    def _restart(self, step: int) -> None:
+        self._started, self._step = time.monotonic(), step
+        self._frames = self._padded = self._tokens = 0
+        self._operations = self._waited = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Add time that was spent on waiting for a batch."""
+        self._waited += seconds
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not spent on training."""
+        self._started += seconds
+
+    def count(self, inputs: dict[str, torch.Tensor]) -> None:
+        """Add a batch (of tensors that may still be on the CPU)."""
+        frames = inputs["input_features_mask"].sum(1).tolist()
+        tokens = inputs["attention_mask"].sum(1).tolist()
+        targets = (inputs["labels"] != IGNORED).sum(1).tolist()
+        self._frames += sum(frames)
+        self._padded += inputs["input_features_mask"].numel()
+        self._tokens += sum(tokens)
+        if self._peak:
+            for utterance in zip(frames, tokens, targets, strict=True):
+                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained, self._cached)
+
+    def read(self, step: int, processes: int) -> dict[str, float]:
+        """The figures since the last reading."""
+        seconds, steps = time.monotonic() - self._started, step - self._step
+        if not steps or not self._padded:
+            return {}
+        found = {
+            "seconds_per_step": round(seconds / steps, 4),
+            "audio_hours_per_hour": round(self._frames * FRAME_SECONDS / seconds * processes, 1),
+            "tokens_per_second": round(self._tokens / seconds * processes, 1),
+            "padding": round(1 - self._frames / self._padded, 4),
+            "data_wait": round(self._waited / seconds, 4),
+        }
+        if self._peak:
+            found["share_of_peak"] = round(self._operations / seconds / self._peak, 4)
+        self._restart(step)
+        return found
+
+
+class Bookkeeping(transformers.TrainerCallback):
+    """One log line an interval, TensorBoard, early stopping, and checkpoints: marked when whole, deleted when neither
+    the last nor among the best."""
+
+    def __init__(self, settings: TrainSettings, total_steps: int, tensorboard_dir: Path):
+        self._settings = settings
+        self._total = total_steps
+        self._tensorboard_dir = tensorboard_dir
+        self._writer: SummaryWriter | None = None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            # After a resume, what was written beyond the checkpoint is hidden.
+            self._writer = SummaryWriter(str(self._tensorboard_dir), purge_step=state.global_step + 1)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        # The last step is always evaluated, so that the end of training can be chosen too.
+        if state.global_step >= self._total:
+            control.should_evaluate = True
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
+            return
+        shown = "  ".join(f"{SHOWN[name]} {value:.4g}" for name, value in logs.items() if name in SHOWN)
+        logger.info("step %d/%d  epoch %.2f  %s", state.global_step, self._total, state.epoch or 0, shown)
+        for name, value in logs.items():
+            if isinstance(value, int | float) and name != "epoch":
+                group = "valid" if name.startswith("eval_") else "train"
+                self._writer.add_scalar(f"{group}/{name.removeprefix('eval_')}", value, state.global_step)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        patience = self._settings.early_stopping
+        ranked = checkpoints.ranking(state.log_history, self._settings.select)
+        evaluations = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
+        if patience and ranked and len([step for step in evaluations if step > ranked[0]]) >= patience:
+            logger.info("no better %s for %d evaluations: training ends", self._settings.select, patience)
+            control.should_training_stop = True
+
+    def on_save(self, args, state, control, **kwargs):
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # every process has written its part
+        if state.is_world_process_zero:
+            state_dir = Path(args.output_dir)
+            checkpoints.mark_complete(state_dir / f"checkpoint-{state.global_step}")
+            best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
+            for checkpoint in checkpoints.whole(state_dir):
+                if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
+                    checkpoints.remove(checkpoint)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self._writer:
+            self._writer.close()

@@ -1,0 +1,122 @@
+"""Recordings from URLs and commands: limits, retries, the cache."""
+
+import http.server
+import threading
+from typing import ClassVar
+
+import pytest
+import soundfile
+from conftest import tone
+
+from recipe.audio import fetch
+from recipe.audio import reading as audio
+from recipe.audio.fetch import Elsewhere
+from recipe.audio.reading import AudioError
+
+QUICK = Elsewhere(commands=True, timeout=2.0, megabytes=1.0, retries=2, pause=0.01)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """An HTTP server over tmp_path/www; `requests` lists what was asked, `failures` how often each path fails first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "www").mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        requests: ClassVar[list] = []
+        failures: ClassVar[dict] = {}
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, directory=str(tmp_path / "www"), **kwargs)
+
+        def do_GET(self):
+            self.requests.append(self.path)
+            if self.failures.get(self.path, 0) > 0:
+                self.failures[self.path] -= 1
+                self.send_error(503)
+            elif self.path == "/short":
+                self.send_response(200)
+                self.send_header("Content-Length", "100")
+                self.end_headers()
+                self.wfile.write(b"x" * 50)
+            elif self.path == "/cut":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nabc")
+            elif self.path == "/garbage":
+                self.wfile.write(b"no HTTP\r\n\r\n")
+            elif self.path == "/slow":
+                self.send_response(200)
+                self.end_headers()
+                stopped.wait(5)
+            else:
+                super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    stopped = threading.Event()
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    Handler.address = f"http://127.0.0.1:{running.server_port}"
+    yield Handler
+    stopped.set()
+    running.shutdown()
+
+
+def test_a_url_is_fetched_once_and_its_content_kept_once(server, tmp_path):
+    soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
+    (tmp_path / "www" / "b.wav").write_bytes((tmp_path / "www" / "a.wav").read_bytes())
+    for name in ("a.wav", "b.wav", "a.wav"):
+        assert audio.probe(f"{server.address}/{name}").samples == 8000
+        assert len(audio.read(f"{server.address}/{name}", start=0.1, end=0.2)) == 1600
+    assert server.requests == ["/a.wav", "/b.wav"]
+    assert len(list((tmp_path / fetch.CACHE / "content").iterdir())) == 1
+
+
+def test_a_url_may_have_letters_and_spaces_as_in_a_browser(server, tmp_path):
+    soundfile.write(tmp_path / "www" / "你好 1.wav", tone(0.5), 16000)
+    for name in ("你好 1.wav", "%E4%BD%A0%E5%A5%BD%201.wav"):
+        assert audio.probe(f"{server.address}/{name}").samples == 8000
+    with pytest.raises(AudioError, match=r"url-failed: http://127.0.0.1:x/a.wav: nonnumeric port: 'x' \(attempt 1\)"):
+        audio.probe("http://127.0.0.1:x/a.wav", elsewhere=QUICK)
+
+
+def test_failures_that_may_pass_are_tried_again(server, tmp_path):
+    soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
+    server.failures["/a.wav"] = 2
+    assert audio.probe(f"{server.address}/a.wav", elsewhere=QUICK).samples == 8000
+    server.failures["/b.wav"] = 3
+    with pytest.raises(AudioError, match=r"url-failed.*HTTP status 503 \(attempt 3\)"):
+        audio.probe(f"{server.address}/b.wav", elsewhere=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "requests"),
+    [("/none.wav", r"HTTP status 404 \(attempt 1\)", 1), ("/short", "closed after 50 of 100 bytes|IncompleteRead", 3),
+     ("/cut", "url-failed: .*IncompleteRead", 3), ("/garbage", "url-failed: .*no HTTP", 3),
+     ("/large.wav", "url-too-large: .*more than 1 MB", 1)],
+)  # fmt: skip
+def test_what_cannot_be_had_is_said(server, tmp_path, path, message, requests):
+    (tmp_path / "www" / "large.wav").write_bytes(b"\0" * 2_000_000)
+    with pytest.raises(AudioError, match=message):
+        audio.read(server.address + path, elsewhere=QUICK)
+    assert len(server.requests) == requests
+
+
+def test_a_server_that_says_nothing_is_left(server):
+    with pytest.raises(AudioError, match=r"url-failed|url-timeout"):
+        audio.probe(f"{server.address}/slow", elsewhere=Elsewhere(timeout=0.3, retries=0))
+    with pytest.raises(AudioError, match="url-failed"):
+        audio.probe("http://127.0.0.1:9/a.wav", elsewhere=QUICK)
+
+
+def test_a_command_ends_with_its_time(tmp_path):
+    with pytest.raises(AudioError, match="command-timeout"):
+        audio.read("sleep 20 | cat |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+    with pytest.raises(AudioError, match="command-timeout"):
+        audio.read("sleep 20 & exec >&- |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+    with pytest.raises(AudioError, match=r"command-failed: exit status 3: second"):
+        audio.read("echo first >&2; echo second >&2; exit 3 |", elsewhere=QUICK)
+    with pytest.raises(AudioError, match="command-too-large"):
+        audio.read("cat /dev/zero |", elsewhere=QUICK)
+    with pytest.raises(AudioError, match="audio-empty"):
+        audio.read("true |", elsewhere=QUICK)

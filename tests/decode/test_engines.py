@@ -1,0 +1,113 @@
+"""Engines other than transformers: what they are asked for, with the package that they import made up."""
+
+import os
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from recipe.decode import engines
+from recipe.decode.engines import Instruction, Output
+from recipe.files import RecipeError
+from recipe.text import prompt
+
+WAVE = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
+ASKED = Instruction(prompt.transcription_prompt("zh", "en", False, ("Tom", "espresso")))
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def vllm(monkeypatch, calls):
+    class LLM:
+        def __init__(self, **options):
+            calls.append(("load", options))
+
+        def generate(self, prompts, sampling, use_tqdm):
+            calls.append(("generate", prompts, sampling))
+            ends = ["stop", "length"]
+            return [
+                SimpleNamespace(outputs=[SimpleNamespace(text=f"text {i}", token_ids=[i, 9], finish_reason=ends[i])])
+                for i in range(len(prompts))
+            ]
+
+    module = ModuleType("vllm")
+    module.LLM, module.SamplingParams = LLM, lambda **options: options
+    monkeypatch.setitem(sys.modules, "vllm", module)
+
+
+@pytest.fixture
+def funasr(monkeypatch, calls):
+    class AutoModel:
+        def __init__(self, **options):
+            calls.append(("load", options))
+            self.kwargs = {"tokenizer": SimpleNamespace(encode=str.split)}
+
+        def generate(self, **options):
+            calls.append(("generate", options))
+            return [{"key": options["key"][0], "text": "turn on the light"}]
+
+    module = ModuleType("funasr")
+    module.AutoModel = AutoModel
+    monkeypatch.setitem(sys.modules, "funasr", module)
+
+
+def test_memory_for_shapes_is_limited_unless_the_user_says_otherwise(full_model, monkeypatch):
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "1000")
+    engines.load("transformers", full_model)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64" and os.environ["LRU_CACHE_CAPACITY"] == "1000"
+
+
+def test_vllm_gets_the_prompt_of_training_with_the_waveform_and_a_limit_each(vllm, calls):
+    engine = engines.load("vllm", "served")
+    prepared = [engine.prepare(key, WAVE, ASKED) for key in "ab"]
+    assert engine.decode(prepared, [5, 7]) == [Output("text 0", (0, 9), "eos"), Output("text 1", (1, 9), "length")]
+    (_, loaded), (_, prompts, sampling) = calls
+    assert loaded["model"] == "served" and loaded["dtype"] == "bfloat16"
+    assert sampling == [{"temperature": 0.0, "max_tokens": 5}, {"temperature": 0.0, "max_tokens": 7}]
+    assert prompts[0]["prompt"] == (
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+        f"{ASKED.text}<|AUDIO|><|im_end|>\n<|im_start|>assistant\n"
+    )
+    waveform, rate = prompts[0]["multi_modal_data"]["audio"]
+    assert waveform is WAVE and rate == 16000
+
+
+def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr, calls):
+    engine = engines.load("funasr", "exported")
+    outputs = engine.decode([engine.prepare("u1", WAVE, ASKED), engine.prepare("u2", WAVE, ASKED)], [10, 4])
+    assert [output.ended for output in outputs] == ["eos", "length"]
+    assert outputs[0].text == "turn on the light" and len(outputs[0].tokens) == 4
+    assert calls[0][1]["model"] == "exported" and calls[0][1]["frontend_conf"] == {"dither": 0.0}
+    asked = calls[1][1]
+    assert np.array_equal(asked.pop("input")[0].numpy(), WAVE)
+    assert asked == {
+        "key": ["u1"], "batch_size": 1, "hotwords": ["Tom", "espresso"], "language": "英文", "itn": False,
+        "max_length": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "asked", [Instruction("Speech transcription: "), Instruction("请转写："), Instruction(ASKED.text, "谢谢")]
+)
+def test_funasr_refuses_words_that_it_does_not_have(funasr, asked):
+    with pytest.raises(RecipeError, match=r"u: engine funasr .* Chinese"):
+        engines.load("funasr", "exported").prepare("u", WAVE, asked)
+
+
+@pytest.mark.parametrize("name", ["vllm", "funasr"])
+def test_an_engine_that_is_not_installed_is_named(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RecipeError, match=f"engine {name}: .*install"):
+        engines.load(name, "served")
+
+
+@pytest.mark.parametrize("asked", [{"beams": 4}, {"dtype": "float32"}, {"cuda_graph": True}])
+def test_what_other_engines_cannot_do_is_refused(asked):
+    with pytest.raises(RecipeError, match="engine vllm"):
+        engines.load("vllm", "served", **asked)

@@ -1,0 +1,616 @@
+"""The report: what its table says, what its page shows, and that nothing in the data can break it."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, unquote
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from recipe.data.manifest import Utterance
+from recipe.files import RecipeError, json_line, write_json, write_lines
+from recipe.report import charts, data, findings, listing, page, players, summary, training
+from recipe.report import spec as specs
+from recipe.report.results import Results
+from recipe.score import run as score
+from recipe.score.align import edits
+from recipe.score.tokens import Cached
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
+NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+
+
+def counts(rate_n: int, sub: int, dels: int = 0, ins: int = 0, ci=None) -> dict:
+    errors = sub + dels + ins
+    return {"rate": errors / rate_n if rate_n else None, "n": rate_n, "cor": rate_n - sub - dels, "sub": sub,
+            "del": dels, "ins": ins, "ci": ci}  # fmt: skip
+
+
+def made_score(mer: dict, other: dict | None = None, ci=None, p=0.01) -> dict:
+    """A score.json with only what the table needs; `other` are the counts of the system compared with."""
+    made = {"mer": mer, "cer": mer, "wer": mer, "ser": {"rate": 0.5}, "utterances": {"scored": 10}}
+    if other:
+        value = mer["rate"] - other["rate"]
+        made["compare"] = {
+            "other": {"mer": other},
+            "difference": {"mer": {"value": value, "relative": value / other["rate"], "ci": ci}},
+            "matched_pairs": {"p": p},
+            "utterances": {"better": 1, "equal": 2, "worse": 3},
+        }
+    return made
+
+
+def table_spec(folder: Path, scores: dict[tuple[str, str, str], dict], **more) -> Path:
+    """A specification of scores by (model, test, mode), without utterances to speak of."""
+    (folder / "none.jsonl").write_text("")
+    entries = []
+    for place, content in scores.items():
+        file = folder / ("-".join(place) + ".json")
+        write_json(file, content)
+        named = dict(zip(("model", "test", "mode"), place, strict=True))
+        entries.append(named | {"score": str(file), "utterances": str(folder / "none.jsonl")})
+    names = [list(dict.fromkeys(place[i] for place in scores)) for i in range(3)]
+    made = {"experiment": "trial", "models": names[0], "tests": names[1], "modes": names[2], "scores": entries} | more
+    write_json(folder / "spec.json", made)
+    return folder / "spec.json"
+
+
+def results_of(folder: Path, scores: dict, **more) -> tuple[specs.Spec, Results]:
+    spec = specs.load(table_spec(folder, scores, **more))
+    return spec, Results(spec)
+
+
+BASE = counts(200, 30, 6, 4, ci=[0.15, 0.25])
+TUNED = counts(200, 8, 1, 1, ci=[0.03, 0.07])
+TABLE = {
+    ("base", "home", "faithful"): made_score(BASE),
+    ("tuned", "home", "faithful"): made_score(TUNED, BASE, ci=[-0.2, -0.1]),
+    ("base", "general", "faithful"): made_score(counts(100, 10)),
+    ("tuned", "general", "faithful"): made_score(counts(100, 12), counts(100, 10), ci=[-0.01, 0.05]),
+}
+
+
+class TestSummary:
+    def test_markdown_is_a_padded_table_with_intervals_changes_and_marks(self, tmp_path):
+        lines = list(summary.markdown_lines(*results_of(tmp_path, TABLE)))
+        assert lines[3:] == [
+            "| faithful | home                        | general       |",
+            "| :------- | :-------------------------- | :------------ |",
+            "| base     | 20.00 [15.00, 25.00]        | 10.00         |",
+            "| tuned    | 5.00 [3.00, 7.00] -75.0 % * | 12.00 +20.0 % |",
+        ]
+
+    def test_tsv_has_a_line_per_mode_test_and_model(self, tmp_path):
+        lines = list(summary.tsv_lines(results_of(tmp_path, TABLE)[1]))
+        rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+        assert [(row["test"], row["model"]) for row in rows] == [
+            ("home", "base"), ("home", "tuned"), ("general", "base"), ("general", "tuned")
+        ]  # fmt: skip
+        tuned = rows[1]
+        assert (tuned["mer"], tuned["mer_low"], tuned["mer_high"]) == ("5.000", "3.000", "7.000")
+        assert (tuned["errors"], tuned["tokens"]) == ("10", "200")
+        assert (tuned["change"], tuned["difference"], tuned["verdict"]) == ("-75.000", "-15.000", "better")
+        assert rows[0]["verdict"] == rows[0]["change"] == ""
+
+    def test_what_was_not_scored_is_a_dash(self, tmp_path):
+        some = {place: content for place, content in TABLE.items() if place != ("tuned", "general", "faithful")}
+        assert list(summary.markdown_lines(*results_of(tmp_path, some)))[-1].endswith("| -       |")
+
+    def test_a_set_without_reference_tokens_has_no_rate(self, tmp_path):
+        spec, results = results_of(tmp_path, {("base", "silence", "faithful"): made_score(counts(0, 0, 0, 3))})
+        assert list(summary.markdown_lines(spec, results))[-1] == "| base     | -       |"
+
+
+class TestVerdict:
+    def verdict(self, folder: Path, compared: dict) -> str | None:
+        scores = {("base", "t", "m"): made_score(BASE), ("tuned", "t", "m"): compared}
+        return results_of(folder, scores)[1].get("tuned", "t", "m").verdict
+
+    def test_follows_the_interval_of_the_difference(self, tmp_path):
+        worse = counts(200, 50)
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, -0.1])) == "better"
+        assert self.verdict(tmp_path, made_score(worse, BASE, ci=[0.01, 0.1])) == "worse"
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.01], p=0.001)) == "unclear"
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.0])) == "unclear"
+
+    def test_follows_the_test_where_there_is_no_interval(self, tmp_path):
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.01)) == "better"
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.2)) == "unclear"
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=None)) is None
+
+    def test_is_not_known_without_a_comparison_or_with_that_of_another_system(self, tmp_path, caplog):
+        assert self.verdict(tmp_path, made_score(TUNED)) is None
+        assert self.verdict(tmp_path, made_score(TUNED, counts(200, 31, 6, 4), ci=[-0.2, -0.1])) is None
+        assert "another system" in caplog.text
+
+
+class TestSpec:
+    def test_missing_files_are_named_all_at_once(self, tmp_path):
+        file = table_spec(tmp_path, TABLE, runs=[{"name": "tuned", "history": "no/history.json"}])
+        (tmp_path / "base-home-faithful.json").unlink()
+        with pytest.raises(RecipeError, match=r"no/history\.json.*base-home-faithful\.json"):
+            specs.load(file)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"modell": []}, "unknown key 'modell'"),
+            ({"models": []}, "models is"),
+            ({"models": ["base", "base"]}, "models is"),
+            ({"tests": ["home"]}, "base / general / faithful is not among"),
+            ({"embed_audio_mb": "5"}, "embed_audio_mb is '5'"),
+            ({"audio": {"homee": "x"}}, "audio: homee"),
+            ({"data": [{"role": "dev", "name": "x"}]}, "role 'dev'"),
+            ({"data": [{"role": "train"}]}, r"data\[0\]: missing: name"),
+            ({"timings": [3]}, r"timings\[0\]: expected an object"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, tmp_path, change, message):
+        with pytest.raises(RecipeError, match=message):
+            specs.load(table_spec(tmp_path, TABLE, **change))
+
+    def test_a_file_that_is_no_score_is_refused(self, tmp_path):
+        with pytest.raises(RecipeError, match=r"base-home-m\.json: not a score"):
+            results_of(tmp_path, {("base", "home", "m"): {"wer": 3}})
+
+    def test_the_domain_is_where_training_sets_have_the_name_of_test_sets(self, tmp_path):
+        trained = specs.load(table_spec(tmp_path, TABLE, data=[{"role": "train", "name": "general"}]))
+        assert [trained.in_domain(test) for test in trained.tests] == [False, True]
+        unnamed = specs.load(table_spec(tmp_path, TABLE))
+        assert [unnamed.in_domain(test) for test in unnamed.tests] == [True, False]
+
+
+def utterances(folder: Path) -> list[Utterance]:
+    """Four utterances with audio; one has a transcript, and one a key, that tries to be HTML."""
+    soundfile.write(folder / "a&b.wav", np.zeros(1600, dtype="float32"), 16000)
+    texts = {"u1": "turn the light on", "u2": NASTY, "<script>alert(3)</script>": "今天天气很好", "u4": "good morning"}
+    return [
+        Utterance(key, str(folder / "a&b.wav"), "prompt", text, 10, 3, 0.1, speaker=f"s{i % 2}", language="en")
+        for i, (key, text) in enumerate(texts.items())
+    ]
+
+
+HYPOTHESES = {
+    "base": ["turn light on", "script", "今天啊吗天气很好", ""],
+    "tuned": ["turn the light on", NASTY.replace("title", "tile"), "今天天气很好", "good mourning"],
+}
+
+
+@pytest.fixture
+def whole(tmp_path) -> Path:
+    return make_whole(tmp_path)
+
+
+def make_whole(folder: Path) -> Path:
+    """A specification with everything: two models, two modes, real scores, data, runs, audio and timings."""
+    found = utterances(folder)
+    write_lines(folder / "ref", (f"{u.key} {u.text}" for u in found))
+    write_lines(folder / "wav.scp", (f"{u.key} {u.source}" for u in found))
+    write_lines(folder / "test.jsonl", (json_line(u.to_json()) for u in found))
+    write_lines(folder / "train.jsonl", (json_line(u.to_json()) for u in found[:1]))
+    rejects = ["key\tstage\treason\tdetail", "<b>k</b>\taudio\taudio-unreadable\t<i>d</i>", "k2\ttext\ttext-empty\t"]
+    write_lines(folder / "rejects.tsv", rejects)
+    sums = {"utterances": 1, "hours": 0.5, "tokens": 3}
+    histograms = {"duration_seconds": {"edges": [0, 1, 2], "counts": [0, 4]}}
+    write_json(folder / "stats.json", {**sums, "by_language": {"<en>": sums}, "histograms": histograms})
+    write_json(folder / "history.json", HISTORY)
+    write_lines(folder / "run.jsonl", ['{"s": 1, "max_rss": 1}', '{"s": 71.2, "max_rss": 900.4, "cpu_time": 100.0}'])
+    write_json(folder / "provenance.json", {
+        "code": {"commit": "c0ffee", "changed": True, "stages": {"train": "d1"}}, "inputs": {"<data>/text": "d2"},
+        "packages": {"torch": "2"}, "machine": {"system": "<Linux>", "gpus": []},
+    })  # fmt: skip
+    write_json(folder / "recipe.json", {"base": MODEL, "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
+                                          "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip
+    for model, texts in HYPOTHESES.items():
+        write_lines(folder / model, (f"{u.key}\t{text}" for u, text in zip(found, texts, strict=True)))
+        details = ({"key": u.key, "text": text, "ended": "length" if not text else "eos", "tokens": 3, "duration": 0.1}
+                   for u, text in zip(found, texts, strict=True))  # fmt: skip
+        write_lines(folder / f"{model}.jsonl", map(json_line, details))
+    made = {
+        "experiment": "<b>trial</b>",
+        "config": {"experiment": "<b>trial</b>", "note": "</pre><script>alert(1)</script>"},
+        "models": ["base", "tuned"],
+        "tests": ["home"],
+        "modes": ["faithful", "compatible"],
+        "data": [{"role": "train", "name": "home", "manifest": str(folder / "train.jsonl"),
+                  "rejects": str(folder / "rejects.tsv"), "stats": str(folder / "stats.json")},
+                 {"role": "test", "name": "home", "manifest": str(folder / "test.jsonl")}],
+        "runs": [{"name": "tuned", "history": str(folder / "history.json"), "recipe": str(folder / "recipe.json"),
+                  "settings": {"freeze": ["<llm>"]}}],
+        "scores": [scored(folder, model, mode) for model in HYPOTHESES for mode in ("faithful", "compatible")],
+        "audio": {"home": str(folder / "wav.scp")},
+        "timings": [{"stage": "train", "name": "tuned",
+                     "benchmarks": [str(folder / "run.jsonl"), str(folder / "no.jsonl")]},
+                    {"stage": "scp2jsonl", "name": "home", "benchmarks": [str(folder / "run.jsonl")],
+                     "stats": [str(folder / "stats.json")]}],
+        "provenance": str(folder / "provenance.json"),
+    }  # fmt: skip
+    write_json(folder / "spec.json", made)
+    return folder / "spec.json"
+
+
+MODEL = {
+    "source": "<tiny>",
+    "files": {"config.json": "12ab"},
+    "converted_from": {"source": "org/name", "revision": "c0ffee", "files": {"model.pt": "34cd"}},
+}
+HISTORY = [
+    {"step": 1, "epoch": 0.5, "loss": 2.0, "learning_rate": 1e-3, "grad_norm": 1.0},
+    {"step": 2, "epoch": 1.0, "loss": math.nan, "learning_rate": 5e-4, "grad_norm": math.inf},
+    {"step": 2, "epoch": 1.0, "eval_loss": 1.5, "eval_cer": 0.4, "eval_wer": 0.5, "eval_truncated": 0},
+    {"step": 2, "epoch": 1.0, "train_runtime": 71.0},
+]
+
+
+def scored(folder: Path, model: str, mode: str) -> dict:
+    stem = folder / f"{model}.{mode}"
+    inputs = score.Inputs(
+        str(folder / "ref"), str(folder / model), compare=str(folder / "base"), hyp_jsonl=str(folder / f"{model}.jsonl")
+    )
+    settings = score.Settings(bootstrap=50, mode=mode)
+    score.score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
+    return {"model": model, "test": "home", "mode": mode, "score": f"{stem}.json", "utterances": f"{stem}.jsonl",
+            "details": str(folder / f"{model}.jsonl")}  # fmt: skip
+
+
+def rendered(spec_file: Path, output: Path | None = None) -> str:
+    spec = specs.load(spec_file)
+    return page.render(spec, Results(spec), output or spec_file.parent)
+
+
+class Reader(HTMLParser):
+    """Elements, the texts outside scripts, and the scripts of a page."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.scripts: list[tuple[dict, str]] = []
+        self.text = ""
+        self._script: dict | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+        if tag == "script":
+            self._script = dict(attributes)
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self._script = None
+
+    def handle_data(self, text):
+        if self._script is not None:
+            self.scripts.append((self._script, text))
+        else:
+            self.text += text
+
+
+class TestPage:
+    def test_is_the_same_bytes_every_time(self, whole):
+        assert rendered(whole) == rendered(whole)
+
+    def test_loads_nothing_from_elsewhere(self, whole):
+        reader = Reader(rendered(whole))
+        loaded = [value for name, value in reader.attributes if name in ("src", "href", "action", "data", "srcset")]
+        assert loaded
+        assert all(value.startswith("#") for value in loaded)
+        assert "link" not in reader.tags
+        assert not re.search(r"@import|url\(", "".join(page._asset("page.css")))
+
+    def test_shows_markup_in_the_data_as_text(self, whole):
+        reader = Reader(rendered(whole))
+        assert [attributes for attributes, _ in reader.scripts] == [
+            {"type": "application/json", "id": "payload"}, {"type": "application/json", "id": "audio"}, {}
+        ]  # fmt: skip
+        assert not {"img", "i"} & set(reader.tags)
+        for text in (
+            "<b>trial</b>",
+            "<b>k</b>",
+            "<i>d</i>",
+            "<tiny>, converted from org/name at c0ffee",
+            "tuned, base model org/name at c0ffee: model.pt",
+            "<llm>",
+            "<en>",
+            "</pre><script>alert(1)</script>",
+        ):
+            assert text in reader.text
+
+    def test_embeds_what_the_script_shows_as_it_is(self, whole):
+        html = rendered(whole)
+        payload = json.loads(Reader(html).scripts[0][1])
+        assert payload["sets"]["home"]["written"][1] == NASTY
+        assert payload["sets"]["home"]["keys"][2] == "<script>alert(3)</script>"
+        assert payload["sets"]["home"]["hyps"]["base"]["modes"]["faithful"]["flags"][3] == [
+            "empty_hypothesis",
+            "truncated",
+        ]
+        assert "\u2028" not in html
+
+    def test_allows_only_its_own_script_and_style(self, whole):
+        html = rendered(whole)
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+        assert "default-src &#39;none&#39;" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+
+    def test_tells_results_training_data_and_provenance(self, whole):
+        text = Reader(rendered(whole)).text
+        for words in (
+            "fewer errors",
+            "1 min 11 s",
+            "audio-unreadable",
+            "SHA-256",
+            "25.3",
+            "900",
+            "Validation error rate",
+            "c0ffee",
+            "<data>/text",
+            "1 min 40 s",
+        ):
+            assert words in text
+
+    def test_counts_what_is_missing_extra_and_flagged_by_score(self, tmp_path):
+        made = made_score(BASE)
+        made["utterances"]["extra"] = 7
+        made["flags"] = {"looping": {"count": 3, "keys": []}, "quiet": {"count": 4, "keys": []}}
+        made["hotwords"] = {"recall": 0.125, "precision": 0.5, "ref": 8, "hyp": 2, "hits": 1, "words": []}
+        html = rendered(table_spec(tmp_path, {("base", "home", "m"): made}))
+        table = html[html.index("or one to mind") : html.index("More figures")]
+        names = [re.sub("<.*?>", "", cell) for cell in re.findall('<th scope="col.*?</th>', table)]
+        cells = [re.sub("<.*?>", "", cell) for cell in re.findall('<(?:td|th scope="row").*?</t[dh]>', table)]
+        row = dict(zip(names, cells, strict=True))
+        assert (row["extra"], row["looping"], row["quiet"], row["missing"]) == ("7", "3", "4", "–")
+        assert "12.50" in html and "hotword recall" in html
+
+    def test_is_made_of_scores_alone_too(self, tmp_path):
+        text = Reader(rendered(table_spec(tmp_path, TABLE))).text
+        assert "5.00" in text
+        assert "Training" not in text
+
+    def test_is_made_of_a_baseline_alone_too(self, tmp_path):
+        assert "20.00" in Reader(rendered(table_spec(tmp_path, {("base", "home", "m"): made_score(BASE)}))).text
+
+    def test_names_the_best_model_of_the_domain_where_another_is_best(self, tmp_path):
+        base = counts(100, 10)
+        scores = TABLE | {
+            ("other", "home", "faithful"): made_score(counts(200, 20), BASE, ci=[-0.1, -0.01]),
+            ("other", "general", "faithful"): made_score(counts(100, 9), base, ci=[-0.1, 0.1]),
+        }
+        text = " ".join(Reader(rendered(table_spec(tmp_path, scores))).text.split())
+        assert "tuned , the best on home: 12.00".replace(" ,", ",") in text
+
+    def test_script_writes_three_files_and_names_what_is_missing(self, whole):
+        command = [sys.executable, str(SCRIPT), "--spec", str(whole), "--output-dir", str(whole.parent / "out")]
+        subprocess.run(command, check=True, capture_output=True)
+        assert sorted(p.name for p in (whole.parent / "out").iterdir()) == ["report.html", "summary.md", "summary.tsv"]
+        (whole.parent / "history.json").unlink()
+        failed = subprocess.run(command, capture_output=True, text=True)
+        assert failed.returncode == 2
+        assert "history.json" in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+TOKENS = st.lists(st.sampled_from(["A", "B", "C", "好"]), max_size=8)
+
+
+class TestListing:
+    @given(TOKENS, TOKENS)
+    def test_edits_and_reference_give_the_hypothesis(self, ref, hyp):
+        found = listing.edits(json.loads(score.alignment_json(ref, hyp, edits(ref, hyp), Cached(score.correct_step))))
+        rebuilt, place = [], 0
+        for kind, at, *token in found:
+            rebuilt += ref[place:at] + token
+            place = at + (kind != "I")
+        assert rebuilt + ref[place:] == hyp
+
+    def test_models_scored_on_other_references_are_refused(self, whole):
+        file = whole.parent / "tuned.compatible.jsonl"
+        file.write_text(file.read_text().replace('["C", "TURN", "TURN"]', '["C", "TURNS", "TURNS"]'))
+        with pytest.raises(RecipeError, match="other references"):
+            listing.collect(specs.load(whole))
+
+    def test_models_scored_on_other_utterances_are_refused(self, whole):
+        file = whole.parent / "tuned.compatible.jsonl"
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
+        with pytest.raises(RecipeError, match=r"tuned\.compatible\.jsonl: holds other utterances"):
+            listing.collect(specs.load(whole))
+
+    def test_of_too_many_utterances_those_with_most_errors_are_kept_in_order(self, whole, monkeypatch):
+        monkeypatch.setattr(listing, "MAX_LISTED", 2)
+        found = listing.collect(specs.load(whole))["home"]
+        assert (found["keys"], found["left_out"]) == (["u2", "<script>alert(3)</script>"], 2)
+
+
+class TestAudio:
+    def collect(self, whole: Path, **changes) -> list:
+        made = json.loads(whole.read_text()) | changes
+        write_json(whole, made)
+        return players.collect(specs.load(whole), {"home": ["u1", "none"]}, whole.parent / "out")["home"]
+
+    def test_is_embedded_while_it_is_small(self, whole):
+        first, missing = self.collect(whole)
+        assert first.startswith("data:audio/wav;base64,")
+        assert missing is None
+
+    def test_is_linked_relative_to_the_page_when_it_is_large(self, whole):
+        link = self.collect(whole, embed_audio_mb=0.001)[0]
+        assert link == quote("../a&b.wav")
+        assert (whole.parent / "out" / unquote(link)).resolve() == whole.parent / "a&b.wav"
+
+    @pytest.mark.parametrize(
+        "source", [f"https://example.org/{'a' * 300}.wav", "feats.ark:12", "cat a.wav |", "gone.wav"]
+    )
+    def test_has_no_player_where_it_is_no_file(self, whole, source):
+        (whole.parent / "wav.scp").write_text(f"u1 {source}\n")
+        assert self.collect(whole) == [None, None]
+
+
+class TestData:
+    def test_entries_are_accepted_and_rejected_by_reason(self, whole):
+        card = data.card(specs.load(whole).data[0])
+        assert (card.accepted, card.entries) == (1, 3)
+        assert card.rejected == {("audio", "audio-unreadable"): 1, ("text", "text-empty"): 1}
+
+    def test_rejects_of_another_layout_are_refused(self, whole):
+        (whole.parent / "rejects.tsv").write_text("key\treason\n")
+        with pytest.raises(RecipeError, match=r"rejects\.tsv:1: expected 4 columns, found 2"):
+            data.card(specs.load(whole).data[0])
+
+    def test_what_test_sets_share_with_training_is_counted(self, whole):
+        assert data.overlaps(specs.load(whole)) == {
+            "home": {"key": (1, 4), "source": (4, 4), "speaker": (2, 4), "text": (1, 4)}
+        }
+
+    def test_findings_name_what_endangers_the_figures(self, whole):
+        spec = specs.load(whole)
+        cards, runs = [data.card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
+        found = "\n".join(findings.collect(spec, Results(spec), cards, data.overlaps(spec), runs))
+        for words in (
+            "tuned: the loss is no finite number at step 2",
+            "the last checkpoint was the best by validation cer",
+            "home: 2 of 4 utterances have speakers that are also in the training data",
+            "stopped at the length limit: base 1.",
+            "train set home: 2 of 3 entries were rejected",
+        ):
+            assert words in found
+
+
+class TestCharts:
+    def test_are_well_formed_and_escaped(self):
+        estimates = [charts.Estimate("<a & b>", 10.0, (8.0, 12.0), 0), charts.Estimate("a" * 50, 0.0, None, 1)]
+        drawn = [
+            charts.lines("<x>", "<x>", '"y"', [charts.Series("<s>", [(1, 2.0), (2, 1000.0)], 0, dots=True)], chosen=2),
+            charts.histogram("h", "s", [0, 1, 2, 3], [0, 3, 0]),
+            charts.intervals("i", "%", estimates),
+            charts.scatter("f", "%", "%", [(e, e) for e in estimates]),
+        ]
+        for drawing in drawn:
+            assert ElementTree.fromstring(str(drawing)).tag == "svg"
+
+    def test_break_a_line_where_a_value_is_no_number(self):
+        points = [(1, 1.0), (2, 2.0), (3, math.nan), (4, 1.0), (5, 1.5)]
+        drawing = charts.lines("", "", "", [charts.Series("s", points, 0)])
+        path = ElementTree.fromstring(str(drawing)).find("path").get("d")
+        assert re.sub(r"[\d. ]", "", path) == "MLML"
+
+    def test_are_left_out_without_a_value(self):
+        assert charts.lines("", "", "", [charts.Series("s", [(1, math.nan)], 0)]) == ""
+        assert charts.histogram("", "", [0, 1], [0]) == ""
+
+    def test_thin_long_lines_to_means(self):
+        assert charts.thin([(i, float(i)) for i in range(10)], most=5) == [(i + 1, i + 0.5) for i in range(0, 10, 2)]
+
+    @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5), st.booleans())
+    @example([5e-324], False)
+    @example([1.0, 1.0 + 1e-15], False)
+    @example([-1e-13], True)
+    def test_axes_hold_their_values_within_round_ticks(self, values, zero):
+        axis = charts.axis(values, 0, 100, zero)
+        assert 2 <= len(axis.ticks) <= 8
+        assert all(-0.1 <= axis(value) <= 100.1 for value in values)
+
+    @given(st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=5, unique=True))
+    def test_logarithmic_axes_hold_their_values(self, values):
+        axis = charts.log_axis(values, 0, 100)
+        assert all(-0.1 <= axis(value) <= 100.1 for value in values)
+
+    def test_histograms_leave_out_empty_ends_and_open_the_last_bin(self):
+        def labels(counts: list[int]) -> list[str]:
+            drawing = ElementTree.fromstring(str(charts.histogram("", "s", [0, 1, 2, 3, 4], counts)))
+            return [e.text for e in drawing.iter("text") if e.get("text-anchor") == "middle"][-len(counts) :]
+
+        assert labels([0, 5, 6, 0])[-3:] == ["1", "2", "3"]
+        assert labels([0, 0, 6, 7])[-3:] == ["2", "3", "…"]
+
+
+def browse(html: Path, folder: Path, view: str = "") -> str:
+    """The page's DOM after its script has run; fails if the console shows an error."""
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000", "--enable-logging=stderr",
+        "--dump-dom", html.as_uri() + view,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert not [entry for entry in done.stderr.splitlines() if "CONSOLE" in entry]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dom(tmp_path_factory) -> str:
+    """The DOM of the whole page."""
+    folder = tmp_path_factory.mktemp("page")
+    file = folder / "report.html"
+    file.write_text(rendered(make_whole(folder)), encoding="utf-8")
+    return browse(file, folder)
+
+
+@needs_browser
+class TestBrowser:
+    @pytest.fixture
+    def html(self, whole) -> Path:
+        file = whole.parent / "report.html"
+        file.write_text(rendered(whole), encoding="utf-8")
+        return file
+
+    def test_the_script_runs_and_shows_markup_as_text(self, dom):
+        assert re.search(r"<html[^>]* data-ready", dom)
+        reader = Reader(dom)
+        assert "<title>&lt;b&gt;trial" in dom
+        assert NASTY in reader.text
+        assert "<script>alert(3)</script>" in reader.text
+        assert len(reader.scripts) == 3
+        assert "img" not in reader.tags
+        assert dom.count('class="utterance"') == 4
+
+    def test_alignments_show_what_was_substituted_deleted_and_inserted(self, dom):
+        for kind, ref, hyp in (("S", "TITLE", "TILE"), ("D", "GOOD", "–"), ("I", "+", "啊")):
+            assert f'<span class="col {kind}"><span>{ref}</span><span>{hyp}</span></span>' in dom
+        assert 'aria-label="reference: 今 天 天 气 很 好; hypothesis: 今 天 啊 吗 天 气 很 好"' in dom
+
+    def test_a_view_in_the_address_filters_the_list(self, html, tmp_path):
+        dom = browse(html, tmp_path, "#view?model=base&flag=truncated&mode=compatible")
+        assert "1 of 4 utterances" in dom
+        assert "2 deleted" in dom
+        shown = re.findall(r'<div class="mode" data-mode="(\w+)"( hidden="")?>', dom)
+        assert shown == [("faithful", ' hidden=""'), ("compatible", "")]
+
+    def test_a_click_filters_by_an_error_and_opens_a_player(self, html, tmp_path):
+        clicks = """
+            document.querySelector("#filters [name=model]").value = "base";
+            document.querySelector("#filters [name=model]").dispatchEvent(new Event("change"));
+            [...document.querySelectorAll("#error-tables button")].find((b) => b.textContent === "THE").click();
+            document.querySelector("button.play").click();
+        """
+        driven = re.sub(r"script-src &#39;[^;]*;", "script-src 'unsafe-inline';", html.read_text(encoding="utf-8"))
+        html.write_text(driven.replace("</body>", f"<script>{clicks}</script></body>"), encoding="utf-8")
+        dom = browse(html, tmp_path)
+        assert "1 of 4 utterances" in dom
+        assert "deletion THE" in dom
+        assert re.search(r'<audio controls="" src="data:audio/wav;base64,[^"]+" aria-label="recording u1"', dom)
+
+    def test_the_script_runs_without_utterances(self, tmp_path):
+        file = tmp_path / "report.html"
+        file.write_text(rendered(table_spec(tmp_path, TABLE)), encoding="utf-8")
+        dom = browse(file, tmp_path)
+        assert re.search(r"<html[^>]* data-ready", dom)
+        assert "0 of 0 utterances" in dom
+
+    def test_a_search_finds_what_was_decoded(self, html, tmp_path):
+        dom = browse(html, tmp_path, "#view?model=base&search=" + quote("啊 吗"))
+        assert "1 of 4 utterances" in dom
+        assert "alert(3)" in Reader(dom).text

@@ -1,0 +1,84 @@
+"""How much audio a batch holds: searched for where it is to be found out, and never exceeded by a batch of training."""
+
+import dataclasses
+
+import pytest
+import torch
+from test_prepare import scp2jsonl
+
+from recipe.data import manifest
+from recipe.files import RecipeError
+from recipe.model import network as model
+from recipe.model.features import FrontEnd
+from recipe.settings.train import AugmentSettings, TrainSettings
+from recipe.train import batching, preflight
+from recipe.train.augment import Augment
+from recipe.train.dataset import Utterances
+
+
+@pytest.mark.parametrize("memory", [100, 999, 1000, 1001, 5000, 40000])
+def test_the_search_finds_the_largest_budget_to_an_eighth(memory):
+    found = preflight.higher(lambda budget: budget <= memory, 100, 16000)
+    assert found <= min(memory, 16000) < found * 9 / 8 + 1 or found == 16000
+
+
+def test_a_budget_that_is_too_large_is_lowered_until_it_fits():
+    tried = []
+    assert preflight.lower(lambda budget: tried.append(budget) or budget <= 700, 2000, 500) == 655
+    assert tried == [2000, 1600, 1280, 1024, 819, 655]
+
+
+def test_the_longest_utterance_is_tried_before_giving_up():
+    assert preflight.lower(lambda budget: budget <= 950, 1000, 940) == 940
+    with pytest.raises(RecipeError, match=r"an utterance of 57\.0 s does not fit"):
+        preflight.lower(lambda budget: False, 2000, 950)
+
+
+@pytest.fixture
+def train_set(data_dir, full_model):
+    scp2jsonl(data_dir, full_model)
+    utterances = list(manifest.read(data_dir / "out" / "set.jsonl"))
+    front_end = FrontEnd(model.load(full_model))
+    return Utterances(utterances, front_end, Augment(AugmentSettings(speeds=(0.8, 1.0)), 1))
+
+
+def size(items):
+    """Padded frames and padded tokens of text of a batch."""
+    frames = max(len(item.features) for item in items)
+    text = max(len(item.example.input_ids) - len(item.features) for item in items)
+    return len(items) * frames, len(items) * text
+
+
+def test_no_batch_of_training_is_larger_than_those_tried(train_set):
+    budget = 200
+    tried = [size(items) for items in preflight.worst_batches(train_set, budget)]
+    for epoch in range(5):
+        indices, lengths = train_set.plan(epoch)
+        for batch in batching.epoch_batches(lengths, budget, 1, epoch):
+            frames, text = size([train_set[epoch, indices[i]] for i in batch])
+            assert frames <= budget and text - len(batch) * train_set.common_tokens <= budget
+            assert frames <= max(f for f, _ in tried) + 60 and text <= max(t for _, t in tried) + 60
+
+
+def test_trying_a_batch_leaves_gradients_of_trained_parts_only(train_set, full_model):
+    recognizer = model.load(full_model)
+    recognizer.model.freeze({"encoder"})
+    preflight.run(recognizer, preflight.worst_batches(train_set, 200)[0], "fp32")
+    graded = {name.split(".")[1] for name, p in recognizer.model.named_parameters() if p.grad is not None}
+    assert graded == {"multi_modal_projector", "language_model"}
+
+
+def test_auto_on_a_cpu_is_a_minute(train_set, full_model, tmp_path):
+    auto = TrainSettings(batch_seconds="auto")
+    assert preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path) == 1000
+    fixed = dataclasses.replace(auto, batch_seconds=30.0)
+    assert preflight.find_budget(model.load(full_model), fixed, train_set, "fp32", tmp_path) == 500
+
+
+def test_a_resumed_run_takes_the_budget_that_was_found(train_set, full_model, tmp_path):
+    (tmp_path / "checkpoint-2").mkdir()
+    (tmp_path / "checkpoint-2" / "complete").touch()
+    (tmp_path / preflight.FILE).write_text('{"frames": 777}')
+    auto = TrainSettings(batch_seconds="auto")
+    assert preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path) == 777
+    assert torch.is_grad_enabled()

@@ -1,0 +1,151 @@
+"""What runs again after a change: what depends on it, and nothing else."""
+
+import contextlib
+import os
+
+import pytest
+import yaml
+from conftest import write_data
+from small_workflow import plan
+
+# Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
+# train, valid and test, and one mode.
+REPORT = {"report": 1}
+RECORD = {"provenance": 1, **REPORT}  # of inputs, code and settings; the report shows it
+SPEC = {"report_spec": 1, **RECORD}
+SCORE = {"compute_wer": 2, **REPORT}
+NORMALIZE = {"normalize_reference": 1, "normalize": 2, **SCORE}
+DECODE = {"decode": 2, "normalize": 2, **SCORE}
+# Of the trained model alone. A score of the base model stands beside it, but is not made again.
+TRAIN = {"train": 1, "decode": 1, "normalize": 1, "compute_wer": 1, **REPORT}
+DATA = {"scp2jsonl": 3, "fbank_stats": 3, "train": 1, **DECODE}
+
+
+def jobs(project, settings="settings.yaml"):
+    return plan(project, "all", settings=settings)
+
+
+@contextlib.contextmanager
+def restored(path):
+    """A file that may be changed or deleted; afterwards it is as it was, its time included."""
+    content, before = path.read_bytes(), path.stat()
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_nothing_runs_when_nothing_changed(finished):
+    assert jobs(finished) == {}
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("data/train/s.jsonl", {"scp2jsonl": 1, "fbank_stats": 1, **TRAIN}),
+        ("data/test/s.rejects.tsv", {"scp2jsonl": 1, "fbank_stats": 1, **DECODE}),
+        ("stats/test/s/stats.json", {"fbank_stats": 1, **REPORT}),
+        ("train/tuned/model/model.safetensors", TRAIN),
+        ("decode/tuned/s/text", {"decode": 1, "normalize": 1, "compute_wer": 1, **REPORT}),
+        ("score/faithful/ref/s.txt", {"normalize_reference": 1, **SCORE}),
+        ("score/faithful/hyp/tuned/s/hyp.txt", {"normalize": 1, "compute_wer": 1, **REPORT}),
+        ("score/faithful/hyp/tuned/s/cer.txt", {"compute_wer": 1, **REPORT}),
+        ("report/report.html", REPORT),
+    ],
+)
+def test_a_deleted_output(finished, output, expected):
+    path = finished / "exp/e" / output
+    with restored(path):
+        path.unlink()
+        assert jobs(finished) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("data.max_seconds: 30.0", DATA | SPEC),
+        ("data.prompt: {wording: en}", DATA | SPEC),
+        ("stats.sample: 4", {"fbank_stats": 3} | SPEC),
+        ("train.learning_rate: 0.001", {"run_settings": 1} | TRAIN | SPEC),
+        ("train.workers: 1", SPEC),
+        ("train.log_every: 1", SPEC),
+        ("decode.beams: 2", DECODE | SPEC),
+        ("decode.hotwords: [light]", {"hotwords": 1, "normalize_hotwords": 1} | DECODE | SPEC),
+        ("score.bootstrap: 30", SCORE | SPEC),
+        ("score.modes: [faithful, compatible]", NORMALIZE | SPEC),
+        ("transcribe.talks: data", SPEC),
+        ("runs: {tuned: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
+        ("runs: {tuned: {}, more: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
+        ("runs: {}", SPEC),
+        (
+            "data.test: {s: heldout, t: more}",
+            {"scp2jsonl": 1, "fbank_stats": 1, "normalize_reference": 1} | DECODE | SPEC,
+        ),
+    ],
+)
+def test_a_changed_setting(finished, change, expected):
+    """A run or a test set more computes what is new, and nothing of what is there."""
+    if not (finished / "more").exists():
+        write_data(finished / "more", 3)
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
+    name, _, value = change.partition(": ")
+    *sections, last = name.split(".")
+    part = settings
+    for section in sections:
+        part = part.setdefault(section, {})
+    part[last] = yaml.safe_load(value)
+    (finished / "changed.yaml").write_text(yaml.safe_dump(settings))
+    assert jobs(finished, "changed.yaml") == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("heldout/text", {"scp2jsonl": 1, "fbank_stats": 1, "normalize_reference": 1} | DECODE | RECORD),
+        ("heldout/wav.scp", {"scp2jsonl": 1, "fbank_stats": 1} | DECODE | RECORD),
+        ("heldout/utt2spk", {"scp2jsonl": 1, "fbank_stats": 1} | DECODE | RECORD),
+        ("data/text", {"scp2jsonl": 2, "fbank_stats": 2} | TRAIN | RECORD),
+        ("model/config.json", DATA | RECORD),
+        ("exp/e/decode/tuned/s/text", {"normalize": 1, "compute_wer": 1, **REPORT}),
+    ],
+)
+def test_a_changed_file(finished, file, expected):
+    path = finished / file
+    with restored(path):
+        path.write_text(path.read_text() + "\n")
+        assert jobs(finished) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("scripts/scp2jsonl.py", DATA | RECORD),
+        ("scripts/recipe/data/prepare.py", DATA | RECORD),
+        ("scripts/fbank_stats.py", {"fbank_stats": 3, **REPORT} | RECORD),
+        ("scripts/train.py", TRAIN | RECORD),
+        ("scripts/recipe/train/trainer.py", TRAIN | RECORD),
+        ("scripts/recipe/train/batching.py", {"train": 1, **DECODE} | RECORD),
+        ("scripts/recipe/model/generate.py", {"train": 1, **DECODE} | RECORD),
+        ("scripts/decode.py", DECODE | RECORD),
+        ("scripts/recipe/normalize/faithful.py", NORMALIZE | RECORD),
+        ("scripts/recipe/score/align.py", SCORE | RECORD),
+        ("scripts/compute_wer.py", SCORE | RECORD),
+        ("scripts/recipe/report/page.py", REPORT | RECORD),
+        ("scripts/convert.py", {}),
+        ("scripts/with_gpus.py", {}),
+        ("rules/report.smk", {}),
+    ],
+)
+def test_changed_code(finished, file, expected):
+    path = finished / "recipe" / file
+    with restored(path):
+        path.write_text(path.read_text() + "\n# changed\n")
+        assert jobs(finished) == expected
+
+
+def test_a_changed_command_of_a_rule(finished):
+    path = finished / "recipe/rules/score.smk"
+    with restored(path):
+        path.write_text(path.read_text().replace("--extra ignore", "--extra error"))
+        assert jobs(finished) == SCORE

@@ -1,0 +1,87 @@
+"""Scoring and the report as jobs of the workflow."""
+
+import csv
+import hashlib
+import json
+
+import pytest
+import yaml
+from conftest import ROOT, write_data
+from small_workflow import snakemake
+
+from recipe.workflow import provenance
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, full_model):
+    """A finished run of the untouched model alone, with all normalizations and hotwords."""
+    folder = tmp_path_factory.mktemp("project")
+    data = folder / "one's data"
+    write_data(data)
+    (data / "utt2hotwords").write_text("spk0-utt0 light, Moon\nspk1-utt1 fourty-five percent，没有\n")
+    settings = {
+        "experiment": "e",
+        "model": {"base": str(full_model)},
+        "data": {"test": {"s": data.name}},
+        "runs": {},
+        "decode": {"hotwords": ["Tom", "七点"]},
+        "score": {"bootstrap": 20},
+    }
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "all")
+    return folder
+
+
+def score(project, mode):
+    return json.loads((project / f"exp/e/score/{mode}/hyp/base/s/score.json").read_text())
+
+
+def summary(project):
+    with open(project / "exp/e/report/summary.tsv") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_raw_texts_are_scored_beside_the_normalized_ones(project):
+    exp = project / "exp/e"
+    assert "spk1-utt1\tset it to 45%\n" in (exp / "score/raw/ref/s.txt").read_text()
+    assert (exp / "score/raw/hyp/base/s/hyp.txt").read_text() == (exp / "decode/base/s/text").read_text()
+    assert [row["mode"] for row in summary(project)] == ["faithful", "compatible", "raw"]
+
+
+def test_hotwords_are_counted_in_the_form_of_the_texts_around_them(project):
+    table = (project / "exp/e/score/faithful/ref/s.hotwords.txt").read_text().splitlines()
+    assert table == ["spk0-utt0\tlight, moon", "spk1-utt1\t45%, 没 有", "*\ttom, 7 点"]
+    counted = {word: times for word, times, *_ in score(project, "faithful")["hotwords"]["words"]}
+    # `light` and `45%` are in two utterances, but asked of one; `tom` and `7 点` of those without a line of their own.
+    assert {word: counted[word] for word in ("LIGHT", "45 %", "TOM", "7 点")} == {
+        "LIGHT": 1, "45 %": 1, "TOM": 1, "7 点": 1
+    }  # fmt: skip
+
+
+def test_what_the_results_are_made_of_is_recorded(project):
+    made = json.loads((project / "exp/e/provenance.json").read_text())
+    text = (project / "one's data/text").read_bytes()
+    assert made["inputs"]["one's data/text"] == hashlib.sha256(text).hexdigest()
+    assert any(name.endswith("model.safetensors") for name in made["inputs"])
+    assert made["code"]["stages"]["decode"] == provenance.code_hash(ROOT / "scripts/decode.py")
+    assert made["settings"]["score"]["bootstrap"] == 20
+    assert made["packages"]["torch"] and made["machine"]["python"]
+
+
+def test_the_report_tells_what_the_stages_took(project):
+    page = (project / "exp/e/report/report.html").read_text()
+    timings = page.partition("How long the stages took")[2].partition("</table>")[0]
+    for stage in ("scp2jsonl", "fbank_stats", "decode", "normalize", "compute_wer"):
+        assert f'<th scope="row">{stage}</th>' in timings
+    assert '<th scope="row">train</th>' not in timings  # without runs there is none
+
+
+def test_snakemakes_own_report_has_captions_and_labels(project):
+    snakemake(project, "--report", "own.html")
+    own = (project / "own.html").read_text()
+    for words in ("Results", "Scores", "Data", "test set", "aligned utterances and error rates"):
+        assert words in own
+
+
+def test_nothing_runs_again(project):
+    assert "Nothing to be done" in snakemake(project, "all")

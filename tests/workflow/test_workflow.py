@@ -1,0 +1,192 @@
+"""The workflow: everything runs, nothing runs twice, and a change runs exactly what depends on it."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from small_workflow import planned, refused, snakemake
+
+from recipe.files import RecipeError
+from recipe.workflow import config, provenance
+
+
+def test_everything_is_made_and_nothing_runs_again(finished):
+    exp = finished / "exp" / "e"
+    assert (exp / "report" / "report.html").stat().st_size > 1000
+    assert (exp / "score/faithful/hyp/tuned/s/cer.txt").is_file()
+    score = json.loads((exp / "score/faithful/hyp/tuned/s/score.json").read_text())
+    assert score["utterances"]["ref"] == 4
+    assert "Nothing to be done" in snakemake(finished, "eval")
+    assert planned(finished) == set()
+
+
+def test_until_train_stops_there(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
+    assert planned(copy, "--until", "train") == {"scp2jsonl", "run_settings", "train"}
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (
+            "model: {base: x}\ndata: {tets: {}}\ntrain: {learning_rate: fast}\nruns: {a: }\n",
+            ["unknown setting data.tets", "train.learning_rate: 'fast'", "runs.a: None is not of type 'object'"],
+        ),
+        ("model: {base: x}\ndata: {}\nruns: {a: {epoch: 2}}\n", ["data.train names no set", "runs: {}"]),
+        ("data: {}\n", ["'model' is a required property"]),
+        (
+            "model: {base: x}\ndata: {train: {s: {dri: d}}}\ntrain: {batch_seconds: much}\n",
+            ["unknown setting data.train.s.dri", "'auto' was expected and train.batch_seconds: 'much' is not of type"],
+        ),
+        (
+            "model: {base: x}\ndata: {test: {a: d}}\ndata: {test: {b: d}}\n",
+            ["bad.yaml:3: data stands here"],
+        ),
+        (
+            "model: {base: model}\ndata: {test: {s: nowhere}}\nruns: {}\n",
+            ["data.test.s: nowhere/wav.scp does not exist"],
+        ),
+        ("model: {base: x\n", ["Config file is not valid JSON or YAML"]),
+        ("- a\n", ["with keys at top level"]),
+    ],
+)
+def test_wrong_settings_are_named_at_once(finished, text, messages):
+    (finished / "bad.yaml").write_text(text)
+    found = refused(finished, "all", settings="bad.yaml")
+    for message in messages:
+        assert message in found
+
+
+@pytest.mark.parametrize(
+    ("train", "run", "message"),
+    [
+        ({}, {"epoch": 2}, r"runs\.a: unknown setting epoch"),
+        ({}, {"epochs": "many"}, r"runs\.a: epochs: 'many'"),
+        ({}, {"freeze": ["encoder", "adaptor", "llm"]}, r"runs\.a: freeze names every part"),
+        ({"select": "last"}, {"average": 2}, r"runs\.a: average is 2"),
+        ({"decode_utterances": 0}, {}, r"runs\.a: select: cer needs decode_utterances"),
+        ({}, {"lora": {"rank": 0}}, r"runs\.a: lora\.rank: 0"),
+    ],
+)
+def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, run, message):
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    values = {"model": {"base": "x"}, "data": {"train": {"s": "d"}, "valid": {"s": "d"}}, "train": train}
+    with pytest.raises(RecipeError, match=message):
+        config.runs(config.check(values | {"runs": {"a": run}}, schema), schema)
+
+
+def gpus_of_decode(finished, devices, *arguments):
+    """GPUs that a decoding job is given on a machine with these devices."""
+    environ = {"CUDA_VISIBLE_DEVICES": devices}
+    target = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--printshellcmds"]
+    text = snakemake(finished, *target, *arguments, environ=environ)
+    return re.findall(r"with_gpus\.py (\d+) --", text)
+
+
+def test_a_job_gets_a_gpu_where_there_is_one(finished):
+    assert gpus_of_decode(finished, "") == ["0"]
+    assert gpus_of_decode(finished, "0,1") == ["1"]
+    assert gpus_of_decode(finished, "0,1", "--resources", "gpu=0") == ["0"]
+    asked = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--resources", "gpu=3"]
+    text = refused(finished, *asked, environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert "gpu: 3 are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows 2" in text
+    assert gpus_of_decode(finished, "", "--jobs", "2") == ["1"], "a cluster is asked for one"
+
+
+def test_all_stages_that_read_recordings_are_told_what_may_be_done_for_those_elsewhere(finished):
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
+    settings["data"] |= {"allow_commands": True, "fetch": {"timeout": 7.0}}
+    (finished / "elsewhere.yaml").write_text(yaml.safe_dump(settings))
+    printed = snakemake(finished, "all", "--forceall", "--dry-run", "--printshellcmds", settings="elsewhere.yaml")
+    for script in ("scp2jsonl.py", "fbank_stats.py", "train.py", "decode.py"):
+        commands = [line for line in printed.splitlines() if f"/{script} " in line]
+        assert commands and all("--fetch-timeout=7.0 " in line and "--allow-commands" in line for line in commands)
+
+
+def test_every_committed_configuration_fits_the_schema():
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    files = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
+    for file in files:
+        checked = config.check(yaml.safe_load(file.read_text(encoding="utf-8")), schema, file.name)
+        assert config.runs(checked, schema)
+
+
+def test_schema_and_training_settings_agree():
+    """Every setting of `train:` is one of TrainSettings, with the same default, or is the rule's own affair."""
+    from recipe.settings.train import TrainSettings
+
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    filled = config.check({"model": {"base": "x"}, "data": {}}, schema)["train"]
+    for name in ("gpus", "nodes", "weights"):
+        del filled[name]
+    assert filled == json.loads(json.dumps(dataclasses.asdict(TrainSettings())))
+
+
+def test_exponents_are_numbers_however_they_are_written():
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    values = yaml.safe_load(
+        "{model: {base: x}, data: {train: {s: d}, valid: {s: d}}, train: {learning_rate: 2e-5},"
+        " runs: {a: {learning_rate: 1E-4}}}"
+    )
+    checked = config.check(values, schema)
+    assert checked["train"]["learning_rate"] == 2e-5
+    assert config.runs(checked, schema)["a"]["learning_rate"] == 1e-4
+
+
+def test_a_run_may_not_take_the_name_of_the_base_model():
+    schema = config.load_schema(ROOT / "schemas/config.schema.yaml")
+    data = {"train": {"s": "d"}, "valid": {"s": "d"}}
+    checked = config.check({"model": {"base": "x"}, "data": data, "runs": {"base": {}}}, schema)
+    with pytest.raises(RecipeError, match=r"runs\.base"):
+        config.runs(checked, schema)
+
+
+def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(tmp_path):
+    scripts = tmp_path / "scripts"
+    shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    stages = ["scp2jsonl.py", "train.py", "decode.py", "compute_wer.py"]
+    before = {stage: provenance.code_hash(scripts / stage) for stage in stages}
+    with open(scripts / "recipe" / "batching.py", "a") as file:
+        file.write("# changed\n")
+    changed = {stage for stage in stages if provenance.code_hash(scripts / stage) != before[stage]}
+    assert changed == {"train.py", "decode.py"}
+
+
+def test_the_page_of_settings_is_that_of_the_schema():
+    sys.path.insert(0, str(ROOT / "docs"))
+    import settings as page
+
+    assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == page.page() + "\n"
+
+
+def test_every_stage_script_explains_itself():
+    for script in sorted((ROOT / "scripts").glob("*.py")):
+        done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0 and "usage:" in done.stdout, script
+
+
+def test_the_conda_environment_has_the_pins_of_the_lock_file():
+    lock = (ROOT / "requirements.lock").read_text().split()
+    environment = yaml.safe_load((ROOT / "envs/recipe.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == lock
+
+
+def test_the_image_has_the_python_of_the_conda_environment_and_the_lock_file():
+    environment = yaml.safe_load((ROOT / "envs/recipe.yaml").read_text())
+    python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python="))
+    recipe = (ROOT / "Containerfile").read_text()
+    assert f"FROM python:{python.removeprefix('python=')}-" in recipe
+    assert "--requirement /opt/recipe/requirements.lock" in recipe
+
+
+def test_lock_files_hold_no_addresses():
+    for lock in ROOT.glob("requirements*.lock"):
+        assert not re.search(r"://|--index|--find-links", Path(lock).read_text()), lock
