@@ -157,6 +157,7 @@ def main() -> int:
     from recipe.decode import engines
     from recipe.decode import run as decode
     from recipe.model import network as model
+    from recipe.model.generate import Limits
 
     if args.engine not in engines.ENGINES:
         raise RecipeError(f"--engine {args.engine}: expected one of {', '.join(engines.ENGINES)}")
@@ -170,7 +171,7 @@ def main() -> int:
     options = decode.Options(
         batch_seconds=batch_seconds,
         max_seconds=args.max_seconds,
-        limits=decode.Limits(per_second=args.max_tokens_per_second),
+        limits=Limits(per_second=args.max_tokens_per_second),
         channel=args.channel if args.channel == "average" else int(args.channel),
         elsewhere=fetch.from_arguments(args),
         workers=args.workers,

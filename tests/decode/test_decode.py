@@ -22,12 +22,12 @@ from recipe.data.join import Entry
 from recipe.decode import run as decode
 from recipe.decode import segment
 from recipe.decode.engines import Instruction, Output, TransformersEngine
-from recipe.decode.run import Limits, Options, Request, join_texts
+from recipe.decode.run import Options, Request, join_texts
 from recipe.files import RecipeError
 from recipe.model import fast_linear
 from recipe.model import network as model
 from recipe.model.features import FrontEnd
-from recipe.model.generate import Greedy, beam_search, common_prefix
+from recipe.model.generate import Greedy, Limits, beam_search, common_prefix, generate
 from recipe.settings.train import LoraSettings
 from recipe.text import prompt
 
@@ -95,7 +95,7 @@ class TestGreedy:
                 torch.nn.init.normal_(parameter, std=0.3)
         places = {name: parameter.data_ptr() for name, parameter in recognizer.model.named_parameters()}
         recognizer.model.eval()
-        found = decode.generate(recognizer, items, [20] * len(items))
+        found = generate(recognizer, items, [20] * len(items))
         assert found == beam_search(recognizer, items, [20] * len(items), 1)
         assert found != before
         assert places == {name: parameter.data_ptr() for name, parameter in recognizer.model.named_parameters()}

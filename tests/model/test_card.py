@@ -9,11 +9,11 @@ import soundfile
 import yaml
 from conftest import tone
 
-from recipe.decode.run import Limits, generate
 from recipe.model import card
 from recipe.model import network as model
 from recipe.model.directory import HF, TOOLKIT
 from recipe.model.features import FrontEnd
+from recipe.model.generate import Limits, generate
 from recipe.text.prompt import transcription_prompt
 
 TUNED = {

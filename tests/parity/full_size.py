@@ -16,8 +16,8 @@ import torch
 from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_toolkit_directory
 
 from recipe.convert.run import convert
-from recipe.decode.run import generate
 from recipe.model.features import FrontEnd
+from recipe.model.generate import generate
 from recipe.model.network import load
 from recipe.settings.train import AUDIO_TOKEN_MODES
 from recipe.text.prompt import transcription_prompt

@@ -5,8 +5,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from recipe.model.batches import cut, padding_share
 from recipe.model.features import FRAME_SECONDS
-from recipe.train.batching import TrainingBatches, cut, epoch_batches, padding_share, share
+from recipe.train.batching import TrainingBatches, epoch_batches, share
 
 
 @pytest.fixture(scope="module")

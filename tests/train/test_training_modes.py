@@ -13,9 +13,9 @@ from test_prepare import scp2jsonl
 
 from recipe.convert.run import convert
 from recipe.data import manifest
-from recipe.decode.run import Limits, generate
 from recipe.model import features
 from recipe.model import network as model
+from recipe.model.generate import Limits, generate
 from recipe.settings import train as settings
 from recipe.settings.train import PARTS
 from recipe.train import compiled

@@ -24,12 +24,10 @@ from recipe.decode import segment, subtitles
 from recipe.decode.engines import Engine, Instruction, Output
 from recipe.decode.segment import Span
 from recipe.model.ahead import read_ahead
+from recipe.model.batches import cut
 from recipe.model.features import FRAME_SECONDS
-from recipe.model.generate import generate
+from recipe.model.generate import Limits
 from recipe.text.loops import loops
-from recipe.train import batching
-
-__all__ = ["Hypothesis", "Limits", "Options", "Piece", "Request", "decode", "generate", "probe", "summary"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,23 +38,12 @@ NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When the model is stopped: after `base` + `per_second` x duration tokens."""
-
-    base: int = 16
-    per_second: float = 12.0
-
-    def tokens(self, seconds: float) -> int:
-        return self.base + int(self.per_second * seconds)
-
-
-@dataclass(frozen=True)
 class Options:
     """How to decode."""
 
     batch_seconds: float = 160.0  # padded audio a batch
     max_seconds: float = 30.0  # longer recordings are cut
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     channel: int | str = "average"
     elsewhere: fetch.Elsewhere = fetch.DEFAULT
     workers: int = 0  # processes that read audio; 0: a thread
@@ -303,7 +290,7 @@ def _decode_jobs(
     """Decode pieces, the longest first but for what is left over, while the next batches are read."""
     order = sorted(range(len(jobs)), key=lambda i: -jobs[i].seconds)
     frames = [int(job.seconds / FRAME_SECONDS) + 1 for job in jobs]
-    batches = batching.cut(order, frames, int(options.batch_seconds / FRAME_SECONDS))
+    batches = cut(order, frames, int(options.batch_seconds / FRAME_SECONDS))
     # Nothing is computed while the first batch is read, so that is the one which is not full.
     batches = batches[-1:] + batches[:-1]
     loader = torch.utils.data.DataLoader(

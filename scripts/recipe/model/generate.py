@@ -7,15 +7,15 @@ that a GPU can replay it as a CUDA graph.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
+from recipe.model import batches
 from recipe.model.cached_lm import CachedLanguageModel, StaticCache
 from recipe.model.features import Item, collate
 from recipe.model.network import Recognizer
 from recipe.text.prompt import Example
-from recipe.train import batching
 
 # Widths of the cache grow in these steps (tokens), numbers of rows on a GPU in these, so that few graphs are needed.
 COLUMNS_STEP = 128
@@ -27,6 +27,17 @@ LOOK_GPU = 8
 # Padded frames that go through encoder and prompt at a time on a CPU: what a core's cache holds is read faster, while
 # the steps that follow are cheaper the more rows they have.
 FILL_FRAMES_CPU = 1000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When the model is stopped: after `base` + `per_second` x duration tokens."""
+
+    base: int = 16
+    per_second: float = 12.0
+
+    def tokens(self, seconds: float) -> int:
+        return self.base + int(self.per_second * seconds)
 
 
 def _round_up(number: int, step: int) -> int:
@@ -43,7 +54,7 @@ def _runs(frames: Sequence[int], budget: int | None) -> list[tuple[int, int]]:
     """Cut items into runs (start, stop) of at most `budget` padded frames, in their order; None: all in one."""
     if budget is None:
         return [(0, len(frames))]
-    runs = batching.cut(range(len(frames)), frames, budget)
+    runs = batches.cut(range(len(frames)), frames, budget)
     return [(run[0], run[-1] + 1) for run in runs]
 
 

@@ -8,24 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from recipe.model.batches import cut
+
 # Utterances are shuffled, cut into pools of about this many batches, and sorted by length inside a pool: large enough
 # for little padding, small enough that batches differ from epoch to epoch.
 POOL_BATCHES = 50
-
-
-def cut(order: Sequence[int], frames: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut indices in `order` into runs whose padded size (count x longest) is at most `budget` frames; an utterance
-    longer than the budget is a batch of its own."""
-    batches: list[list[int]] = []
-    current: list[int] = []
-    longest = 0
-    for index in order:
-        longest = max(longest, frames[index])
-        if current and longest * (len(current) + 1) > budget:
-            batches.append(current)
-            current, longest = [], frames[index]
-        current.append(index)
-    return [*batches, current] if current else batches
 
 
 def epoch_batches(frames: Sequence[int], budget: int, seed: int, epoch: int) -> list[list[int]]:
@@ -113,10 +100,3 @@ class TrainingBatches:
                 yield [(epoch, index) for index in batch]
                 done += 1
             epoch += 1
-
-
-def padding_share(batches: Sequence[Sequence[int]], frames: Sequence[int]) -> float:
-    """Share of padded frames among all frames of the batches."""
-    real = sum(frames[i] for batch in batches for i in batch)
-    padded = sum(len(batch) * max(frames[i] for i in batch) for batch in batches)
-    return 1 - real / padded if padded else 0.0

@@ -25,10 +25,11 @@ from recipe.audio.fetch import DEFAULT, Elsewhere
 from recipe.data import manifest
 from recipe.data.manifest import Utterance
 from recipe.data.stats import advise
-from recipe.decode.run import Limits, generate
 from recipe.files import RecipeError, read_json, sha256, write_json, write_lines
 from recipe.model import directory as model_dir
+from recipe.model.batches import cut, padding_share
 from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
+from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer, audio_token_count
 from recipe.model.network import load as load_model
 from recipe.settings.train import AUTO, TrainSettings
@@ -251,7 +252,7 @@ def _frozen_outputs(
         return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
 
     mine = sorted(range(_rank(), len(train_set), _processes()), key=train_set.frames.__getitem__)
-    batches = batching.cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    batches = cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],
@@ -354,7 +355,7 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
     logger.info(
         "training on %d utterances (%.2f h), validating on %d; %d batches an epoch, %d steps; padding %.1f %%",
         len(train_set), sum(train_set.frames) * FRAME_SECONDS / 3600, len(valid_set), len(plan), steps,
-        100 * batching.padding_share(plan, frames),
+        100 * padding_share(plan, frames),
     )  # fmt: skip
     logger.info(
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",

@@ -13,10 +13,11 @@ import transformers
 from rapidfuzz.distance import Levenshtein
 from torch.utils.tensorboard import SummaryWriter
 
-from recipe.decode.run import Limits, generate
 from recipe.files import RecipeError
 from recipe.model.ahead import read_ahead
+from recipe.model.batches import cut
 from recipe.model.features import FRAME_SECONDS, Item, collate
+from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
 from recipe.settings.train import PARTS, TrainSettings
 from recipe.text.prompt import IGNORED
@@ -209,7 +210,7 @@ class AsrTrainer(transformers.Trainer):
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         frames = self.eval_dataset.frames
-        for batch in batching.cut(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
+        for batch in cut(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
             yield [self.eval_dataset[0, i] for i in batch]
 
     def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
