@@ -105,7 +105,7 @@ class TestGreedy:
 
         recognizer = model.load(full_model)
         item = FrontEnd(recognizer).item("u", tone(1.0), "语音转写：")
-        [tokens] = decode.generate(recognizer, [item], [8])
+        [tokens] = generate(recognizer, [item], [8])
         ids = list(item.example.input_ids)
         with torch.inference_mode():
             for _ in range(8):
