@@ -21,10 +21,10 @@ rule all:
     input:
         rules.report.output,
         rules.provenance.output,
-        data_outputs(),
-        model_outputs(),
-        decode_outputs(),
-        score_outputs(),
+        DATA_OUTPUTS,
+        MODEL_OUTPUTS,
+        DECODE_OUTPUTS,
+        SCORE_OUTPUTS,
 
 
 rule eval:
@@ -34,7 +34,7 @@ rule eval:
 
 rule data:
     input:
-        data_outputs(),
+        DATA_OUTPUTS,
 
 
 onstart:

@@ -93,8 +93,9 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
 
     from recipe.model import network as model
     from recipe.settings import train as settings
-    from recipe.train import batching, trainer
+    from recipe.train import batching, bookkeeping, trainer
     from recipe.train import run as train
+    from recipe.train.sets import TrainingInputs
 
     torch.set_num_threads(args.threads)
     clock = Clock(len(batches) - WARM_UP)
@@ -112,7 +113,7 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
             self.optimizer.step = clock.timed("optimizer", self.optimizer.step)
             return self.optimizer
 
-    class Steps(trainer.Bookkeeping):
+    class Steps(bookkeeping.Bookkeeping):
         def on_step_end(self, *arguments, **options):
             clock.step()
 
@@ -125,7 +126,7 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
     manifest = folder / "train.jsonl"
     recognizer = model.load(folder / "hf")
     try:
-        train.train(recognizer, chosen, train.Inputs([manifest], [manifest]), folder / "model", folder / "state")
+        train.train(recognizer, chosen, TrainingInputs([manifest], [manifest]), folder / "model", folder / "state")
     except Done:
         return clock.result()
     raise RuntimeError("training ended too soon")

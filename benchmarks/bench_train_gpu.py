@@ -112,7 +112,8 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
 
     from recipe.settings import train as settings
     from recipe.train import batching, flops, trainer
-    from recipe.train import run as train
+    from recipe.train.arguments import precision_of, trainer_arguments
+    from recipe.train.collate import Collate
 
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
@@ -143,12 +144,12 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
-        precision = train.precision_of(chosen)
-        arguments = train.trainer_arguments(chosen, Path(folder), precision)
+        precision = precision_of(chosen)
+        arguments = trainer_arguments(chosen, Path(folder), precision)
         arguments.max_steps = WARM_UP + args.steps
         training = trainer.AsrTrainer(
             recognizer, batches, chosen, args=arguments, train_dataset=data, eval_dataset=data,
-            data_collator=trainer.Collate(0), callbacks=[Steps()],
+            data_collator=Collate(0), callbacks=[Steps()],
         )  # fmt: skip
         try:
             training.train()

@@ -20,49 +20,53 @@ min_version("9.27")
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from recipe.workflow import config as recipe_config
-from recipe.workflow import devices
+from recipe import versions
+from recipe.files import RecipeError
 from recipe.model import directory as model_dir
-from recipe.workflow import provenance
-from recipe.data import recordings
-from recipe.files import RecipeError, read_map
+from recipe.settings import flags
+from recipe.settings.section import as_mapping, indifferent
+from recipe.workflow import code as stage_code
+from recipe.workflow import config as recipe_config
+from recipe.workflow import devices, sets
 
 
-# For --software-deployment-method apptainer: an image made with Containerfile.
-container: str(ROOT / "envs/recipe.sif")
+# For --software-deployment-method apptainer: an image made with Containerfile. A path of this machine would make
+# everything again where the clone is moved.
+container: os.path.relpath(ROOT / "envs/recipe.sif")
 
 
-# Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+# Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it. They find the
+# scripts by $RECIPE: the path of the clone in a command or a parameter would make everything again where it is moved.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]), RECIPE=str(ROOT))
 
 if not workflow.configfiles:
 
     configfile: ROOT / "config.yaml"
 
 
-def load_settings():
-    """The checked configuration with all defaults, and the settings of each run."""
+def told(function, *arguments, about=""):
+    """What a function of the library gives; its error as one of Snakemake's, `about` a setting."""
     try:
-        for file in workflow.configfiles:
-            recipe_config.refuse_repeated_names(file)
-        schema = recipe_config.load_schema(ROOT / "schemas/config.schema.yaml")
-        checked = recipe_config.check(config, schema)
-        return checked, recipe_config.runs(checked, schema)
+        return function(*arguments)
     except RecipeError as error:
-        raise WorkflowError(str(error))
+        raise WorkflowError(f"{about}{error}")
+
+
+for file in workflow.configfiles:
+    told(recipe_config.refuse_repeated_names, file)
 
 
 report: "captions/workflow.rst"
 
 
-SETTINGS, RUNS = load_settings()
-EXP = f"exp/{SETTINGS['experiment']}"
+CONFIG = told(recipe_config.check, config)
+RUNS = told(recipe_config.runs, CONFIG)
+EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
-TESTS = list(SETTINGS["data"]["test"])
-MODES = SETTINGS["score"]["modes"]
-DECODE_SHARDS = range(1, SETTINGS["decode"]["shards"] + 1)
-SETS = [(role, name) for role in ("train", "valid", "test") for name in SETTINGS["data"][role]]
+TESTS = list(CONFIG.data.test)
+MODES = list(CONFIG.score.modes)
+SETS = [(role, name) for role in ("train", "valid", "test") for name in getattr(CONFIG.data, role)]
 BASE_FILES = [
     "config.json",
     "generation_config.json",
@@ -93,20 +97,29 @@ wildcard_constraints:
     model=one_of(MODELS),
     test=one_of(TESTS),
     mode=one_of(MODES),
-    name=one_of(SETTINGS["transcribe"]),
+    name=one_of(CONFIG.transcribe),
     shard="[0-9]+",
-
-
-def script(name):
-    """Path of a stage's script."""
-    return ROOT / "scripts" / name
 
 
 @cache
 def code(name):
     """Hash of a stage's script and of the library modules that it imports: as a parameter of a rule it makes the
     stage run again when that code changes, and only then."""
-    return provenance.code_hash(script(name))
+    return stage_code.code_hash(ROOT / "scripts" / name)
+
+
+def words(section, *names):
+    """Settings of a section as flags of a stage's script; those that do not change its results are left out."""
+    return flags.words(section, [name for name in names if name not in indifferent(type(section))])
+
+
+# What may be done for recordings that are no local files.
+ELSEWHERE = words(CONFIG.data, "fetch", "allow_commands")
+
+
+def patterns(*rules):
+    """The output files of rules, as they are written there."""
+    return [str(file) for rule in rules for file in rule.output]
 
 
 GPUS = len(devices.visible(os.environ))

@@ -3,11 +3,11 @@
 #   snakemake --cores all exp/<experiment>/export/<run>/model.pt
 
 
-if base_kind() != model_dir.HF:
+if BASE_KIND != model_dir.HF:
 
     rule convert_base:
         input:
-            base_source_files(),
+            told(model_dir.source_files, CONFIG.model.base),
         output:
             base_files(),
         log:
@@ -21,15 +21,15 @@ if base_kind() != model_dir.HF:
             mem_mb=12000,
             runtime=120,
         params:
-            script=script("convert.py"),
-            code=code("convert.py"),
-            source=SETTINGS["model"]["base"],
-            revision=f"--revision {SETTINGS['model']['revision']}" if SETTINGS["model"]["revision"] else "",
+            version=versions.CONVERSION,
+            source=CONFIG.model.base,
+            revision=["--revision", CONFIG.model.revision] if CONFIG.model.revision else [],
             folder=BASE_DIR,
         message:
             "convert: the base model to a directory of transformers"
         shell:
-            "python {params.script:q} --to hf {params.source:q} {params.revision} {params.folder:q} > {log:q} 2>&1"
+            'python "$RECIPE/scripts/convert.py" --to hf {params.source:q} {params.revision:q} {params.folder:q}'
+            " > {log:q} 2>&1"
 
 
 rule convert:
@@ -49,11 +49,10 @@ rule convert:
         mem_mb=memory(12000),
         runtime=60,
     params:
-        script=script("convert.py"),
         code=code("convert.py"),
         source=lambda wildcards: model_folder(wildcards.model),
         folder=lambda wildcards, output: Path(output.weights).parent,
     message:
         "convert: {wildcards.model} to the toolkit's format"
     shell:
-        "python {params.script:q} --to toolkit {params.source:q} {params.folder:q} > {log:q} 2>&1"
+        'python "$RECIPE/scripts/convert.py" --to toolkit {params.source:q} {params.folder:q} > {log:q} 2>&1'

@@ -1,7 +1,14 @@
 # Data stage: data directory (or JSONL) -> manifest (+ rejects) -> statistics.
 # With data.shards over 1 the lines of a set are checked in as many jobs, and a last one joins what they found.
 
-DATA_SHARDS = SETTINGS["data"]["shards"]
+from recipe.data.plots import STATS_PLOTS
+
+DATA_SHARDS = CONFIG.data.shards
+CHECKS = words(
+    CONFIG.data,
+    *("min_seconds", "max_seconds", "min_tokens_per_second", "max_tokens_per_second", "verify", "silence_db"),
+    *("max_clipped", "non_nfc", "channel", "prompt", "fetch", "allow_commands"),
+)
 
 
 scattergather:
@@ -10,7 +17,7 @@ scattergather:
 
 rule scp2jsonl_shard:
     input:
-        tables=lambda wildcards: data_files(wildcards.role, wildcards.set),
+        tables=lambda wildcards: told(sets.data_files, CONFIG, wildcards.role, wildcards.set),
         model=base_files(),
     output:
         temp(f"{EXP}/data/{{role}}/{{set}}.shards/{{scatteritem}}"),
@@ -20,59 +27,55 @@ rule scp2jsonl_shard:
         f"{EXP}/benchmarks/scp2jsonl_shard/{{role}}.{{set}}.{{scatteritem}}.jsonl"
     conda:
         "../envs/recipe.yaml"
-    threads: SETTINGS["data"]["workers"]
+    threads: CONFIG.data.workers
     resources:
         mem_mb=memory(2000),
         runtime=240,
     params:
-        script=script("scp2jsonl.py"),
-        code=code("scp2jsonl.py"),
-        source=lambda wildcards: data_source(wildcards.role, wildcards.set),
-        shard=lambda wildcards: shard_flag(wildcards.scatteritem),
+        version=versions.MANIFEST,
+        source=lambda wildcards: sets.data_source(CONFIG, wildcards.role, wildcards.set),
         tokenizer=lambda wildcards: BASE_DIR,
-        prompt=prompt_flags(),
-        limits=limit_flags(),
+        settings=CHECKS,
     message:
         "scp2jsonl: part {wildcards.scatteritem} of {wildcards.role}/{wildcards.set}"
     shell:
-        "python {params.script:q} {params.source:q} --shard {params.shard} --checked-file {output:q}"
-        " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --workers {threads} > {log:q} 2>&1"
+        'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --shard {wildcards.scatteritem}'
+        " --checked-file {output:q} --tokenizer {params.tokenizer:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
 rule scp2jsonl:
     input:
-        tables=lambda wildcards: data_files(wildcards.role, wildcards.set),
+        tables=lambda wildcards: told(sets.data_files, CONFIG, wildcards.role, wildcards.set),
         model=base_files(),
         shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if DATA_SHARDS > 1 else [],
     output:
         jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
         rejects=f"{EXP}/data/{{role}}/{{set}}.rejects.tsv",
+        record=f"{EXP}/records/scp2jsonl/{{role}}.{{set}}.json",
     log:
         f"{EXP}/logs/scp2jsonl/{{role}}.{{set}}.log",
     benchmark:
         f"{EXP}/benchmarks/scp2jsonl/{{role}}.{{set}}.jsonl"
     conda:
         "../envs/recipe.yaml"
-    threads: SETTINGS["data"]["workers"] if DATA_SHARDS == 1 else 1
+    threads: CONFIG.data.workers if DATA_SHARDS == 1 else 1
     resources:
         mem_mb=memory(2000),
         runtime=240,
     params:
-        script=script("scp2jsonl.py"),
-        code=code("scp2jsonl.py"),
+        version=versions.MANIFEST,
         source=lambda wildcards, input: (
-            ["--merge", *input.shards] if DATA_SHARDS > 1 else data_source(wildcards.role, wildcards.set)
+            ["--merge", *input.shards] if DATA_SHARDS > 1 else sets.data_source(CONFIG, wildcards.role, wildcards.set)
         ),
         tokenizer=lambda wildcards: BASE_DIR,
-        prompt=prompt_flags(),
-        limits=limit_flags(),
-        ratio=SETTINGS["data"]["max_reject_ratio"],
+        settings=CHECKS,
+        ratio=words(CONFIG.data, "max_reject_ratio"),
     message:
         "scp2jsonl: {wildcards.role}/{wildcards.set}"
     shell:
-        "python {params.script:q} {params.source:q} --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q}"
-        " --tokenizer {params.tokenizer:q} {params.prompt} {params.limits} --max-reject-ratio {params.ratio}"
-        " --workers {threads} > {log:q} 2>&1"
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/scp2jsonl.py" {params.source:q}'
+        " --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q} --tokenizer {params.tokenizer:q}"
+        " {params.settings:q} {params.ratio:q} --workers {threads} > {log:q} 2>&1"
 
 
 rule fbank_stats:
@@ -81,6 +84,7 @@ rule fbank_stats:
     output:
         stats=f"{EXP}/stats/{{role}}/{{set}}/stats.json",
         cmvn=f"{EXP}/stats/{{role}}/{{set}}/cmvn.ark",
+        record=f"{EXP}/records/fbank_stats/{{role}}.{{set}}.json",
         plots=[
             report(
                 f"{EXP}/stats/{{role}}/{{set}}/{name}.svg",
@@ -97,18 +101,21 @@ rule fbank_stats:
         f"{EXP}/benchmarks/fbank_stats/{{role}}.{{set}}.jsonl"
     conda:
         "../envs/recipe.yaml"
-    threads: SETTINGS["stats"]["workers"]
+    threads: CONFIG.stats.workers
     resources:
         mem_mb=memory(4000),
         runtime=240,
     params:
-        script=script("fbank_stats.py"),
         code=code("fbank_stats.py"),
-        sample=SETTINGS["stats"]["sample"],
-        elsewhere=elsewhere_flags(),
+        settings=[*words(CONFIG.stats, "sample"), *ELSEWHERE],
         folder=lambda wildcards, output: Path(output.stats).parent,
     message:
         "fbank_stats: {wildcards.role}/{wildcards.set}"
     shell:
-        "python {params.script:q} --jsonl-file {input.jsonl:q} --output-dir {params.folder:q} {params.elsewhere}"
-        " --sample {params.sample} --workers {threads} > {log:q} 2>&1"
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/fbank_stats.py" --jsonl-file {input.jsonl:q}'
+        " --output-dir {params.folder:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
+
+
+DATA_OUTPUTS = [
+    file for role, name in SETS for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
+]

@@ -1,15 +1,29 @@
 # Every model, the untouched base included, decodes every test set; in parts, if `decode.shards` says so.
 
+DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
+DECODING = [
+    *words(CONFIG.decode, "batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "hotwords"),
+    *words(CONFIG.decode, "strict", "engine", "cuda_graph"),
+    *words(CONFIG.data, "prompt", "channel"),
+    *ELSEWHERE,
+]
+
+
+def decode_parts(end):
+    """The parts of a decoding, in order; `end` is that of the file's name."""
+    return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in DECODE_SHARDS]
+
 
 rule decode:
     input:
-        recordings=lambda wildcards: decode_files(data_dir("test", wildcards.test)),
+        recordings=lambda wildcards: sets.decode_files(sets.folder(CONFIG, "test", wildcards.test)),
         # The data stage stops the run on a broken set before time is spent on decoding it.
         manifest=f"{EXP}/data/test/{{test}}.jsonl",
         model=decoded_model,
     output:
         text=f"{EXP}/decode/{{model}}/{{test}}/text",
         details=f"{EXP}/decode/{{model}}/{{test}}/text.jsonl",
+        record=f"{EXP}/records/decode/{{model}}.{{test}}.json",
     log:
         f"{EXP}/logs/decode/{{model}}.{{test}}.log",
     benchmark:
@@ -19,21 +33,22 @@ rule decode:
     threads: 1
     resources:
         gpu=lambda wildcards: gpu_share(),
+        readers=CONFIG.decode.workers,
         mem_mb=memory(16000),
         runtime=720,
     params:
-        with_gpus=script("with_gpus.py"),
-        script=script("decode.py"),
         code=code("decode.py"),
-        source=lambda wildcards: decode_source(data_dir("test", wildcards.test)),
+        source=lambda wildcards: sets.decode_source(sets.folder(CONFIG, "test", wildcards.test)),
         model=decoded_model_dir,
-        flags=decode_flags(),
+        settings=DECODING,
     message:
         "decode: {wildcards.test} with {wildcards.model}"
     shell:
         # Status 1 says that single recordings could not be read: the details and the report count them.
-        "python {params.with_gpus:q} {resources.gpu} -- python {params.script:q} --model-dir {params.model:q}"
-        " {params.source} --output-file {output.text:q} {params.flags} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        "export RECIPE_RECORD={output.record:q};"
+        ' python "$RECIPE/scripts/with_gpus.py" {resources.gpu} -- python "$RECIPE/scripts/decode.py"'
+        " --model-dir {params.model:q} {params.source:q} --output-file {output.text:q} {params.settings:q}"
+        " --workers {resources.readers} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
 
 
 if len(DECODE_SHARDS) > 1:
@@ -43,19 +58,19 @@ if len(DECODE_SHARDS) > 1:
         output:
             text=f"{EXP}/decode/{{model}}/{{test}}/shards/{{shard}}",
             details=f"{EXP}/decode/{{model}}/{{test}}/shards/{{shard}}.jsonl",
+            record=f"{EXP}/records/decode/{{model}}.{{test}}.{{shard}}.json",
         log:
             f"{EXP}/logs/decode/{{model}}.{{test}}.{{shard}}.log",
         benchmark:
             f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
         params:
-            with_gpus=script("with_gpus.py"),
-            script=script("decode.py"),
             code=code("decode.py"),
-            source=lambda wildcards: (
-                f"{decode_source(data_dir('test', wildcards.test))} --shard {wildcards.shard}/{len(DECODE_SHARDS)}"
-            ),
+            source=lambda wildcards: [
+                *sets.decode_source(sets.folder(CONFIG, "test", wildcards.test)),
+                *("--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}"),
+            ],
             model=decoded_model_dir,
-            flags=decode_flags(),
+            settings=DECODING,
         message:
             "decode: part {wildcards.shard} of {wildcards.test} with {wildcards.model}"
 
@@ -88,29 +103,39 @@ if len(DECODE_SHARDS) > 1:
 # Recordings without references.
 use rule decode as transcribe_set with:
     input:
-        recordings=lambda wildcards: decode_files(transcribe_source(wildcards.name)),
+        recordings=lambda wildcards: sets.decode_files(told(sets.transcribed, CONFIG, wildcards.name)),
         model=decoded_model,
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
         details=f"{EXP}/transcribe/{{model}}/{{name}}/text.jsonl",
+        record=f"{EXP}/records/transcribe/{{model}}.{{name}}.json",
         subtitles=directory(f"{EXP}/transcribe/{{model}}/{{name}}/subtitles"),
     log:
         f"{EXP}/logs/transcribe/{{model}}.{{name}}.log",
     benchmark:
         f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
     params:
-        with_gpus=script("with_gpus.py"),
-        script=script("decode.py"),
         code=code("decode.py"),
-        source=lambda wildcards, output: (
-            f"{decode_source(transcribe_source(wildcards.name))} --subtitles-dir {shlex.quote(output.subtitles)}"
-        ),
+        source=lambda wildcards, output: [
+            *sets.decode_source(told(sets.transcribed, CONFIG, wildcards.name)),
+            *("--subtitles-dir", output.subtitles),
+        ],
         model=decoded_model_dir,
-        flags=decode_flags(),
+        settings=DECODING,
     message:
         "transcribe: {wildcards.name} with {wildcards.model}"
 
 
 rule transcribe:
     input:
-        transcribe_outputs(),
+        expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe),
+
+
+DECODED = dict(model=MODELS, test=TESTS)
+SHARDED = len(DECODE_SHARDS) > 1
+DECODE_OUTPUTS = expand([rules.decode.output.text, rules.decode.output.details], **DECODED)
+DECODE_OUTPUTS += (
+    expand(patterns(rules.decode_shard), shard=DECODE_SHARDS, **DECODED)
+    if SHARDED
+    else expand(rules.decode.output.record, **DECODED)
+)

@@ -5,11 +5,18 @@ localrules:
     hotwords,
 
 
+def scored_hotwords(mode, test):
+    """The hotwords of a test set's utterances, normalized as its texts are, where there are some."""
+    given = CONFIG.decode.hotwords or sets.hotwords(CONFIG, test)
+    return [f"{EXP}/score/{mode}/ref/{test}.hotwords.txt"] if given else []
+
+
 rule normalize_reference:
     input:
-        lambda wildcards: reference_file(wildcards.test),
+        lambda wildcards: told(sets.reference, CONFIG, wildcards.test),
     output:
-        f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
+        text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
+        record=f"{EXP}/records/normalize/{{mode}}.ref.{{test}}.json",
     log:
         f"{EXP}/logs/normalize/{{mode}}.ref.{{test}}.log",
     benchmark:
@@ -21,20 +28,21 @@ rule normalize_reference:
         mem_mb=memory(1000),
         runtime=60,
     params:
-        script=script("normalize.py"),
         code=code("normalize.py"),
         flags="",
     message:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
-        "python {params.script:q} --mode {wildcards.mode} {params.flags} {input:q} {output:q} > {log:q} 2>&1"
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags}'
+        " {input:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
     input:
         rules.decode.output.text,
     output:
-        f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
+        text=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
+        record=f"{EXP}/records/normalize/{{mode}}.{{model}}.{{test}}.json",
     log:
         f"{EXP}/logs/normalize/{{mode}}.{{model}}.{{test}}.log",
     benchmark:
@@ -46,7 +54,7 @@ use rule normalize_reference as normalize with:
 # What decoding was told to expect: the test set's own table, and for other keys (`*`) decode.hotwords.
 rule hotwords:
     input:
-        lambda wildcards: hotwords_table(wildcards.test),
+        lambda wildcards: sets.hotwords(CONFIG, wildcards.test),
     output:
         f"{EXP}/score/hotwords/{{test}}.txt",
     log:
@@ -54,7 +62,7 @@ rule hotwords:
     conda:
         "../envs/recipe.yaml"
     params:
-        others=", ".join(SETTINGS["decode"]["hotwords"]),
+        others=", ".join(CONFIG.decode.hotwords),
     message:
         "hotwords of {wildcards.test}"
     shell:
@@ -65,13 +73,13 @@ use rule normalize_reference as normalize_hotwords with:
     input:
         rules.hotwords.output,
     output:
-        f"{EXP}/score/{{mode}}/ref/{{test}}.hotwords.txt",
+        text=f"{EXP}/score/{{mode}}/ref/{{test}}.hotwords.txt",
+        record=f"{EXP}/records/normalize/{{mode}}.hotwords.{{test}}.json",
     log:
         f"{EXP}/logs/normalize/{{mode}}.hotwords.{{test}}.log",
     benchmark:
         f"{EXP}/benchmarks/normalize/{{mode}}.hotwords.{{test}}.jsonl"
     params:
-        script=script("normalize.py"),
         code=code("normalize.py"),
         flags="--lists",
     message:
@@ -80,9 +88,9 @@ use rule normalize_reference as normalize_hotwords with:
 
 rule compute_wer:
     input:
-        unpack(lambda wildcards: speaker_flags(wildcards.test)),
-        ref=rules.normalize_reference.output,
-        hyp=rules.normalize.output,
+        unpack(lambda wildcards: sets.labels(CONFIG, wildcards.test)),
+        ref=rules.normalize_reference.output.text,
+        hyp=rules.normalize.output.text,
         details=rules.decode.output.details,
         hotwords=lambda wildcards: scored_hotwords(wildcards.mode, wildcards.test),
         # Every model is compared with the untouched one.
@@ -105,6 +113,7 @@ rule compute_wer:
             labels={"model": "{model}", "test set": "{test}", "file": "score.json"},
         ),
         utterances=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/utterances.jsonl",
+        record=f"{EXP}/records/compute_wer/{{mode}}.{{model}}.{{test}}.json",
     log:
         f"{EXP}/logs/compute_wer/{{mode}}.{{model}}.{{test}}.log",
     benchmark:
@@ -116,11 +125,10 @@ rule compute_wer:
         mem_mb=memory(2000),
         runtime=60,
     params:
-        script=script("compute_wer.py"),
         code=code("compute_wer.py"),
-        bootstrap=SETTINGS["score"]["bootstrap"],
+        settings=words(CONFIG.score, "bootstrap"),
         tables=lambda wildcards: " ".join(
-            f"--{name} {shlex.quote(file)}" for name, file in speaker_flags(wildcards.test).items()
+            f"--{name} {shlex.quote(file)}" for name, file in sets.labels(CONFIG, wildcards.test).items()
         ),
         hotwords=lambda wildcards, input: f"--hotwords {shlex.join(input.hotwords)}" if input.hotwords else "",
         base=lambda wildcards, input: f"--compare {shlex.quote(input.base)}" if input.base else "",
@@ -128,7 +136,15 @@ rule compute_wer:
         "compute_wer: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
     shell:
         # A hypothesis without a reference is a recording without transcript: the data stage lists it as rejected.
-        "python {params.script:q} {input.ref:q} {input.hyp:q} {output.cer:q} --json {output.score:q}"
-        " --utterances {output.utterances:q} --mode {wildcards.mode} --hyp-jsonl {input.details:q}"
-        " --durations {input.details:q} {params.tables} {params.hotwords} {params.base}"
-        " --extra ignore --bootstrap {params.bootstrap} > {log:q} 2>&1"
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/compute_wer.py" {input.ref:q} {input.hyp:q}'
+        " {output.cer:q} --json {output.score:q} --utterances {output.utterances:q} --mode {wildcards.mode}"
+        " --hyp-jsonl {input.details:q} --durations {input.details:q} {params.tables} {params.hotwords} {params.base}"
+        " --extra ignore {params.settings:q} > {log:q} 2>&1"
+
+
+WITH_HOTWORDS = [test for test in TESTS if scored_hotwords(MODES[0], test)]
+SCORE_OUTPUTS = [
+    *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
+    *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),
+    *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=MODELS, test=TESTS),
+]

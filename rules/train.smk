@@ -15,7 +15,7 @@ rule run_settings:
     conda:
         "../envs/recipe.yaml"
     params:
-        settings=lambda wildcards: json.dumps(run_options(wildcards.run), indent=2),
+        settings=lambda wildcards: json.dumps(RUN_SETTINGS[wildcards.run], indent=2),
     message:
         "settings of run {wildcards.run}"
     shell:
@@ -25,13 +25,14 @@ rule run_settings:
 rule train:
     input:
         settings=rules.run_settings.output,
-        train=lambda wildcards: [f"{EXP}/data/train/{name}.jsonl" for name in train_sets(wildcards.run)],
-        valid=manifests("valid"),
+        train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
+        valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
         model=base_files(),
-        augment=lambda wildcards: OPTIONS[wildcards.run].augment.files,
+        augment=lambda wildcards: RUNS[wildcards.run].augment.files,
     output:
         [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],
-        report(
+        record=f"{EXP}/records/train/{{run}}.json",
+        history=report(
             f"{EXP}/train/{{run}}/model/history.json",
             caption="captions/train.rst",
             category="Training",
@@ -45,28 +46,32 @@ rule train:
         "../envs/recipe.yaml"
     threads: workflow.cores
     resources:
-        gpu=lambda wildcards: RUNS[wildcards.run]["nodes"] * train_gpus(wildcards.run),
-        nodes=lambda wildcards: RUNS[wildcards.run]["nodes"],
-        tasks=lambda wildcards: RUNS[wildcards.run]["nodes"],
+        gpu=lambda wildcards: RUNS[wildcards.run].nodes * train_gpus(wildcards.run),
+        nodes=lambda wildcards: RUNS[wildcards.run].nodes,
+        tasks=lambda wildcards: RUNS[wildcards.run].nodes,
         # Resources, not parameters: with another number of these the model is the same, and is not trained again.
-        readers=lambda wildcards: RUNS[wildcards.run]["workers"],
-        log_every=lambda wildcards: RUNS[wildcards.run]["log_every"],
+        readers=lambda wildcards: RUNS[wildcards.run].workers,
+        log_every=lambda wildcards: RUNS[wildcards.run].log_every,
         mem_mb=memory(16000),
         runtime=2880,
     params:
-        script=script("train.py"),
-        code=code("train.py"),
+        # Not the code: an update that leaves the numbers alone trains nothing again.
+        version=versions.TRAINING,
         model=lambda wildcards: BASE_DIR,
         launcher=lambda wildcards: launcher(wildcards.run),
-        weights=lambda wildcards: list(train_sets(wildcards.run).values()),
-        elsewhere=elsewhere_flags(),
+        weights=lambda wildcards: list(TRAIN_SETS[wildcards.run].values()),
+        elsewhere=ELSEWHERE,
         folder=lambda wildcards: f"{EXP}/train/{wildcards.run}/model",
         state=lambda wildcards: f"{EXP}/train/{wildcards.run}/state",
     message:
         "train: {wildcards.run}"
     shell:
-        "gpus={resources.gpu}; {params.launcher} {params.script:q} --config {input.settings:q} --train-jsonl {input.train:q}"
-        " --train-weights {params.weights} {params.elsewhere} --valid-jsonl {input.valid:q}"
+        "export RECIPE_RECORD={output.record:q}; gpus={resources.gpu};"
+        ' {params.launcher} "$RECIPE/scripts/train.py" --config {input.settings:q} --train-jsonl {input.train:q}'
+        " --train-weights {params.weights} {params.elsewhere:q} --valid-jsonl {input.valid:q}"
         " --model {params.model:q} --output-dir {params.folder:q}"
         " --state-dir {params.state:q} --workers {resources.readers} --log-every {resources.log_every}"
         " --threads {threads} 2>&1 | tee {log:q}"
+
+
+MODEL_OUTPUTS = [*base_files(), *expand(patterns(rules.train), run=RUNS)]

@@ -9,6 +9,8 @@ import argparse
 
 from recipe.cli import run
 from recipe.score.run import Inputs, Settings, score_files
+from recipe.settings import flags
+from recipe.settings.score import ScoreSettings
 
 
 def parse() -> argparse.Namespace:
@@ -41,7 +43,7 @@ def parse() -> argparse.Namespace:
     details.add_argument("--hyp-jsonl", metavar="F", help="the decoder's details: how each hypothesis ended")
     details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key (* for those not listed), then words")
     details.add_argument("--compare", metavar="HYP2", help="hypotheses of another system, to compare with")
-    details.add_argument("--bootstrap", metavar="N", type=int, default=1000, help="samples (default 1000); 0: none")
+    flags.add(details, ScoreSettings, ["bootstrap"])
     details.add_argument("--mode", metavar="NAME", help="name of the normalization, to be recorded")
     return parser.parse_args()
 
@@ -62,7 +64,7 @@ def main() -> None:
     settings = Settings(
         missing=args.missing,
         extra=args.extra,
-        bootstrap=args.bootstrap,
+        bootstrap=flags.section(args, ScoreSettings, ["bootstrap"]).bootstrap,
         mode=args.mode,
         remove_tags=args.remove_tags,
     )

@@ -11,6 +11,7 @@ Of what cannot be read, the key has empty text and the error is in the JSONL, an
 """
 
 import argparse
+import dataclasses
 import logging
 import time
 from collections import Counter
@@ -18,22 +19,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from recipe.audio import fetch
-from recipe.cli import run
+from recipe.cli import run, shard
 from recipe.data import datadir, join, recordings
 from recipe.data.join import Entry
 from recipe.files import RecipeError, json_line, write_lines
-from recipe.settings.train import AUTO
+from recipe.settings import flags
+from recipe.settings.data import DataSettings, PromptSettings
+from recipe.settings.decode import DecodeSettings
+from recipe.settings.section import AUTO
 from recipe.text import prompt
 from recipe.text.prompt import EACH
 
 logger = logging.getLogger("decode")
 
-MAX_SECONDS = 120.0  # the encoder has positions for 122.9 s
+# Settings of the two sections that are flags here; the workflow alone knows what its jobs are.
+DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name != "shards"]
+DATA = ("prompt", "channel", "fetch", "allow_commands")
 TABLES = ["segments", "utt2prompt", "utt2hotwords"]  # beside wav.scp
-
-
-def seconds_or_auto(text: str) -> float | str:
-    return text if text == AUTO else float(text)
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,44 +47,21 @@ def parse_args() -> argparse.Namespace:
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
     parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
-    parser.add_argument("--max-seconds", type=float, default=30.0, help="longer recordings are cut at silences")
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="decode the I-th of N parts of the list")
-    parser.add_argument("--strict", action="store_true", help="stop at a recording that cannot be read")
-    asked = parser.add_argument_group("what the model is asked for")
-    asked.add_argument("--wording", choices=("zh", "en"), default="zh", help="language of the instruction")
-    asked.add_argument("--language", help=f"language to write in, e.g. zh; {EACH}: of each (default: not said)")
-    asked.add_argument("--no-itn", action="store_true", help="ask for spoken words instead of written numbers")
-    asked.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
-    search = parser.add_argument_group("search and speed")
-    search.add_argument("--beams", type=int, default=1, help="beams; 1 is greedy")
-    search.add_argument(
-        "--max-tokens-per-second", type=float, default=12.0, help="a hypothesis is stopped at 16 + this x duration"
+    parser.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="I/N", help="decode the I-th of N parts of the list"
     )
-    search.add_argument(
-        "--batch-seconds", type=seconds_or_auto, metavar="SECONDS", default=AUTO,
-        help="padded audio a batch (default: auto, 160 on a CPU, up to 2400 on a GPU)",
-    )  # fmt: skip
-    search.add_argument("--engine", default="transformers", help="transformers, vllm or funasr")
-    search.add_argument(
+    machine = parser.add_argument_group("machine")
+    machine.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 on a GPU"
     )
-    search.add_argument("--cuda-graph", action="store_true", help="on a GPU: replay steps as CUDA graphs")
-    search.add_argument("--workers", type=int, default=0, help="processes that read audio (0: a thread)")
-    search.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
-    reading = parser.add_argument_group("reading")
-    reading.add_argument("--channel", default="average", help="average, or the index of one channel")
-    fetch.add_arguments(parser)
+    machine.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
+    flags.add(parser.add_argument_group("settings, as in the section `decode` of config.yaml"), DecodeSettings, DECODE)
+    flags.add(parser.add_argument_group("prompt and reading, as in the section `data`"), DataSettings, DATA)
     return parser.parse_args()
 
 
-def shard(entries: list, text: str) -> list:
-    """The I-th of N parts that follow each other, for `text` I/N."""
-    try:
-        number, count = map(int, text.split("/"))
-    except ValueError:
-        raise RecipeError(f"--shard {text}: expected I/N, e.g. 2/4") from None
-    if not 1 <= number <= count:
-        raise RecipeError(f"--shard {text}: expected 1 <= I <= N")
+def part(entries: list, number: int, count: int) -> list:
+    """The `number`-th, from 1, of `count` parts that follow each other."""
     return entries[len(entries) * (number - 1) // count : len(entries) * number // count]
 
 
@@ -90,15 +69,15 @@ def source(args: argparse.Namespace) -> str:
     return args.scp_file or args.input_jsonl or args.audio_dir
 
 
-def all_entries(args: argparse.Namespace) -> Iterable[Entry]:
+def all_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> Iterable[Entry]:
     """The entries of the whole input."""
     if args.input_jsonl:
         return join.from_jsonl(args.input_jsonl)
-    names = [*TABLES, EACH] if args.language == EACH else TABLES
+    names = [*TABLES, EACH] if asked.language == EACH else TABLES
     tables = datadir.tables(args.scp_file, names) if args.scp_file else {}
-    if args.language == EACH and EACH not in tables:
+    if asked.language == EACH and EACH not in tables:
         raise RecipeError(f"{source(args)}: there is no utt2lang beside it, which --language {EACH} needs")
-    make_prompt = prompt.prompt_maker(args.wording, args.language, not args.no_itn, args.hotwords)
+    make_prompt = prompt.prompt_maker(asked.wording, asked.language, asked.itn, hotwords)
     if args.scp_file:
         logger.info("%s", " ".join([args.scp_file, *tables.values()]))
         return join.join(args.scp_file, None, tables, make_prompt)
@@ -106,11 +85,11 @@ def all_entries(args: argparse.Namespace) -> Iterable[Entry]:
     return [Entry(i, key, path, prompt=make_prompt(None, None)) for i, (key, path) in enumerate(found.items(), 1)]
 
 
-def read_entries(args: argparse.Namespace) -> list[Entry]:
+def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> list[Entry]:
     """The entries of this shard, one a key."""
     entries: dict[str, Entry] = {}
     left_out: Counter[str] = Counter()
-    for entry in all_entries(args):
+    for entry in all_entries(args, asked, hotwords):
         reason = entry.problem[0] if entry.problem else ""
         if reason == join.NO_SEGMENTS or entry.key in entries:
             left_out[reason] += 1
@@ -120,20 +99,24 @@ def read_entries(args: argparse.Namespace) -> list[Entry]:
         raise RecipeError(f"{source(args)}: no entries")
     if left_out:
         logger.warning("not decoded: %s", ", ".join(f"{number} {reason}" for reason, number in left_out.items()))
-    return shard(list(entries.values()), args.shard)
+    return part(list(entries.values()), *args.shard)
 
 
-def read_requests(args: argparse.Namespace) -> list:
+def read_requests(args: argparse.Namespace, settings: DecodeSettings, data: DataSettings) -> list:
     from recipe.decode import run as decode
     from recipe.decode import subtitles
 
-    requests = decode.probe(read_entries(args), fetch.from_arguments(args), args.scp_file)
+    requests = decode.probe(
+        read_entries(args, data.prompt, ",".join(settings.hotwords)),
+        fetch.policy(data.fetch, data.allow_commands),
+        args.scp_file,
+    )
     failed = [request for request in requests if request.error]
-    if failed and args.strict:
+    if failed and settings.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
     if args.subtitles_dir:
         subtitles.check_keys(request.recording or request.key for request in requests)
-    if args.subtitles_dir and args.shard != "1/1" and any(request.recording for request in requests):
+    if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in requests):
         raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
     return requests
 
@@ -152,6 +135,7 @@ def write_subtitles(folder: str, hypotheses: list) -> None:
 
 def main() -> int:
     args = parse_args()
+    settings, data = flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
     import torch
 
     from recipe.decode import engines
@@ -159,31 +143,29 @@ def main() -> int:
     from recipe.model import network as model
     from recipe.model.generate import Limits
 
-    if args.engine not in engines.ENGINES:
-        raise RecipeError(f"--engine {args.engine}: expected one of {', '.join(engines.ENGINES)}")
-    if not 2 <= args.max_seconds <= MAX_SECONDS:
-        raise RecipeError(f"--max-seconds {args.max_seconds:g}: expected 2 to {MAX_SECONDS:g}, what the model can take")
     if args.threads:
         torch.set_num_threads(args.threads)
-    requests = read_requests(args)
-    auto = args.batch_seconds == AUTO
-    batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else args.batch_seconds
+    requests = read_requests(args, settings, data)
+    auto = settings.batch_seconds == AUTO
+    batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else settings.batch_seconds
     options = decode.Options(
         batch_seconds=batch_seconds,
-        max_seconds=args.max_seconds,
-        limits=Limits(per_second=args.max_tokens_per_second),
-        channel=args.channel if args.channel == "average" else int(args.channel),
-        elsewhere=fetch.from_arguments(args),
-        workers=args.workers,
+        max_seconds=settings.max_seconds,
+        limits=Limits(per_second=settings.max_tokens_per_second),
+        channel=data.channel,
+        elsewhere=fetch.policy(data.fetch, data.allow_commands),
+        workers=settings.workers,
     )
-    engine = engines.load(args.engine, args.model_dir, args.beams, args.dtype, args.cuda_graph)
+    # The toolkit decodes in its own way.
+    graphs = settings.cuda_graph and settings.engine == "transformers"
+    engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
     started = time.monotonic()
     hypotheses = decode.decode(engine, requests, options, progress=True)
     spent, seconds = time.monotonic() - started, sum(hypothesis.duration for hypothesis in hypotheses)
     logger.info("%s", decode.summary(hypotheses))
     logger.info("%.1f s of audio in %.1f s without loading: %.0f x real time", seconds, spent, seconds / spent)
     failed = [f"{h.key}: {h.error}" for h in hypotheses if h.ended == "error"]
-    if failed and args.strict:
+    if failed and settings.strict:
         raise RecipeError(f"{failed[0]} ({len(failed)} such recordings)")
     if args.subtitles_dir:
         write_subtitles(args.subtitles_dir, hypotheses)

@@ -15,17 +15,21 @@ from recipe.audio import fetch
 from recipe.cli import run
 from recipe.data import datadir, manifest, plots, stats
 from recipe.files import RecipeError, open_atomic, write_json
+from recipe.settings import flags
+from recipe.settings.data import DataSettings, StatsSettings
 
 logger = logging.getLogger("fbank_stats")
+
+STATS = ("sample", "workers")
+READING = ("fetch", "allow_commands")
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jsonl-file", required=True, help="manifest")
     parser.add_argument("--output-dir", required=True, help="folder to write to")
-    parser.add_argument("--sample", type=int, default=2000, help="utterances whose audio is read; 0: all")
-    parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
-    fetch.add_arguments(parser)
+    flags.add(parser.add_argument_group("settings, as in the section `stats` of config.yaml"), StatsSettings, STATS)
+    flags.add(parser.add_argument_group("recordings that are no local files, as in `data`"), DataSettings, READING)
     return parser.parse_args()
 
 
@@ -47,12 +51,15 @@ def drawn(found: dict) -> dict[str, str]:
 
 def main() -> None:
     args = parse_args()
+    settings, reading = flags.section(args, StatsSettings, STATS), flags.section(args, DataSettings, READING)
     total = sum(1 for _ in datadir.raw_lines(args.jsonl_file))
     if not total:
         raise RecipeError(f"{args.jsonl_file}: no utterances")
     found = stats.describe(manifest.read(args.jsonl_file))
-    sample = stats.evenly(manifest.read(args.jsonl_file), total, args.sample)
-    found["audio"], cmvn = stats.fbank_statistics(sample, args.workers, fetch.from_arguments(args))
+    sample = stats.evenly(manifest.read(args.jsonl_file), total, settings.sample)
+    found["audio"], cmvn = stats.fbank_statistics(
+        sample, settings.workers, fetch.policy(reading.fetch, reading.allow_commands)
+    )
     output = Path(args.output_dir)
     for name, svg in drawn(found).items():
         with open_atomic(output / f"{name}.svg") as file:

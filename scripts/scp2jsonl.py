@@ -6,7 +6,7 @@ In:  wav.scp (key, recording) and transcripts (key, text), with segments, utt2sp
 Out: --jsonl-file, one accepted utterance a line in the published ChatML format with key, duration and what is known;
      --rejects-file, every other entry with key, stage, reason and detail. Accepted + rejected = entries.
 
-Large corpora: --shard 0/8 ... 7/8 with --checked-file each, on as many machines, then --merge with these files.
+Large corpora: --shard 1/8 ... 8/8 with --checked-file each, on as many machines, then --merge with these files.
 """
 
 import argparse
@@ -16,29 +16,19 @@ import shutil
 from pathlib import Path
 
 from recipe.audio import fetch
-from recipe.cli import run
+from recipe.cli import run, shard
 from recipe.data import datadir, join, prepare
-from recipe.data.checks import Checks
 from recipe.files import RecipeError
+from recipe.settings import flags
+from recipe.settings.data import Checks, DataSettings, PromptSettings
 from recipe.text import prompt
 from recipe.text.prompt import EACH
 
 logger = logging.getLogger("scp2jsonl")
 
-
-def shard(value: str) -> tuple[int, int]:
-    part, _, parts = value.partition("/")
-    if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
-        raise argparse.ArgumentTypeError(f"{value!r}: expected I/N with I from 0 to N - 1")
-    return int(part), int(parts)
-
-
-def limit(value: str) -> float | None:
-    return None if value == "auto" else float(value)
-
-
-def channel(value: str) -> int | str:
-    return value if value == "average" else int(value)
+# Of the section `data`; the sets are named by the flags above.
+SETTINGS = [field.name for field in dataclasses.fields(Checks)]
+SETTINGS += ["prompt", "fetch", "allow_commands", "max_reject_ratio", "workers"]
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,56 +40,26 @@ def parse_args() -> argparse.Namespace:
     files.add_argument("--jsonl-file", help="manifest to write")
     files.add_argument("--rejects-file", help="rejected entries to write (TSV)")
     files.add_argument("--tokenizer", help="directory with the model's tokenizer.json")
-    files.add_argument("--shard", type=shard, default=(0, 1), metavar="I/N", help="check this part of the lines only")
+    files.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="I/N", help="check the I-th of N parts of the lines"
+    )
     files.add_argument("--checked-file", help="a shard's result to write")
     files.add_argument("--merge", nargs="+", metavar="CHECKED", help="make the outputs of all shards' results")
-    words = parser.add_argument_group("prompt")
-    words.add_argument("--wording", choices=("zh", "en"), default="zh", help="language of the instruction")
-    words.add_argument("--language", help=f"language to write in, e.g. zh; {EACH}: of each (default: not said)")
-    words.add_argument("--no-itn", action="store_true", help="transcripts are spoken words, not written numbers")
-    words.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
-    add_limits(parser.add_argument_group("limits"), Checks())
-    parser.add_argument("--max-reject-ratio", type=float, default=1.0, help="stop if more than this share is rejected")
-    parser.add_argument("--workers", type=int, default=1, help="processes; the output is the same for any number")
-    fetch.add_arguments(parser)
+    files.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
+    flags.add(parser.add_argument_group("settings, as in the section `data` of config.yaml"), DataSettings, SETTINGS)
     return parser.parse_args()
 
 
-def add_limits(group, defaults: Checks) -> None:
-    group.add_argument("--min-seconds", type=float, default=defaults.min_seconds)
-    group.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
-    group.add_argument(
-        "--min-tokens-per-second", type=limit, default=defaults.min_tokens_per_second, help="auto: learned from the set"
-    )
-    group.add_argument(
-        "--max-tokens-per-second", type=limit, default=defaults.max_tokens_per_second, help="auto: learned from the set"
-    )
-    group.add_argument(
-        "--verify",
-        choices=("header", "full"),
-        default=defaults.verify,
-        help="full decodes everything (default: header)",
-    )
-    group.add_argument("--silence-db", type=float, default=defaults.silence_db, help="least level, with --verify full")
-    group.add_argument("--max-clipped", type=float, default=defaults.max_clipped, help="share, with --verify full")
-    group.add_argument("--non-nfc", choices=("reject", "convert"), default=defaults.non_nfc)
-    group.add_argument("--channel", type=channel, default=defaults.channel, help="average, or an index from 0")
-
-
-def checks_of(args: argparse.Namespace) -> Checks:
-    names = {field.name for field in dataclasses.fields(Checks)} - {"elsewhere"}
-    return Checks(**{name: getattr(args, name) for name in names}, elsewhere=fetch.from_arguments(args))
-
-
-def entries_of(args: argparse.Namespace):
+def entries_of(args: argparse.Namespace, asked: PromptSettings):
     """The entries of the shard that was asked for."""
+    part = args.shard[0] - 1, args.shard[1]
     if args.input_jsonl:
-        return join.from_jsonl(args.input_jsonl, args.shard)
+        return join.from_jsonl(args.input_jsonl, part)
     tables = datadir.tables(args.scp_file)
-    if args.language == EACH and "utt2lang" not in tables:
+    if asked.language == EACH and "utt2lang" not in tables:
         raise RecipeError(f"{args.scp_file}: there is no utt2lang beside it, which --language {EACH} needs")
-    make_prompt = prompt.prompt_maker(args.wording, args.language, not args.no_itn, args.hotwords)
-    return join.join(args.scp_file, args.transcript_file, tables, make_prompt, args.shard)
+    make_prompt = prompt.prompt_maker(asked.wording, asked.language, asked.itn, args.hotwords)
+    return join.join(args.scp_file, args.transcript_file, tables, make_prompt, part)
 
 
 def require(args: argparse.Namespace, *names: str) -> None:
@@ -108,7 +68,7 @@ def require(args: argparse.Namespace, *names: str) -> None:
         raise RecipeError(f"missing: {', '.join(missing)}; see --help")
 
 
-def finish(counts: prepare.Counts, args: argparse.Namespace) -> None:
+def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> None:
     """Say what was found, and stop if it is too little."""
     logger.info("%s", counts.summary())
     if counts.entries == 0:
@@ -116,32 +76,35 @@ def finish(counts: prepare.Counts, args: argparse.Namespace) -> None:
     # A workflow removes the outputs of a failed stage; this copy stays to be looked at.
     kept = Path(f"{args.rejects_file.removesuffix('.tsv')}.failed.tsv")
     kept.unlink(missing_ok=True)
-    if counts.rejected.total() > args.max_reject_ratio * counts.entries:
+    if counts.rejected.total() > most * counts.entries:
         shutil.copyfile(args.rejects_file, kept)
         commonest = [reason for reason, _ in counts.rejected.most_common(5)]
         examples = "; ".join(f"{reason}: {', '.join(counts.examples[reason])}" for reason in commonest)
         raise RecipeError(
-            f"{counts.summary()}: more than max_reject_ratio {args.max_reject_ratio:g}. For example {examples}. "
+            f"{counts.summary()}: more than max_reject_ratio {most:g}. For example {examples}. "
             f"Look into {kept}, mend the data or raise the limit"
         )
 
 
 def main() -> None:
     args = parse_args()
-    checks = checks_of(args)
+    settings = flags.section(args, DataSettings, SETTINGS)
+    checks = Checks(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Checks)})
+    most = settings.max_reject_ratio
     if args.merge:
         require(args, "jsonl_file", "rejects_file")
-        finish(prepare.merge(args.merge, checks, args.jsonl_file, args.rejects_file), args)
+        finish(prepare.merge(args.merge, checks, args.jsonl_file, args.rejects_file), args, most)
         return
     require(args, "tokenizer", *(() if args.input_jsonl else ("scp_file", "transcript_file")))
-    source = (entries_of(args), args.tokenizer, checks)
+    source = (entries_of(args, settings.prompt), args.tokenizer, checks)
     # Paths of a JSONL are as its maker wrote them; those of wav.scp count from its folder.
-    options = {"scp_file": None if args.input_jsonl else args.scp_file, "workers": args.workers}
+    options = {"scp_file": None if args.input_jsonl else args.scp_file, "workers": settings.workers}
+    options["elsewhere"] = fetch.policy(settings.fetch, settings.allow_commands)
     if args.checked_file:
         prepare.prepare_shard(*source, args.checked_file, **options)
         return
     require(args, "jsonl_file", "rejects_file")
-    finish(prepare.prepare(*source, args.jsonl_file, args.rejects_file, **options), args)
+    finish(prepare.prepare(*source, args.jsonl_file, args.rejects_file, **options), args, most)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run
+from recipe.settings import flags
+from recipe.settings.data import DataSettings
+from recipe.settings.train import INDIFFERENT, TrainSettings, load
+
+READING = ("fetch", "allow_commands")
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,10 +33,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="model directory; convert.py makes one of a hub's or toolkit's")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
-    parser.add_argument("--workers", type=int, help="processes that read audio, instead of the config's")
-    parser.add_argument("--log-every", type=int, help="steps between two log lines, instead of the config's")
+    flags.add(parser.add_argument_group("settings, instead of the config's"), TrainSettings, INDIFFERENT)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
-    fetch.add_arguments(parser)
+    flags.add(parser.add_argument_group("recordings that are no local files, as in `data`"), DataSettings, READING)
     return parser.parse_args()
 
 
@@ -41,19 +45,21 @@ def main() -> None:
     import torch
 
     from recipe.model import network as model
-    from recipe.settings import train as settings
     from recipe.train import run as train
+    from recipe.train.sets import TrainingInputs
 
     if args.threads:
         torch.set_num_threads(max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
-    chosen = settings.load(args.config)
-    given = {name: getattr(args, name) for name in settings.INDIFFERENT}
-    chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
+    reading = flags.section(args, DataSettings, READING)
+    policy = fetch.policy(reading.fetch, reading.allow_commands)
+    given = flags.section(args, TrainSettings, INDIFFERENT)
+    told = {name: getattr(given, name) for name in INDIFFERENT if getattr(args, name) is not None}
+    chosen = dataclasses.replace(load(args.config), **told)
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
-    inputs = train.Inputs(args.train_jsonl, args.valid_jsonl, args.train_weights, fetch.from_arguments(args))
+    inputs = TrainingInputs(args.train_jsonl, args.valid_jsonl, args.train_weights, policy)
     train.train(recognizer, chosen, inputs, args.output_dir, state_dir)
 
 

@@ -1,14 +1,19 @@
 """What every stage's command line shares: logging, and errors as one clear line."""
 
+import argparse
 import errno
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
 
+from recipe import record
 from recipe.files import RecipeError
 
+# Names the file in which a stage that ends well says what it was made with (see record.py).
+RECORD = "RECIPE_RECORD"
 # What the machine refuses, as against what we do wrong: no space, no quota, read-only, no permission, a broken disk.
 _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
@@ -29,6 +34,8 @@ def run(main: Callable[[], int | None]) -> None:
     )
     try:
         status = main()
+        if (file := os.environ.get(RECORD)) and not int(os.environ.get("RANK", 0)):
+            record.write(file)
     except RecipeError as error:
         _fail(str(error))
     except OSError as error:
@@ -36,6 +43,16 @@ def run(main: Callable[[], int | None]) -> None:
             raise
         _fail(_refusal(error))
     sys.exit(status or 0)
+
+
+def shard(value: str) -> tuple[int, int]:
+    """(I, N) of a flag `--shard I/N`, the I-th of N parts, counted from 1; `I-of-N`, as Snakemake writes it, is the
+    same. For argparse."""
+    match = re.fullmatch(r"(\d+)(?:/|-of-)(\d+)", value)
+    number, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= count:
+        raise argparse.ArgumentTypeError(f"{value!r}: expected I/N with I from 1 to N, e.g. 2/4")
+    return number, count
 
 
 def _share_processors() -> None:

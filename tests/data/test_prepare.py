@@ -1,6 +1,5 @@
 """Data stage: every entry is in the manifest or in the rejects, in order, whatever the number of workers."""
 
-import csv
 import gzip
 import json
 import subprocess
@@ -12,32 +11,14 @@ import soundfile
 from conftest import ROOT, tone
 from hypothesis import given
 from hypothesis import strategies as st
+from stages import scp2jsonl
 
 from recipe.audio import reading as audio
-from recipe.data import datadir, join, manifest, prepare
-from recipe.data.checks import Checks
+from recipe.data import datadir, join, manifest, prepare, sorting
+from recipe.settings.data import Checks
+from recipe.data.tokens import token_counter
 from recipe.files import RecipeError, json_line, read_lines
 from recipe.text import prompt
-
-
-def scp2jsonl(folder, model, *flags, check=True):
-    """Run the stage's script; returns (manifest records, rejects rows, completed process)."""
-    jsonl, rejects_file = folder / "out" / "set.jsonl", folder / "out" / "set.tsv"
-    files = {
-        "--scp-file": folder / "wav.scp", "--transcript-file": folder / "text", "--jsonl-file": jsonl,
-        "--rejects-file": rejects_file, "--tokenizer": model,
-    }  # fmt: skip
-    arguments = [str(part) for pair in files.items() for part in pair]
-    command = [sys.executable, str(ROOT / "scripts/scp2jsonl.py"), *arguments, *flags]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if check:
-        assert done.returncode == 0, done.stderr
-    if not jsonl.exists():
-        return None, None, done
-    records = [json.loads(line) for line in jsonl.read_text().splitlines()]
-    with open(rejects_file, encoding="utf-8", newline="") as file:
-        rejects = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return records, rejects, done
 
 
 def add(folder, key, source, text=None):
@@ -130,11 +111,11 @@ def test_same_bytes_for_any_number_of_workers_and_shards(data_dir, full_model, m
         add(data_dir, f"x{i:02}", f"wav/{'none' if i % 7 == 0 else 'spk0-utt0'}.wav", f"set it to {i}")
     monkeypatch.setattr(prepare, "CHUNK", 7)
     # The tokenizer's threads exist here before workers are forked, and must not be waited for in them.
-    prepare.token_counter(str(full_model), 2)(["set it to 1"] * 1000)
+    token_counter(str(full_model), 2)(["set it to 1"] * 1000)
     files = [data_dir / f"out.{end}" for end in ("jsonl", "tsv")]
     outputs = []
     for learned in (False, True):
-        checks = Checks(max_tokens_per_second=None if learned else 40.0)
+        checks = Checks(max_tokens_per_second="auto" if learned else 40.0)
         for workers in (1, 3):
             prepare.prepare(entries_of(data_dir), str(full_model), checks, *files, str(data_dir / "wav.scp"), workers)
             outputs.append([file.read_bytes() for file in files])
@@ -156,7 +137,7 @@ def test_the_result_does_not_depend_on_the_order_of_the_tables_or_on_memory(data
     first = list(entries_of(data_dir))
     assert [e.key for e in first] == [line.split()[0] for line in (data_dir / "wav.scp").read_text().splitlines()]
     assert all(e.text and e.problem is None for e in first)
-    monkeypatch.setattr(join, "RUN", 5)
+    monkeypatch.setattr(sorting, "RUN", 5)
     assert list(entries_of(data_dir)) == first
     assert [e for i in range(4) for e in entries_of(data_dir, (i, 4))] == first
 
@@ -350,4 +331,4 @@ def test_text_lengths_are_those_of_the_published_tokenizer(data_dir, shared):
 
 def test_unknown_tokenizer_is_a_clear_error(tmp_path):
     with pytest.raises(RecipeError, match=r"tokenizer\.json"):
-        prepare.token_counter(str(tmp_path))
+        token_counter(str(tmp_path))

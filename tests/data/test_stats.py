@@ -14,6 +14,7 @@ from conftest import ROOT, tone
 from recipe.audio import reading as audio
 from recipe.audio.fbank import fbank
 from recipe.data import manifest, stats
+from recipe.data.advice import advise
 from recipe.data.manifest import Utterance
 from recipe.data.plots import STATS_PLOTS
 
@@ -102,7 +103,7 @@ def test_quantiles_are_those_of_the_values():
      (7000, ["encoder", "adaptor"]), (10001, ["encoder", "adaptor", "llm"])],
 )  # fmt: skip
 def test_advice_is_the_published_one(hours, trained):
-    advice = stats.advise(hours)
+    advice = advise(hours)
     assert advice["train"] == trained
     assert sorted(advice["freeze"] + trained) == ["adaptor", "encoder", "llm"]
     assert ("no published advice" in advice["why"]) == (5000 <= hours <= 10000)

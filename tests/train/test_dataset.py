@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.audio import reading as audio
 from recipe.data import manifest

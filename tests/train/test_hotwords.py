@@ -1,7 +1,7 @@
 """Hotwords in training: some that are said among others that are not, the same for the same seed, epoch and key."""
 
 import pytest
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.data import manifest
 from recipe.files import RecipeError
@@ -10,7 +10,7 @@ from recipe.model.features import FrontEnd
 from recipe.settings.train import HotwordSettings
 from recipe.text.prompt import HOTWORD_HEADER, transcription_prompt
 from recipe.train.dataset import Utterances
-from recipe.train.hotwords import Hotwords, rare_words
+from recipe.train.hotwords import HotwordSampler, rare_words
 
 TEXTS = ["call Amundsen now", "call Nansen now", "给阿蒙森打电话", "给南森打电话", "turn on the light", "turn it off"]
 EVERY = HotwordSettings(share=1.0, max_words=4)
@@ -24,7 +24,7 @@ def test_words_are_the_rarest_of_each_text():
 
 
 def test_prompts_list_words_that_are_said_and_words_that_are_not():
-    hotwords = Hotwords(EVERY, 1, TEXTS)
+    hotwords = HotwordSampler(EVERY, 1, TEXTS)
     drawn = [(text, hotwords.draw(epoch, text, text)) for epoch in range(50) for text in TEXTS]
     assert all(1 <= len(words) <= 4 or not words for _, words in drawn)
     assert all(len(set(words)) == len(words) for _, words in drawn)
@@ -36,21 +36,21 @@ def test_prompts_list_words_that_are_said_and_words_that_are_not():
 
 
 def test_draws_follow_from_seed_epoch_and_key():
-    one, same, other = Hotwords(EVERY, 1, TEXTS), Hotwords(EVERY, 1, TEXTS), Hotwords(EVERY, 2, TEXTS)
+    one, same, other = HotwordSampler(EVERY, 1, TEXTS), HotwordSampler(EVERY, 1, TEXTS), HotwordSampler(EVERY, 2, TEXTS)
     draws = [[words.draw(epoch, "key", TEXTS[0]) for epoch in range(8)] for words in (one, same, other)]
     assert draws[0] == draws[1] != draws[2]
     assert len({tuple(words) for words in draws[0]}) > 4
 
 
 def test_the_share_says_how_many_prompts_have_some():
-    hotwords = Hotwords(HotwordSettings(share=0.3), 1, TEXTS)
+    hotwords = HotwordSampler(HotwordSettings(share=0.3), 1, TEXTS)
     drawn = sum(bool(hotwords.draw(0, f"key{i}", TEXTS[0])) for i in range(1000))
     assert 250 < drawn < 350
 
 
 def test_a_word_inside_a_longer_one_is_not_said(tmp_path):
     (tmp_path / "words").write_text("sen\nNansen\n森打\n\n")
-    hotwords = Hotwords(HotwordSettings(1.0, 4, str(tmp_path / "words")), 1, [])
+    hotwords = HotwordSampler(HotwordSettings(1.0, 4, str(tmp_path / "words")), 1, [])
     assert hotwords.said("call Nansen now") == ["Nansen"]
     assert hotwords.said("给南森打电话") == ["森打"]
 
@@ -59,19 +59,19 @@ def test_a_word_inside_a_longer_one_is_not_said(tmp_path):
 def test_a_file_names_the_line_that_is_no_hotword(tmp_path, line):
     (tmp_path / "words").write_text(f"good\n{line}\n")
     with pytest.raises(RecipeError, match=r"words:2: .* is no hotword"):
-        Hotwords(HotwordSettings(1.0, 4, str(tmp_path / "words")), 1, [])
+        HotwordSampler(HotwordSettings(1.0, 4, str(tmp_path / "words")), 1, [])
 
 
 def test_transcripts_without_words_are_an_error():
     with pytest.raises(RecipeError, match=r"augment\.hotwords\.file"):
-        Hotwords(EVERY, 1, ["1 2 3"])
+        HotwordSampler(EVERY, 1, ["1 2 3"])
 
 
 def test_items_get_the_prompt_of_decoding_and_their_tokens_are_counted(data_dir, full_model):
     scp2jsonl(data_dir, full_model)
     utterances = list(manifest.read(data_dir / "out" / "set.jsonl"))
     recognizer = model.load(full_model)
-    hotwords = Hotwords(EVERY, 1, [u.text for u in utterances])
+    hotwords = HotwordSampler(EVERY, 1, [u.text for u in utterances])
     plain = Utterances(utterances, FrontEnd(recognizer))
     listed = Utterances(utterances, FrontEnd(recognizer), hotwords=hotwords)
     words = hotwords.draw(3, utterances[0].key, utterances[0].text)
@@ -92,5 +92,5 @@ def test_hotwords_that_the_data_has_are_left_alone(data_dir, full_model):
     utterances[0].prompt = transcription_prompt(hotwords=["Nansen"])
     assert HOTWORD_HEADER in utterances[0].prompt
     recognizer = model.load(full_model)
-    listed = Utterances(utterances, FrontEnd(recognizer), hotwords=Hotwords(EVERY, 1, TEXTS))
+    listed = Utterances(utterances, FrontEnd(recognizer), hotwords=HotwordSampler(EVERY, 1, TEXTS))
     assert listed[0, 0].example == Utterances(utterances, FrontEnd(recognizer))[0, 0].example

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.data import manifest
 from recipe.files import RecipeError

@@ -13,13 +13,15 @@ import pytest
 import torch
 from conftest import ROOT, losses
 from safetensors.torch import load_file
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.files import RecipeError
 from recipe.model import network as model
 from recipe.settings import train as settings
 from recipe.train import checkpoints, frozen
 from recipe.train import run as train
+from recipe.train.arguments import trainer_arguments
+from recipe.train.sets import TrainingInputs
 
 SETTINGS = settings.TrainSettings(
     max_steps=6, learning_rate=1e-3, batch_seconds=3.0, evaluations=3, decode_utterances=2, workers=0, select="loss"
@@ -34,7 +36,7 @@ def manifests(data_dir, full_model):
 
 def run(base, manifest, folder, chosen=SETTINGS):
     recognizer = model.load(base, chosen.audio_tokens)
-    return train.train(recognizer, chosen, train.Inputs([manifest], [manifest]), folder / "model", folder / "state")
+    return train.train(recognizer, chosen, TrainingInputs([manifest], [manifest]), folder / "model", folder / "state")
 
 
 def weights(folder):
@@ -312,7 +314,7 @@ def test_arguments_of_the_trainer_that_are_not_for_users_are_refused(full_model,
 def test_settings_of_sharded_training_reach_the_trainer(tmp_path):
     zero = {"deepspeed": {"zero_optimization": {"stage": 2}}}
     with pytest.raises(RecipeError, match=r"trainer: .*deepspeed"):  # which is not installed
-        train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=zero), tmp_path, "fp32")
+        trainer_arguments(dataclasses.replace(SETTINGS, trainer=zero), tmp_path, "fp32")
     sharding = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"min_num_params": 10}, "ddp_timeout": 99}
-    arguments = train.trainer_arguments(dataclasses.replace(SETTINGS, trainer=sharding), tmp_path, "fp32")
+    arguments = trainer_arguments(dataclasses.replace(SETTINGS, trainer=sharding), tmp_path, "fp32")
     assert arguments.fsdp and arguments.fsdp_config["min_num_params"] == 10 and arguments.ddp_timeout == 99

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 from conftest import ROOT
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.files import sha256
 

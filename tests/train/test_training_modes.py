@@ -9,7 +9,7 @@ import soundfile
 import torch
 from conftest import SENTENCES, losses, tone
 from safetensors.torch import load_file
-from test_prepare import scp2jsonl
+from stages import scp2jsonl
 
 from recipe.convert.run import convert
 from recipe.data import manifest
@@ -18,8 +18,9 @@ from recipe.model import network as model
 from recipe.model.generate import Limits, generate
 from recipe.settings import train as settings
 from recipe.settings.train import PARTS
-from recipe.train import compiled
+from recipe.train import compiled, result
 from recipe.train import run as train
+from recipe.train.sets import TrainingInputs
 
 LORA = settings.LoraSettings(rank=4, alpha=8.0, targets=("q_proj", "down_proj"))
 SETTINGS = settings.TrainSettings(
@@ -51,7 +52,7 @@ def jsonl(tmp_path_factory, full_model):
 def run(base, jsonl, folder, **changes):
     """Train and return the folder of the model."""
     chosen = dataclasses.replace(SETTINGS, **changes)
-    inputs = train.Inputs([jsonl], [jsonl])
+    inputs = TrainingInputs([jsonl], [jsonl])
     train.train(model.load(base, chosen.audio_tokens), chosen, inputs, folder / "model", folder / "state")
     return folder / "model"
 
@@ -160,8 +161,8 @@ class TestProof:
         one = next(iter(manifest.read(jsonl)))
         item = features.FrontEnd(recognizer).item(one.key, soundfile.read(one.source, dtype="float32")[0], one.prompt)
         [tokens] = generate(recognizer, [item], [10])
-        assert train._as_likely(recognizer, item, tokens)
-        assert not train._as_likely(recognizer, item, [*tokens[:-1], tokens[-1] + 1])
+        assert result._as_likely(recognizer, item, tokens)
+        assert not result._as_likely(recognizer, item, [*tokens[:-1], tokens[-1] + 1])
 
 
 def test_compiled_layers_share_graphs_and_train_alike(deep_model, jsonl, tmp_path, monkeypatch):

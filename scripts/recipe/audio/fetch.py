@@ -1,6 +1,5 @@
 """Recordings that are not local files: http(s) URLs, kept in a cache by content, and the output of commands."""
 
-import argparse
 import contextlib
 import hashlib
 import os
@@ -15,10 +14,14 @@ from typing import IO
 
 from recipe.audio.headers import AudioError
 from recipe.files import open_atomic
+from recipe.settings.data import FetchSettings
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BLOCK = 1 << 20  # bytes read at a time
 CACHE = "exp/cache/audio"  # from the working directory, where all results of a workflow lie
+
+
+_LIMITS = FetchSettings()
 
 
 @dataclass(frozen=True)
@@ -26,26 +29,18 @@ class Elsewhere:
     """What may be done for a recording that is no local file, and what it may cost."""
 
     commands: bool = False  # whether those in wav.scp may run
-    timeout: float = 60.0  # seconds for one download or command
-    megabytes: float = 500.0
-    retries: int = 3  # further attempts after a failure that may pass
+    timeout: float = _LIMITS.timeout  # seconds for one download or command
+    megabytes: float = _LIMITS.megabytes
+    retries: int = _LIMITS.retries  # further attempts after a failure that may pass
     pause: float = 1.0  # seconds before the first of them, doubled each time
 
 
 DEFAULT = Elsewhere()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of a stage that reads audio, for `from_arguments`."""
-    group = parser.add_argument_group("recordings that are no local files")
-    group.add_argument("--allow-commands", action="store_true", help="run commands that wav.scp holds")
-    group.add_argument("--fetch-timeout", type=float, default=DEFAULT.timeout, help="seconds, of a URL or command")
-    group.add_argument("--fetch-megabytes", type=float, default=DEFAULT.megabytes, help="of a URL or command")
-    group.add_argument("--fetch-retries", type=int, default=DEFAULT.retries, help="of a URL")
-
-
-def from_arguments(args: argparse.Namespace) -> Elsewhere:
-    return Elsewhere(args.allow_commands, args.fetch_timeout, args.fetch_megabytes, args.fetch_retries)
+def policy(settings: FetchSettings, commands: bool = False) -> Elsewhere:
+    """What a data section's `fetch` and `allow_commands` allow."""
+    return Elsewhere(commands, settings.timeout, settings.megabytes, settings.retries)
 
 
 def is_url(source: str) -> bool:

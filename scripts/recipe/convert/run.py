@@ -181,7 +181,7 @@ def _layout(config: FunAsrNanoConfig) -> dict[str, torch.Size]:
 def read_toolkit(directory: Path) -> Checkpoint:
     """Read a toolkit directory. The language model's output layer is tied if its config.json says so and the stored
     tensors agree: checkpoints exist whose config.json says so although the two differ."""
-    settings = toolkit.Settings(directory / toolkit.CONFIG_FILE)
+    settings = toolkit.ToolkitSettings(directory / toolkit.CONFIG_FILE)
     llm = toolkit.llm_folder(settings)
     tokenizer, text_config = _load(AutoTokenizer, llm), _load(AutoConfig, llm)
     text_config.name_or_path = ""  # a path of this machine

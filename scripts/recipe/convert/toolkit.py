@@ -51,7 +51,7 @@ _REQUIRED = (
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-class Settings:
+class ToolkitSettings:
     """config.yaml; every complaint names the file and the key. Keys are written `section.name`."""
 
     def __init__(self, file: Path):
@@ -89,7 +89,7 @@ class Settings:
             raise RecipeError(f"{self.file}: {key} is {value!r}; only {needed!r} has a counterpart in HF's model")
 
 
-def llm_folder(settings: Settings) -> Path:
+def llm_folder(settings: ToolkitSettings) -> Path:
     """The folder with the language model's config.json and tokenizer.
 
     Training runs of the toolkit store it as an absolute path of the machine they ran on, so its last part, and then the
@@ -107,12 +107,14 @@ def llm_folder(settings: Settings) -> Path:
     )
 
 
-def uses_low_frame_rate(settings: Settings) -> bool:
+def uses_low_frame_rate(settings: ToolkitSettings) -> bool:
     """Whether the toolkit decodes with an eighth of the audio frames (its own default is all of them)."""
     return settings.get("audio_adaptor_conf.use_low_frame_rate", bool, False)
 
 
-def config_from_settings(settings: Settings, text_config: PreTrainedConfig, audio_token_id: int) -> FunAsrNanoConfig:
+def config_from_settings(
+    settings: ToolkitSettings, text_config: PreTrainedConfig, audio_token_id: int
+) -> FunAsrNanoConfig:
     """HF's configuration of the network that config.yaml and the language model's config.json describe. Defaults are
     the toolkit's, not HF's."""
     for key, default, needed in _REQUIRED:
@@ -152,7 +154,7 @@ def config_from_settings(settings: Settings, text_config: PreTrainedConfig, audi
     )
 
 
-def front_end(settings: Settings) -> FunAsrNanoFeatureExtractor:
+def front_end(settings: ToolkitSettings) -> FunAsrNanoFeatureExtractor:
     """HF's feature extractor with the front end's settings (it never dithers, and leaves scaling to its caller)."""
     return FunAsrNanoFeatureExtractor(
         feature_size=settings.get("frontend_conf.n_mels", int, 80),

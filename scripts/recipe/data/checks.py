@@ -1,14 +1,15 @@
-"""What is checked of an utterance, and the limits."""
+"""What is checked of an utterance."""
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 
 from recipe.audio import fetch, headers
+from recipe.audio.fetch import DEFAULT, Elsewhere
 from recipe.audio.headers import AudioError, AudioInfo
 from recipe.data import datadir, manifest
 from recipe.data.join import Entry
+from recipe.settings.data import AVERAGE, Checks
 
 MIN_SECONDS = 400 / 16000  # a shorter waveform gives no whole 25 ms frame
 END_TOLERANCE = 0.05  # seconds that a segment may reach beyond its recording; rounding in the tables
@@ -17,22 +18,6 @@ LOSSY_TOLERANCE = 0.02  # of the length, or ...
 LOSSY_SAMPLES = 4800  # ... samples, where that is more
 
 Problem = tuple[str, str]  # reason, detail
-
-
-@dataclass(frozen=True)
-class Checks:
-    """Limits of an acceptable utterance."""
-
-    min_seconds: float = 0.1
-    max_seconds: float = 40.0
-    min_tokens_per_second: float | None = 0.05  # None: learned from the set
-    max_tokens_per_second: float | None = 40.0  # a longer transcript cannot have been said; None: learned
-    verify: str = "header"  # or "full": everything is decoded, and the three limits below are checked
-    silence_db: float = -70.0  # RMS level, dB of full scale, below which a recording is silent
-    max_clipped: float = 0.05  # share of samples at full scale
-    non_nfc: str = "reject"  # or "convert"
-    channel: int | str = "average"
-    elsewhere: fetch.Elsewhere = fetch.DEFAULT
 
 
 # Controls, private use, noncharacters, and the mark that a decoder leaves where bytes made no sense.
@@ -54,7 +39,9 @@ def check_text(text: str | None, non_nfc: str = "reject") -> Problem | None:
     return None
 
 
-def check(entry: Entry, checks: Checks, scp_file: str | None) -> manifest.Utterance | Problem:
+def check(
+    entry: Entry, checks: Checks, scp_file: str | None, elsewhere: Elsewhere = DEFAULT
+) -> manifest.Utterance | Problem:
     """The manifest's utterance of an entry, its tokens not counted yet, or the reason of its rejection. Relative paths
     count from the folder of `scp_file`, or with None from the working directory."""
     problem = entry.problem or check_text(entry.text, checks.non_nfc)
@@ -62,7 +49,7 @@ def check(entry: Entry, checks: Checks, scp_file: str | None) -> manifest.Uttera
         return problem
     source = entry.source if scp_file is None else datadir.resolve(entry.source, scp_file)
     try:
-        info = _measured(source, entry, checks) if checks.verify == "full" else _header(source, checks)
+        info = _measured(source, entry, checks, elsewhere) if checks.verify == "full" else _header(source, elsewhere)
         seconds = length(entry, info.samples / info.rate)
     except AudioError as error:
         return error.reason, error.detail
@@ -70,7 +57,7 @@ def check(entry: Entry, checks: Checks, scp_file: str | None) -> manifest.Uttera
     if problem:
         return problem
     text = entry.text if checks.non_nfc == "reject" else unicodedata.normalize("NFC", entry.text)
-    channel = checks.channel if info.channels > 1 and checks.channel != "average" else None
+    channel = checks.channel if info.channels > 1 and checks.channel != AVERAGE else None
     return manifest.Utterance(
         entry.key, source, entry.prompt, text, manifest.speech_length(seconds), 0, seconds, entry.after,
         entry.start, entry.end, channel, entry.speaker, entry.language, entry.group,
@@ -95,38 +82,38 @@ def _check_length(info: AudioInfo, seconds: float, source: str, checks: Checks) 
         return "audio-too-short", f"{seconds:.3f} s, at least {max(checks.min_seconds, MIN_SECONDS):g} s needed"
     if seconds > checks.max_seconds:
         return "audio-too-long", f"{seconds:.3f} s, at most {checks.max_seconds:g} s allowed"
-    if checks.channel != "average" and 1 < info.channels <= int(checks.channel):
+    if checks.channel != AVERAGE and 1 < info.channels <= int(checks.channel):
         return "channel-missing", f"{source}: {info.channels} channels, asked for index {checks.channel}"
     return None
 
 
-def _header(source: str, checks: Checks) -> AudioInfo:
+def _header(source: str, elsewhere: Elsewhere) -> AudioInfo:
     last = source[-1:]
     if source[:4] not in ("http", "HTTP") and not last.isdigit() and last not in "| ":
         return headers.probe_file(source)
-    return _other_header(source, checks)
+    return _other_header(source, elsewhere)
 
 
 @lru_cache(maxsize=64)
-def _other_header(source: str, checks: Checks) -> AudioInfo:
+def _other_header(source: str, elsewhere: Elsewhere) -> AudioInfo:
     """Arks, URLs and commands; kept, because the segments of a recording follow one another."""
     from recipe.audio import reading as audio
 
-    return audio.probe(source, checks.elsewhere)
+    return audio.probe(source, elsewhere)
 
 
-def _measured(source: str, entry: Entry, checks: Checks) -> AudioInfo:
+def _measured(source: str, entry: Entry, checks: Checks, elsewhere: Elsewhere) -> AudioInfo:
     """Decode an utterance and check the samples; the recording's length as the header states it."""
     from recipe.audio import reading as audio
 
     command = fetch.is_command(source)
-    info = None if command else _header(source, checks)
+    info = None if command else _header(source, elsewhere)
     end = entry.end
     if info is not None:
         seconds = info.samples / info.rate
         if seconds - entry.start > checks.max_seconds and (end is None or end - entry.start > checks.max_seconds):
             return info  # too long by its header; not worth decoding
-    waveform, rate = audio.read_part(source, entry.start, end, checks.elsewhere)
+    waveform, rate = audio.read_part(source, entry.start, end, elsewhere)
     if info is None:
         info = AudioInfo(round(entry.start * rate) + len(waveform), rate, waveform.shape[1])
     else:

@@ -5,20 +5,16 @@ table that is not sorted is sorted first, in runs that lie on disk. What comes o
 of segments, where there is one); after it come the lines that belong to no recording.
 """
 
-import heapq
-import marshal
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
 from recipe.data import datadir
 from recipe.data.datadir import Row
+from recipe.data.sorting import Sorter, is_sorted, sorted_rows
 from recipe.files import RecipeError
 
-RUN = 50_000  # rows sorted in memory at a time
-_BATCH = 500  # rows of a run in memory while runs are merged
 _END = 1 << 60
 
 
@@ -38,70 +34,6 @@ class Entry(NamedTuple):
     group: str | None = None
     recording: str | None = None  # key in wav.scp, of a segment
     problem: tuple[str, str] | None = None
-
-
-class Sorter:
-    """Sorts tuples of plain values of any number: add them, then iterate once."""
-
-    def __init__(self, key: Callable[[tuple], object], run: int = 0):
-        self._key = key
-        self._run = run or RUN
-        self._rows: list[tuple] = []
-        self._runs: list = []
-
-    def add(self, row: tuple) -> None:
-        self._rows.append(tuple(row))
-        if len(self._rows) >= self._run:
-            self._spill()
-
-    def _spill(self) -> None:
-        self._rows.sort(key=self._key)
-        file = tempfile.TemporaryFile(prefix="recipe-sort-")  # noqa: SIM115 - closed when the runs are merged
-        for i in range(0, len(self._rows), _BATCH):
-            marshal.dump(self._rows[i : i + _BATCH], file)
-        file.seek(0)
-        self._runs.append(file)
-        self._rows = []
-
-    def __iter__(self) -> Iterator[tuple]:
-        self._rows.sort(key=self._key)
-        return heapq.merge(*map(_load, self._runs), self._rows, key=self._key)
-
-
-def _load(file) -> Iterator[tuple]:
-    with file:
-        while True:
-            try:
-                batch = marshal.load(file)
-            except EOFError:
-                return
-            yield from batch
-
-
-def sorted_rows(read: Callable[[], Iterable[Row]]) -> tuple[Iterator[Row], bool]:
-    """Rows in the order of their keys (equal keys: of their lines), and whether they were in that order already.
-    `read` is called again to look through a table that is too large for memory."""
-    rows = iter(read())
-    head = list(islice(rows, RUN))
-    ordered = _is_sorted(head)
-    if len(head) < RUN:
-        return iter(head if ordered else sorted(head, key=itemgetter(0))), ordered
-    if ordered and _is_sorted(read()):
-        return chain(head, rows), True
-    sorter = Sorter(itemgetter(0, 1))
-    for row in chain(head, rows):
-        sorter.add(row)
-    del head
-    return map(Row._make, sorter), False
-
-
-def _is_sorted(rows: Iterable[Row]) -> bool:
-    last = ""
-    for row in rows:
-        if row[0] < last:
-            return False
-        last = row[0]
-    return True
 
 
 class Table:
@@ -235,7 +167,7 @@ def _segments(path: str, scp_file: str, unused: Sorter) -> tuple[Iterator[tuple]
                 problem = ("audio-missing", f"{path}:{number}: recording {recording!r} is not in {scp_file}")
         by_key.add((key, number, source or "", start, end, problem, recording))
     recordings.finish()
-    return iter(by_key), _is_sorted(datadir.read_rows(path))
+    return iter(by_key), is_sorted(datadir.read_rows(path))
 
 
 def _segment(row: Row, path: str) -> tuple:

@@ -5,11 +5,13 @@
  "speaker"/"language"/"group": if known}
 """
 
+import collections
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json.encoder import encode_basestring as quoted
+from pathlib import Path
 
 from recipe.files import RecipeError, read_json_lines
 from recipe.text import prompt as prompts
@@ -125,3 +127,21 @@ def read(path: str | os.PathLike) -> Iterator[Utterance]:
     """Yield the utterances of a manifest in file order."""
     for number, record in read_json_lines(path):
         yield parse(record, f"{path}:{number}")
+
+
+def describe_set(role: str, path: str | os.PathLike, weight: float) -> tuple[dict, collections.Counter[str]]:
+    """What a model's facts say of a manifest that it was trained or validated on, and the number of each prompt."""
+    seconds, languages, prompts = 0.0, set(), collections.Counter()
+    for utterance in read(path):
+        seconds += utterance.duration
+        languages.add(utterance.language)
+        prompts[utterance.prompt] += 1
+    facts = {
+        "role": role,
+        "name": Path(path).name.split(".jsonl")[0],
+        "utterances": prompts.total(),
+        "hours": round(seconds / 3600, 4),
+        "weight": weight,
+        "languages": sorted(languages - {None}),
+    }
+    return facts, prompts

@@ -15,6 +15,7 @@ import numpy as np
 from recipe.audio import reading as audio
 from recipe.audio.fetch import DEFAULT, Elsewhere
 from recipe.audio.reading import AudioError
+from recipe.data.advice import advise
 from recipe.data.manifest import Utterance
 from recipe.data.workers import map_chunks
 
@@ -29,22 +30,6 @@ RATE_EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 40]
 LEVEL_EDGES = [-100, -70, -60, -50, -45, -40, -35, -30, -25, -20, -15, -10, 0]
 SHARE_EDGES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
 CLIPPED_EDGES = [0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1]  # the first bin: not clipped
-
-
-def advise(hours: float) -> dict:
-    """What to fine-tune with so many hours of speech, as the authors of the model advise: under 1,000 the adaptor,
-    under 5,000 encoder and adaptor, over 10,000 everything. Between the last two nothing is said; the smaller choice
-    is taken. `freeze` is the setting of that name."""
-    if hours < 1000:
-        trained, frozen, why = ["adaptor"], ["encoder", "llm"], "under 1,000 h: the adaptor"
-    elif hours < 5000:
-        trained, frozen, why = ["encoder", "adaptor"], ["llm"], "under 5,000 h: encoder and adaptor"
-    elif hours <= 10000:
-        trained, frozen = ["encoder", "adaptor"], ["llm"]
-        why = "5,000 to 10,000 h: no published advice; of encoder and adaptor, or everything, the smaller choice"
-    else:
-        trained, frozen, why = ["encoder", "adaptor", "llm"], [], "over 10,000 h: everything"
-    return {"hours": round(hours, 4), "train": trained, "freeze": frozen, "why": why}
 
 
 # --- Distributions ------------------------------------------------------------------------------------------------

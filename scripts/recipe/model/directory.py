@@ -104,6 +104,12 @@ def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:
     return HUB
 
 
+def source_files(source: str | os.PathLike) -> list[str]:
+    """Files that a toolkit directory is converted from; of a model of the hub there are none before."""
+    names = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
+    return [str(Path(source) / name) for name in names if (Path(source) / name).is_file()]
+
+
 def origin(directory: str | os.PathLike) -> dict:
     """Where the model in `directory` comes from: the directory, SHA-256 of its files, and what recipe.json says of
     the models before it."""

@@ -15,7 +15,7 @@ from recipe.model.features import FRAME_WIDTH, FrontEnd, Item, stacked_frames
 from recipe.text.prompt import HOTWORD_HEADER, with_hotwords
 from recipe.train.augment import Augment
 from recipe.train.frozen import FrozenOutputs
-from recipe.train.hotwords import Hotwords
+from recipe.train.hotwords import HotwordSampler
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Utterances(torch.utils.data.Dataset):
         utterances: Sequence[Utterance],
         front_end: FrontEnd,
         augment: Augment | None = None,
-        hotwords: Hotwords | None = None,
+        hotwords: HotwordSampler | None = None,
         weights: Sequence[float] | None = None,
         seed: int = 0,
         elsewhere: Elsewhere = DEFAULT,

@@ -22,7 +22,7 @@ _LONGEST_JOINED = 4
 _MOST_WORDS = 20_000  # that are taken out of transcripts
 
 
-class Hotwords:
+class HotwordSampler:
     """Draws the hotwords of an utterance in an epoch."""
 
     def __init__(self, settings: HotwordSettings, seed: int, texts: Iterable[str]):

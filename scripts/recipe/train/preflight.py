@@ -14,10 +14,11 @@ import torch
 from recipe.files import RecipeError, read_json, write_json
 from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.network import Recognizer
-from recipe.settings.train import AUTO, TrainSettings
+from recipe.settings.section import AUTO
+from recipe.settings.train import TrainSettings
 from recipe.train import checkpoints
+from recipe.train.collate import Collate
 from recipe.train.dataset import Utterances
-from recipe.train.trainer import Collate
 
 logger = logging.getLogger(__name__)
 

@@ -6,56 +6,23 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 import transformers
-from rapidfuzz.distance import Levenshtein
-from torch.utils.tensorboard import SummaryWriter
 
 from recipe.files import RecipeError
 from recipe.model.ahead import read_ahead
 from recipe.model.batches import cut
-from recipe.model.features import FRAME_SECONDS, Item, collate
+from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
-from recipe.settings.train import PARTS, TrainSettings
+from recipe.settings.train import TrainSettings
 from recipe.text.prompt import IGNORED
-from recipe.train import batching, checkpoints, compiled, flops
-from recipe.train.dataset import FrozenItem
+from recipe.train import batching, compiled
+from recipe.train.errors import ErrorCounts
+from recipe.train.meter import Meter
 
 logger = logging.getLogger(__name__)
-
-# What a log line shows of the Trainer's values, under which name.
-SHOWN = {
-    "loss": "loss",
-    "grad_norm": "grad norm",
-    "learning_rate": "lr",
-    "eval_loss": "valid loss",
-    "eval_cer": "valid CER",
-    "eval_wer": "valid WER",
-    "seconds_per_step": "s/step",
-    "audio_hours_per_hour": "h/h",
-    "tokens_per_second": "tokens/s",
-    "padding": "padding",
-    "data_wait": "data wait",
-    "share_of_peak": "of peak",
-}
-
-
-class Collate:
-    """Items to a training batch (a class, so that worker processes can receive it)."""
-
-    def __init__(self, pad_id: int):
-        self._pad_id = pad_id
-
-    def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
-        batch = collate(items, self._pad_id)
-        if isinstance(items[0], FrozenItem):
-            batch[items[0].name] = batch.pop("input_features")
-            frames = torch.tensor([item.frames for item in items])
-            batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
-        return batch
 
 
 class AsrTrainer(transformers.Trainer):
@@ -247,132 +214,3 @@ def without_target(item: Item) -> Item:
     target = next(i for i, label in enumerate(labels) if label != IGNORED)
     example = dataclasses.replace(item.example, input_ids=item.example.input_ids[:target], labels=labels[:target])
     return dataclasses.replace(item, example=example)
-
-
-class ErrorCounts:
-    """Edit distances over characters without spaces and over white-space words, added up."""
-
-    def __init__(self):
-        self.counts = [0, 0, 0, 0]  # errors and length in characters, errors and length in words
-
-    def add(self, reference: str, hypothesis: str) -> None:
-        characters = reference.replace(" ", ""), hypothesis.replace(" ", "")
-        words = reference.split(), hypothesis.split()
-        added = [n for ref, hyp in (characters, words) for n in (Levenshtein.distance(ref, hyp), len(ref))]
-        self.counts = [count + n for count, n in zip(self.counts, added, strict=True)]
-
-    @property
-    def cer(self) -> float:
-        return self.counts[0] / max(1, self.counts[1])
-
-    @property
-    def wer(self) -> float:
-        return self.counts[2] / max(1, self.counts[3])
-
-
-class Meter:
-    """Throughput between two log lines, of this process's batches times the number of processes."""
-
-    def __init__(self, recognizer: Recognizer, settings: TrainSettings):
-        self._config = recognizer.model.config
-        frozen = set(settings.freeze) | ({"llm"} if settings.lora else set())
-        self._trained = set(PARTS) - frozen
-        self._cached = set(settings.freeze) - {"llm"} if settings.cache_frozen else set()
-        self._peak = flops.peak_flops(recognizer.model.device)
-        self._restart(0)
-
-    def _restart(self, step: int) -> None:
-        self._started, self._step = time.monotonic(), step
-        self._frames = self._padded = self._tokens = 0
-        self._operations = self._waited = 0.0
-
-    def wait(self, seconds: float) -> None:
-        """Add time that was spent on waiting for a batch."""
-        self._waited += seconds
-
-    def pause(self, seconds: float) -> None:
-        """Leave out time that was not spent on training."""
-        self._started += seconds
-
-    def count(self, inputs: dict[str, torch.Tensor]) -> None:
-        """Add a batch (of tensors that may still be on the CPU)."""
-        frames = inputs["input_features_mask"].sum(1).tolist()
-        tokens = inputs["attention_mask"].sum(1).tolist()
-        targets = (inputs["labels"] != IGNORED).sum(1).tolist()
-        self._frames += sum(frames)
-        self._padded += inputs["input_features_mask"].numel()
-        self._tokens += sum(tokens)
-        if self._peak:
-            for utterance in zip(frames, tokens, targets, strict=True):
-                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained, self._cached)
-
-    def read(self, step: int, processes: int) -> dict[str, float]:
-        """The figures since the last reading."""
-        seconds, steps = time.monotonic() - self._started, step - self._step
-        if not steps or not self._padded:
-            return {}
-        found = {
-            "seconds_per_step": round(seconds / steps, 4),
-            "audio_hours_per_hour": round(self._frames * FRAME_SECONDS / seconds * processes, 1),
-            "tokens_per_second": round(self._tokens / seconds * processes, 1),
-            "padding": round(1 - self._frames / self._padded, 4),
-            "data_wait": round(self._waited / seconds, 4),
-        }
-        if self._peak:
-            found["share_of_peak"] = round(self._operations / seconds / self._peak, 4)
-        self._restart(step)
-        return found
-
-
-class Bookkeeping(transformers.TrainerCallback):
-    """One log line an interval, TensorBoard, early stopping, and checkpoints: marked when whole, deleted when neither
-    the last nor among the best."""
-
-    def __init__(self, settings: TrainSettings, total_steps: int, tensorboard_dir: Path):
-        self._settings = settings
-        self._total = total_steps
-        self._tensorboard_dir = tensorboard_dir
-        self._writer: SummaryWriter | None = None
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        if state.is_world_process_zero:
-            # After a resume, what was written beyond the checkpoint is hidden.
-            self._writer = SummaryWriter(str(self._tensorboard_dir), purge_step=state.global_step + 1)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        # The last step is always evaluated, so that the end of training can be chosen too.
-        if state.global_step >= self._total:
-            control.should_evaluate = True
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
-            return
-        shown = "  ".join(f"{SHOWN[name]} {value:.4g}" for name, value in logs.items() if name in SHOWN)
-        logger.info("step %d/%d  epoch %.2f  %s", state.global_step, self._total, state.epoch or 0, shown)
-        for name, value in logs.items():
-            if isinstance(value, int | float) and name != "epoch":
-                group = "valid" if name.startswith("eval_") else "train"
-                self._writer.add_scalar(f"{group}/{name.removeprefix('eval_')}", value, state.global_step)
-
-    def on_evaluate(self, args, state, control, **kwargs):
-        patience = self._settings.early_stopping
-        ranked = checkpoints.ranking(state.log_history, self._settings.select)
-        evaluations = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
-        if patience and ranked and len([step for step in evaluations if step > ranked[0]]) >= patience:
-            logger.info("no better %s for %d evaluations: training ends", self._settings.select, patience)
-            control.should_training_stop = True
-
-    def on_save(self, args, state, control, **kwargs):
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()  # every process has written its part
-        if state.is_world_process_zero:
-            state_dir = Path(args.output_dir)
-            checkpoints.mark_complete(state_dir / f"checkpoint-{state.global_step}")
-            best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
-            for checkpoint in checkpoints.whole(state_dir):
-                if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
-                    checkpoints.remove(checkpoint)
-
-    def on_train_end(self, args, state, control, **kwargs):
-        if self._writer:
-            self._writer.close()

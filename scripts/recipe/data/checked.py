@@ -1,0 +1,72 @@
+"""Checked entries, and the file that holds a shard's.
+
+One line an entry:
+    + <tab> seconds <tab> tokens <tab> key <tab> line of the manifest
+    - <tab> key <tab> reason <tab> detail
+    = <tab> number of entries                   (the last line, without which the file is not whole)
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from recipe.data.join import Entry
+from recipe.files import RecipeError, open_atomic, read_lines
+
+
+class Accepted(NamedTuple):
+    seconds: float
+    tokens: int
+    key: str
+    line: str
+
+
+class Rejected(NamedTuple):
+    key: str
+    reason: str
+    detail: str
+
+
+class Numbered:
+    """Counts what is taken of an iterable: the ledger is compared with it."""
+
+    def __init__(self, entries: Iterable[Entry]):
+        self._entries = entries
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self._entries:
+            self.count += 1
+            yield entry
+
+
+def write_checked(items: Iterable[Accepted | Rejected], numbered: Numbered, path: str) -> None:
+    with open_atomic(path) as file:
+        for item in items:
+            if item.__class__ is Accepted:
+                file.write(f"+\t{item.seconds!r}\t{item.tokens}\t{item.key}\t{item.line}\n")
+            else:
+                file.write(f"-\t{item.key}\t{item.reason}\t{one_line(item.detail)}\n")
+        file.write(f"=\t{numbered.count}\n")
+
+
+def read_checked(paths: Sequence[str], stated: list[int]) -> Iterator[Accepted | Rejected]:
+    """The items of `checked` files; what each says of its number of entries is added to `stated`."""
+    for path in paths:
+        whole = False
+        for _, line in read_lines(path):
+            kind, _, rest = line.partition("\t")
+            if kind == "+":
+                seconds, tokens, key, text = rest.split("\t", 3)
+                yield Accepted(float(seconds), int(tokens), key, text)
+            elif kind == "-":
+                yield Rejected._make(rest.split("\t"))
+            else:
+                stated.append(int(rest))
+                whole = True
+        if not whole:
+            raise RecipeError(f"{path}: ends early; delete it and run its shard again")
+
+
+def one_line(text: str) -> str:
+    """Text without tabs and line ends, and with what is not UTF-8 (a path's odd bytes) escaped."""
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())

@@ -1,0 +1,45 @@
+"""The configuration as a whole: all sections of config.yaml."""
+
+from typing import Any
+
+from pydantic import Field
+
+from recipe.settings.data import DataSettings, Name, NonEmpty, StatsSettings
+from recipe.settings.decode import DecodeSettings
+from recipe.settings.score import ScoreSettings
+from recipe.settings.section import section, setting
+from recipe.settings.train import RunSettings
+
+
+@section
+class ModelSettings:
+    """The model to start from."""
+
+    base: NonEmpty = Field(
+        description="HF directory, toolkit directory, or a hub's model (organization/name, with its revision)."
+    )
+    revision: str | None = setting(
+        None, "Commit of a model of the hub, 40 hexadecimal digits; needed for one, because repositories change."
+    )
+
+
+@section
+class Config:
+    """All settings of config.yaml."""
+
+    experiment: Name = setting("default", "Name of the results folder, exp/<experiment>.")
+    model: ModelSettings = Field(description="The model to start from.")
+    data: DataSettings = Field(description="The sets, and what is checked of them.")
+    stats: StatsSettings = setting(StatsSettings, "Statistics of each set.")
+    train: RunSettings = setting(RunSettings, "Settings of every training run.")
+    runs: dict[Name, dict[str, Any]] = setting(
+        lambda: {"tuned": {}},
+        "Training runs by name; each overrides settings of `train` and gives a model of that name.",
+    )
+    decode: DecodeSettings = setting(DecodeSettings, "Decoding of the test sets.")
+    transcribe: dict[Name, NonEmpty] = setting(
+        dict,
+        "Recordings without references by name, a folder of audio files, a wav.scp, a data directory or a JSONL file, "
+        "for `snakemake transcribe`: text, details and subtitles by every run's model (without runs, the base model).",
+    )
+    score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")

@@ -1,0 +1,100 @@
+"""Settings of the data stage: the sets, what is asked of the model, what is checked, and how recordings are read."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from recipe.settings.section import AUTO, section, setting
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+Rate = Literal["auto"] | Annotated[float, Field(ge=0)]
+AVERAGE = "average"
+
+
+@section
+class PromptSettings:
+    """Instruction to the model, the same in training and decoding."""
+
+    wording: Literal["zh", "en"] = setting("zh", "Language of the instruction.")
+    language: str | None = setting(
+        None, "Language to write in (zh, en, ja, ...); utt2lang says that of each utterance; null leaves it unsaid."
+    )
+    itn: bool = setting(True, "false asks for spoken words instead of written numbers.")
+
+
+@section
+class FetchSettings:
+    """What a URL or a command in wav.scp may cost."""
+
+    timeout: float = setting(60.0, "Time for one (seconds).", gt=0)
+    megabytes: float = setting(500.0, "Size of one (MB).", gt=0)
+    retries: int = setting(3, "Further attempts at a URL after a failure that may pass.", ge=0)
+
+
+@section
+class Checks:
+    """Limits of an acceptable utterance."""
+
+    min_seconds: float = setting(0.1, "Shorter utterances are rejected (seconds).", ge=0.025)
+    max_seconds: float = setting(40.0, "Longer utterances are rejected (seconds).", gt=0, le=122)
+    min_tokens_per_second: Rate = setting(
+        0.05, "Transcripts with fewer tokens per second of audio are rejected; auto learns the limit from the set."
+    )
+    max_tokens_per_second: Rate = setting(
+        40.0, "Transcripts with more tokens per second of audio are rejected; auto learns the limit from the set."
+    )
+    verify: Literal["header", "full"] = setting(
+        "header", "header checks what headers and file sizes say; full decodes everything."
+    )
+    silence_db: float = setting(
+        -70.0, "With verify full, utterances of a lower RMS level are rejected (dB of full scale).", le=0
+    )
+    max_clipped: float = setting(
+        0.05, "With verify full, utterances with a larger share of samples at full scale are rejected.", ge=0, le=1
+    )
+    non_nfc: Literal["reject", "convert"] = setting(
+        "reject", "Transcripts that are not in Unicode's composed form (NFC) are rejected or converted."
+    )
+    channel: Literal["average"] | Annotated[int, Field(ge=0)] = setting(
+        AVERAGE, "Of recordings with several channels: their average, or the index of one from 0."
+    )
+
+    @property
+    def learns(self) -> bool:
+        """Whether a limit of the speech rate is learned from the set."""
+        return AUTO in (self.min_tokens_per_second, self.max_tokens_per_second)
+
+
+@section
+class WeightedSet:
+    """A training set that is seen more or less often."""
+
+    dir: NonEmpty = Field(description="Data directory or JSONL file.")
+    weight: float = Field(gt=0, description="How often the set is seen in an epoch; fractions are allowed.")
+
+
+@section
+class DataSettings(Checks):
+    """Kaldi data directories (wav.scp, text, optional segments, utt2spk, utt2lang, utt2group, utt2prompt, utt2hotwords,
+    each plain or with gzip) or JSONL files by name, and what is checked of them."""
+
+    max_reject_ratio: float = setting(0.1, "The run stops if more than this share of a set is rejected.", ge=0, le=1)
+    train: dict[Name, NonEmpty | WeightedSet] = setting(
+        dict, "Sets to train on; {dir, weight} sees a set weight times as often."
+    )
+    valid: dict[Name, NonEmpty] = setting(dict, "Sets to choose the checkpoint by.")
+    test: dict[Name, NonEmpty] = setting(dict, "Sets to score every model on.")
+    prompt: PromptSettings = setting(PromptSettings, "Instruction to the model, the same in training and decoding.")
+    fetch: FetchSettings = setting(FetchSettings, "What a URL or a command in wav.scp may cost.")
+    allow_commands: bool = setting(False, "Run wav.scp entries that end in `|` with a shell.")
+    workers: int = setting(2, "Processes that check audio, per set or shard.", ge=1, indifferent=True)
+    shards: int = setting(1, "Jobs that a set is split into, for clusters and corpora of many hours.", ge=1)
+
+
+@section
+class StatsSettings:
+    """Statistics of each set."""
+
+    sample: int = setting(2000, "Utterances per set whose audio is read; 0 reads all.", ge=0)
+    workers: int = setting(1, "Processes that read audio, per set.", ge=1, indifferent=True)

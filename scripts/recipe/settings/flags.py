@@ -1,0 +1,96 @@
+"""Sections of settings as flags of a command line: their names, types and help come from the section."""
+
+import argparse
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+from recipe.settings.section import allowed, as_mapping, from_mapping, schema
+
+Section = TypeVar("Section")
+# Flags of these sections are called as their settings are, without the section's own name before them.
+UNPREFIXED = {"prompt"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Flag:
+    path: tuple[str, ...]  # of the setting within the section
+    part: dict  # its schema
+    root: dict
+
+    @property
+    def name(self) -> str:
+        return "--" + "-".join(step for step in self.path if step not in UNPREFIXED).replace("_", "-")
+
+    @property
+    def dest(self) -> str:
+        return ".".join(self.path)
+
+
+def _flags(kind: type, names: Collection[str]) -> list[_Flag]:
+    root = schema(kind)
+    found = []
+    for name, part in root["properties"].items():
+        inner = root["$defs"][part["$ref"].rpartition("/")[2]]["properties"] if "$ref" in part else None
+        if name in names and inner:
+            found += [_Flag((name, own), below, root) for own, below in inner.items()]
+        elif name in names:
+            found.append(_Flag((name,), part, root))
+    return found
+
+
+def add(parser: argparse._ActionsContainer, kind: type, names: Collection[str]) -> None:
+    """Add a flag for each of the settings `names` of a section; one that is not given leaves the default."""
+    for flag in _flags(kind, names):
+        default = "none" if flag.part.get("default") in (None, [], "") else flag.part["default"]
+        words = f"{flag.part['description']} Allowed: {allowed(flag.part, flag.root)}; default: {default}."
+        more: dict[str, Any] = {"help": words.replace("%", "%%"), "default": None, "dest": flag.dest}
+        if flag.part.get("type") == "boolean":
+            parser.add_argument(flag.name, action=argparse.BooleanOptionalAction, **more)
+        else:
+            parser.add_argument(flag.name, metavar=flag.path[-1].upper(), **more)
+
+
+def section(args: argparse.Namespace, kind: type[Section], names: Collection[str]) -> Section:
+    """The section that the flags added for `names` give. RecipeError names what is wrong, found and allowed."""
+    values: dict[str, Any] = {}
+    for flag in _flags(kind, names):
+        given = getattr(args, flag.dest)
+        if given is not None:
+            place = values
+            for step in flag.path[:-1]:
+                place = place.setdefault(step, {})
+            place[flag.path[-1]] = _value(given, flag.part)
+    return from_mapping(kind, values, "flags")
+
+
+def _value(given: Any, part: dict) -> Any:
+    """A flag's text as the value that YAML would have made of it; lists are separated by commas."""
+    kinds = {one.get("type") for one in part.get("anyOf", [part])}
+    if isinstance(given, bool):
+        return given
+    if kinds == {"array"}:
+        return [word.strip() for word in given.split(",") if word.strip()]
+    if kinds & {"number", "integer"}:
+        try:
+            return yaml.safe_load(given)
+        except yaml.YAMLError:
+            return given
+    return given
+
+
+def words(values: Any, names: Collection[str]) -> Sequence[str]:
+    """The command line that gives the settings `names` of a section; for `section` to read."""
+    mapping = as_mapping(values)
+    found = []
+    for flag in _flags(type(values), names):
+        value = mapping
+        for step in flag.path:
+            value = value[step]
+        if isinstance(value, bool):
+            found.append(flag.name if value else flag.name.replace("--", "--no-", 1))
+        elif value not in (None, []):
+            found.append(f"{flag.name}={','.join(value) if isinstance(value, list) else value}")
+    return found

@@ -1,0 +1,211 @@
+"""What every section of settings shares: how it is declared, checked and explained.
+
+A section is a frozen dataclass whose fields carry type, limits, default and meaning (pydantic's dataclasses). The JSON
+schema, the page of settings, the stages' flags and the words of an error are all made from these fields.
+"""
+
+import dataclasses
+import difflib
+import functools
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, dataclass_transform
+
+import pydantic
+import yaml
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from recipe.files import RecipeError, exponents_to_floats
+
+AUTO = "auto"
+Section = TypeVar("Section")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(pydantic.Field,))
+def section(cls: type) -> type:
+    """Declare a class as a section of settings: frozen, keyword-only, strict about types, with no unknown names."""
+    config = pydantic.ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    return checked_dataclass(cls, frozen=True, kw_only=True, config=config)
+
+
+def setting(default: Any, meaning: str, *, indifferent: bool = False, **limits: Any) -> Any:
+    """A setting's default, its meaning in a sentence or two, and pydantic's limits (gt, ge, lt, le, min_length, ...).
+
+    One that is `indifferent` changes how fast a stage goes and what it tells, not what it makes."""
+    extra = {"indifferent": True} if indifferent else None
+    # A default of a mutable kind (a mapping) and a section of its own are given as what makes them.
+    made = {"default_factory": default} if callable(default) else {"default": default}
+    return pydantic.Field(**made, description=meaning, json_schema_extra=extra, **limits)
+
+
+def indifferent(kind: type) -> tuple[str, ...]:
+    """Names of the settings of a section that do not change what a stage makes."""
+    return tuple(name for name, part in schema(kind)["properties"].items() if part.get("indifferent"))
+
+
+@functools.cache
+def _adapter(kind: type) -> pydantic.TypeAdapter:
+    return pydantic.TypeAdapter(kind)
+
+
+@functools.cache
+def schema(kind: type) -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a section."""
+    return _untitled(_adapter(kind).json_schema())
+
+
+def _untitled(part: Any) -> Any:
+    """A schema without the titles that pydantic makes of names."""
+    if isinstance(part, dict):
+        return {name: _untitled(value) for name, value in part.items() if name != "title" or not isinstance(value, str)}
+    return [_untitled(value) for value in part] if isinstance(part, list) else part
+
+
+def as_mapping(values: Any) -> dict[str, Any]:
+    """A section as plain values, as YAML and JSON have them."""
+    return _adapter(type(values)).dump_python(values, mode="json")
+
+
+# --- Checking -----------------------------------------------------------------------------------------------------
+
+
+def from_mapping(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
+    """Make a section of a mapping as YAML or JSON give it. RecipeError names `where`, and of every wrong setting its
+    name, what was found and what is allowed."""
+    try:
+        # As JSON, a list is what a tuple is made of and a mapping what a section is, and nothing else is converted.
+        return _adapter(kind).validate_json(json.dumps(exponents_to_floats(values), default=str))
+    except pydantic.ValidationError as error:
+        found = [_problem(kind, exponents_to_floats(values), each) for each in error.errors(include_url=False)]
+    # Of a value that may be of several kinds, what is wrong inside the kind that it seems to be says all.
+    problems = [
+        text
+        for name, text, outer in found
+        if not outer or not any(f"{other}.".startswith(f"{name}.") for other, _, whole in found if not whole)
+    ]
+    raise RecipeError(f"{where}: {'; '.join(dict.fromkeys(problems))}")
+
+
+def _problem(kind: type, values: Any, found: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """One error of pydantic: the setting's dotted name, our words, and whether they are about its kind as a whole."""
+    root, loc = schema(kind), found["loc"]
+    name, part, value = _deepest(root, values, loc)
+    if "[key]" in loc:
+        _, outer, _ = _deepest(root, values, loc[:-2])
+        names = outer.get("propertyNames") or {"pattern": next(iter(outer.get("patternProperties", {})), "")}
+        return name, f"{name} is no possible name, expected {_allowed(names, root)}", False
+    if found["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = [own for one in _kinds(part, root) for own in one.get("properties", {})]
+        return name, _unknown(name, loc[-1], known), False
+    if found["type"] in ("missing", "missing_argument"):
+        return name, f"{name + '.' if name else ''}{loc[-1]} is missing", False
+    if found["type"] == "value_error":
+        own = str(found["ctx"]["error"])
+        return name, f"{name}.{own}" if name else own, False
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return name, f"{name or 'it'} is {shown}, expected {allowed(part, root)}", True
+
+
+def _unknown(name: str, key: Any, known: Sequence[str]) -> str:
+    path = f"{name}.{key}" if name else str(key)
+    near = difflib.get_close_matches(str(key), known, 1)
+    return f"unknown setting {path}" + (f" (is {near[0]} meant?)" if near else f" (known: {', '.join(known)})")
+
+
+def _deepest(root: dict, values: Any, loc: Sequence[Any]) -> tuple[str, dict, Any]:
+    """(dotted name, schema, value) of the setting that an error's place lies in; an item of a list belongs to it."""
+    part, name, value = root, [], values
+    for step in loc:
+        inner = _inside(part, step, root)
+        if inner is None or not isinstance(value, Mapping) or step not in value:
+            continue  # a kind of value among several, an item of a list, or what is missing
+        part, value = inner, value[step]
+        name.append(str(step))
+    return ".".join(name), _resolved(part, root), value
+
+
+def _inside(part: dict, step: Any, root: dict) -> dict | None:
+    """The schema of a name in a mapping, whichever of several kinds knows it."""
+    for kind in _kinds(part, root):
+        if step in kind.get("properties", {}):
+            return kind["properties"][step]
+        for below in (*kind.get("patternProperties", {}).values(), kind.get("additionalProperties")):
+            if isinstance(below, dict):
+                return below
+    return None
+
+
+def _resolved(part: dict, root: dict) -> dict:
+    """A schema with what it refers to."""
+    if "$ref" in part:
+        return {**root["$defs"][part["$ref"].rpartition("/")[2]], **{k: v for k, v in part.items() if k != "$ref"}}
+    return part
+
+
+def _kinds(part: dict, root: dict) -> list[dict]:
+    part = _resolved(part, root)
+    several = part.get("anyOf") or part.get("oneOf")
+    return [kind for one in several for kind in _kinds(one, root)] if several else [part]
+
+
+def allowed(part: dict, root: dict) -> str:
+    """What a value may be, in words, by its schema in `root`."""
+    return " or ".join(dict.fromkeys(_allowed(kind, root) for kind in _kinds(part, root)))
+
+
+_NAMES = {"boolean": "true or false", "object": "a mapping", "null": "null", "string": "text"}
+
+
+def _allowed(part: dict, root: dict) -> str:
+    if "const" in part or "enum" in part:
+        values = [str(value) for value in part.get("enum", [part.get("const")])]
+        return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
+    if part.get("type") == "array":
+        least, most = part.get("minItems"), part.get("maxItems")
+        count = f"{least} values, each " if least and least == most else ""
+        item = allowed(part.get("items", {}), root).removeprefix("one of ")
+        return f"a list of {count}{item}{', at least one' if least and not count else ''}"
+    if part.get("type") in ("number", "integer"):
+        return ("a whole number" if part["type"] == "integer" else "a number") + _limits(part)
+    if "pattern" in part:
+        return f"text of the form {part['pattern']}"
+    return _NAMES.get(part.get("type", ""), "any value")
+
+
+def _limits(part: dict) -> str:
+    low, over = part.get("minimum"), part.get("exclusiveMinimum")
+    high, under = part.get("maximum"), part.get("exclusiveMaximum")
+    above = f"from {low:g}" if low is not None else f"over {over:g}" if over is not None else ""
+    below = f"to {high:g}" if high is not None else f"under {under:g}" if under is not None else ""
+    if low is not None and not below:
+        return f" of {low:g} or more"
+    joined = " and ".join if "under" in below or "over" in above else " ".join
+    return f" {joined(filter(None, [above, below]))}" if above or below else ""
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """The mapping in a YAML (or JSON) file; RecipeError if it is not there, or something else."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file) or {}
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: expected settings as `name: value`, found {type(values).__name__}")
+    return values
+
+
+def load(kind: type[Section], path: str | os.PathLike) -> Section:
+    """Read a section from a YAML file of its settings."""
+    return from_mapping(kind, read(path), str(path))
+
+
+def replaced(values: Section, **changes: Any) -> Section:
+    """A section with some other settings, checked."""
+    return dataclasses.replace(values, **changes)

@@ -1,0 +1,58 @@
+"""Outputs of the frozen parts of a model for the whole training set, computed before the first step."""
+
+from pathlib import Path
+
+import torch
+
+from recipe.files import read_json
+from recipe.model.batches import cut
+from recipe.model.features import FRAME_SECONDS, Item
+from recipe.model.network import Recognizer, audio_token_count
+from recipe.settings.train import TrainSettings
+from recipe.train import checkpoints, compiled, frozen
+from recipe.train.collate import Collate
+from recipe.train.dataset import Utterances
+from recipe.train.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
+from recipe.train.processes import processes, rank
+
+CACHE_SECONDS = 240  # of padded audio, a batch while outputs of frozen parts are computed
+
+
+def frozen_outputs(
+    recognizer: Recognizer, settings: TrainSettings, train_set: Utterances, precision: str, state_dir: Path
+) -> FrozenOutputs:
+    """What the frozen encoder, and the adaptor if it is frozen too, make of the training audio."""
+    model, folder = recognizer.model.eval(), state_dir / "frozen"
+    name = ADAPTOR_OUTPUTS if "adaptor" in settings.freeze else ENCODER_OUTPUTS
+    width = (model.config.adaptor_config if name == ADAPTOR_OUTPUTS else model.config.audio_config).hidden_size
+    collator = Collate(recognizer.tokenizer.pad_token_id)
+
+    def used(frames: int) -> int:
+        """Rows that training needs: all for the adaptor and a CTC loss, otherwise those that become audio tokens."""
+        whole = name == ENCODER_OUTPUTS or settings.ctc_weight
+        return frames if whole else audio_token_count(frames, recognizer.audio_tokens)
+
+    @compiled.eager()
+    def compute(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
+        batch = {key: value.to(model.device) for key, value in collator(items).items()}
+        mask = batch["input_features_mask"]
+        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            outputs = model.encode(batch["input_features"], mask)
+            outputs = model.adapt(outputs, mask) if name == ADAPTOR_OUTPUTS else outputs
+        frames = mask.sum(1).tolist()
+        return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
+
+    mine = sorted(range(rank(), len(train_set), processes()), key=train_set.frames.__getitem__)
+    batches = cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    loader = torch.utils.data.DataLoader(
+        train_set,
+        batch_sampler=[[(0, index) for index in batch] for batch in batches],
+        collate_fn=list,
+        num_workers=settings.workers,
+    )
+    rows = sum(used(train_set.frames[index]) for index in mine)
+    facts = read_json(state_dir / checkpoints.FINGERPRINT)
+    frozen.write(folder, rank(), facts, batches, map(compute, loader), rows, width)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return FrozenOutputs(folder, processes(), name)

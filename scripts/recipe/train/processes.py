@@ -1,0 +1,26 @@
+"""The processes of a training run, as torchrun numbers them, and whether they have GPUs."""
+
+import os
+
+import torch
+
+from recipe.files import RecipeError
+from recipe.settings.train import TrainSettings
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", 0))
+
+
+def processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def on_gpu(settings: TrainSettings) -> bool:
+    """Whether training runs on a GPU. RecipeError if there are fewer than processes."""
+    if settings.trainer.get("use_cpu", False):
+        return False
+    processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if processes > max(1, gpus):
+        raise RecipeError(f"{processes} training processes on this machine, but it has {gpus} GPUs; see train.gpus")
+    return gpus > 0

@@ -1,0 +1,111 @@
+"""The result of a run: a model directory that is proven to be the trained model, and what recipe.json says of it."""
+
+import dataclasses
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import transformers
+
+import recipe
+from recipe.files import write_json
+from recipe.model.features import FRAME_SECONDS, Item, collate
+from recipe.model.generate import Limits, generate
+from recipe.model.network import Recognizer
+from recipe.model.network import load as load_model
+from recipe.settings.train import TrainSettings
+from recipe.text.prompt import IGNORED
+from recipe.train import checkpoints, compiled
+from recipe.train.dataset import Utterances
+from recipe.train.sets import TrainingInputs
+from recipe.train.trainer import without_target
+
+logger = logging.getLogger(__name__)
+
+
+HISTORY = "history.json"
+
+
+ADAPTER = "adapter"  # LoRA adapters beside the merged model
+
+
+def facts_of(
+    base: dict, settings: TrainSettings, state, inputs: TrainingInputs, precision: str, seconds: float
+) -> dict:
+    chosen = checkpoints.ranking(state.log_history, settings.select)[: settings.average]
+    evaluated = {entry["step"]: entry for entry in state.log_history if "eval_loss" in entry}
+    sets, prompt = inputs.describe()
+    return {
+        "base": base,
+        "settings": dataclasses.asdict(settings),
+        "data": inputs.hashes(),
+        "sets": sets,
+        "prompt": prompt,
+        "precision": precision,
+        "steps": state.global_step,
+        "selected_steps": chosen,
+        "selected_by": settings.select,
+        "validation": [
+            {name.removeprefix("eval_"): value for name, value in evaluated[step].items()} for step in chosen
+        ],
+        "seconds": round(seconds, 1),
+        "versions": {
+            "recipe": recipe.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def write_model(recognizer: Recognizer, valid_set: Utterances, facts: dict, history: list, output_dir: Path) -> None:
+    """Write the model beside its place, prove that it can be loaded and says the same, and move it there whole."""
+    temporary = output_dir.with_name(f".{output_dir.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    sample = [without_target(valid_set[0, i]) for i in range(min(8, len(valid_set)))]
+    expected = _hypotheses(recognizer, sample)  # by the adapters, where there are some, before they are merged
+    if facts["settings"]["lora"]:
+        recognizer.model.merge_adapters(temporary / ADAPTER)
+    recognizer.save(temporary, facts)
+    write_json(temporary / HISTORY, history)
+    _prove(temporary, recognizer.model.device, sample, expected)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output_dir / ADAPTER, ignore_errors=True)
+    for file in sorted(temporary.iterdir()):
+        os.replace(file, output_dir / file.name)
+    temporary.rmdir()
+    logger.info("model of step %s written to %s", ", ".join(map(str, facts["selected_steps"])), output_dir)
+
+
+@compiled.eager()
+def _hypotheses(recognizer: Recognizer, items: Sequence[Item]) -> list[list[int]]:
+    recognizer.model.eval()
+    return generate(recognizer, items, [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in items])
+
+
+def _prove(directory: Path, device: torch.device, items: Sequence[Item], expected: Sequence[list[int]]) -> None:
+    """Load a written model afresh: it must give the hypotheses `expected` that the trained one gave in memory."""
+    afresh = load_model(directory, device=device)
+    found = _hypotheses(afresh, items)
+    differing = [
+        item.key
+        for item, own, tokens in zip(items, expected, found, strict=True)
+        if own != tokens and not _as_likely(afresh, item, own)
+    ]
+    if differing:
+        raise RuntimeError(f"{directory}: loaded afresh, the model gives other text for {', '.join(differing)}")
+
+
+def _as_likely(recognizer: Recognizer, item: Item, tokens: list[int], tolerance: float = 1e-3) -> bool:
+    """Whether `tokens` are a hypothesis of the model too: each of them the most likely one, but for rounding. Merging
+    adapters changes the order of sums, and where two tokens were all but equally likely the other one can win."""
+    context = item.example.input_ids
+    example = dataclasses.replace(item.example, input_ids=context + tokens, labels=[IGNORED] * len(context) + tokens)
+    batch = collate([dataclasses.replace(item, example=example)], recognizer.tokenizer.pad_token_id)
+    device = recognizer.model.device
+    with torch.inference_mode():
+        logits = recognizer.model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
+    chosen = logits.gather(1, torch.tensor(tokens, device=device).unsqueeze(1))
+    return bool((logits.max(1, keepdim=True).values - chosen < tolerance).all())

@@ -1,0 +1,100 @@
+"""The sets of an experiment as files and flags: what each is made of, and how a stage is told so."""
+
+from pathlib import Path
+
+from recipe.data import datadir, recordings
+from recipe.files import RecipeError
+from recipe.settings.config import Config
+from recipe.settings.data import WeightedSet
+from recipe.settings.train import RunSettings
+
+LABELS = ("utt2spk", "utt2lang", "utt2group")  # what a score is broken down by
+
+
+def folder(config: Config, role: str, name: str) -> str:
+    """A set's data directory or JSONL file."""
+    entry = getattr(config.data, role)[name]
+    return entry.dir if isinstance(entry, WeightedSet) else entry
+
+
+def weights(config: Config, run: RunSettings, where: str) -> dict[str, float]:
+    """How often a run sees each training set in an epoch, by name; one of weight 0 is left out. RecipeError, with
+    `where` it stands, if a name is unknown or nothing is left."""
+    sets = config.data.train
+    if unknown := sorted(set(run.weights) - set(sets)):
+        raise RecipeError(f"{where}.weights: {', '.join(unknown)} is no set of data.train")
+    shared = {name: entry.weight if isinstance(entry, WeightedSet) else 1.0 for name, entry in sets.items()}
+    kept = {name: weight for name, weight in {**shared, **run.weights}.items() if weight}
+    if not kept:
+        raise RecipeError(f"{where}.weights leave no training set")
+    return kept
+
+
+def data_files(config: Config, role: str, name: str) -> list[str]:
+    """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file."""
+    place = folder(config, role, name)
+    if datadir.is_jsonl(place):
+        return [place]
+    found = {table: datadir.find(place, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
+    for required in ("wav.scp", "text"):
+        if found[required] is None:
+            raise RecipeError(f"data.{role}.{name}: {place}/{required} does not exist")
+    return [path for path in found.values() if path]
+
+
+def data_source(config: Config, role: str, name: str) -> list[str]:
+    """Flags of scp2jsonl.py that say what a set is made of."""
+    files = data_files(config, role, name)
+    if datadir.is_jsonl(files[0]):
+        return ["--input-jsonl", files[0]]
+    return ["--scp-file", files[0], "--transcript-file", files[1]]
+
+
+def reference(config: Config, test: str) -> str:
+    """The transcripts of a test set: text, or its JSONL."""
+    files = data_files(config, "test", test)
+    return files[0] if datadir.is_jsonl(files[0]) else files[1]
+
+
+def labels(config: Config, test: str) -> dict[str, str]:
+    """What the score of a test set is broken down by: a flag of compute_wer.py and its table; JSONL has all in one."""
+    place = folder(config, "test", test)
+    if datadir.is_jsonl(place):
+        return dict.fromkeys(LABELS, place)
+    found = {name: datadir.find(place, name) for name in LABELS}
+    return {name: file for name, file in found.items() if file}
+
+
+def hotwords(config: Config, test: str) -> list[str]:
+    """A test set's own table of hotwords, where it has one."""
+    table = datadir.find(folder(config, "test", test), "utt2hotwords")
+    return [table] if table else []
+
+
+def transcribed(config: Config, name: str) -> str:
+    """What an entry of `transcribe` names."""
+    source = config.transcribe[name]
+    if not Path(source).exists():
+        raise RecipeError(f"transcribe.{name}: {source} does not exist")
+    return source
+
+
+def decode_files(source: str) -> list[str]:
+    """What decode.py reads of a data directory, wav.scp, JSONL file or folder of recordings; wav.scp first."""
+    if Path(source).is_dir():
+        scp = datadir.find(source, "wav.scp")
+        if scp is None:
+            return list(recordings.find(source).values())
+        source = scp
+    if datadir.is_jsonl(source):
+        return [source]
+    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang"]).values()]
+
+
+def decode_source(source: str) -> list[str]:
+    """The same as flags of decode.py."""
+    if datadir.is_jsonl(source):
+        return ["--input-jsonl", source]
+    if Path(source).is_dir() and datadir.find(source, "wav.scp") is None:
+        return ["--audio-dir", source]
+    return ["--scp-file", decode_files(source)[0]]
