@@ -29,6 +29,9 @@ from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
 from recipe.workflow import devices, sets
 
+# For --software-deployment-method conda. Braces in the folder's name would be wildcards.
+ENVIRONMENT = re.sub("[{}]", r"\g<0>\g<0>", str(ROOT / "envs/recipe.yaml"))
+
 
 # For --software-deployment-method apptainer: an image made with Containerfile. A path of this machine would make
 # everything again where the clone is moved.

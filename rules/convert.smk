@@ -15,7 +15,7 @@ if BASE_KIND != model_dir.HF:
         benchmark:
             f"{EXP}/benchmarks/convert_base.jsonl"
         conda:
-            "../envs/recipe.yaml"
+            ENVIRONMENT
         threads: 1
         resources:
             mem_mb=12000,
@@ -43,7 +43,7 @@ rule convert:
     benchmark:
         f"{EXP}/benchmarks/convert/{{model}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=memory(12000),

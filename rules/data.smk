@@ -26,7 +26,7 @@ rule scp2jsonl_shard:
     benchmark:
         f"{EXP}/benchmarks/scp2jsonl_shard/{{role}}.{{set}}.{{scatteritem}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: CONFIG.data.workers
     resources:
         mem_mb=memory(2000),
@@ -57,7 +57,7 @@ rule scp2jsonl:
     benchmark:
         f"{EXP}/benchmarks/scp2jsonl/{{role}}.{{set}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: CONFIG.data.workers if DATA_SHARDS == 1 else 1
     resources:
         mem_mb=memory(2000),
@@ -100,7 +100,7 @@ rule fbank_stats:
     benchmark:
         f"{EXP}/benchmarks/fbank_stats/{{role}}.{{set}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: CONFIG.stats.workers
     resources:
         mem_mb=memory(4000),

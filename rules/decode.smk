@@ -29,7 +29,7 @@ rule decode:
     benchmark:
         f"{EXP}/benchmarks/decode/{{model}}.{{test}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=lambda wildcards: gpu_share(),
@@ -84,7 +84,7 @@ if len(DECODE_SHARDS) > 1:
         log:
             f"{EXP}/logs/decode_gather/{{model}}.{{test}}.log",
         conda:
-            "../envs/recipe.yaml"
+            ENVIRONMENT
         threads: 1
         resources:
             mem_mb=memory(500),

@@ -22,7 +22,7 @@ rule provenance:
     log:
         f"{EXP}/logs/provenance.log",
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     params:
         code=code("provenance.py"),
         settings=lambda wildcards: json.dumps(as_mapping(CONFIG), ensure_ascii=False),
@@ -137,7 +137,7 @@ rule report_spec:
     log:
         f"{EXP}/logs/report_spec.log",
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     params:
         spec=lambda wildcards: json.dumps(report_spec(), indent=2, ensure_ascii=False),
     message:
@@ -169,7 +169,7 @@ rule report:
     benchmark:
         f"{EXP}/benchmarks/report.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=memory(4000),

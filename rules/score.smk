@@ -22,7 +22,7 @@ rule normalize_reference:
     benchmark:
         f"{EXP}/benchmarks/normalize/{{mode}}.ref.{{test}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=memory(1000),
@@ -60,7 +60,7 @@ rule hotwords:
     log:
         f"{EXP}/logs/hotwords/{{test}}.log",
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     params:
         others=", ".join(CONFIG.decode.hotwords),
     message:
@@ -119,7 +119,7 @@ rule compute_wer:
     benchmark:
         f"{EXP}/benchmarks/compute_wer/{{mode}}.{{model}}.{{test}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=memory(2000),

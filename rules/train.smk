@@ -13,7 +13,7 @@ rule run_settings:
     log:
         f"{EXP}/logs/run_settings/{{run}}.log",
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: json.dumps(RUN_SETTINGS[wildcards.run], indent=2),
     message:
@@ -43,7 +43,7 @@ rule train:
     benchmark:
         f"{EXP}/benchmarks/train/{{run}}.jsonl"
     conda:
-        "../envs/recipe.yaml"
+        ENVIRONMENT
     threads: workflow.cores
     resources:
         gpu=lambda wildcards: RUNS[wildcards.run].nodes * train_gpus(wildcards.run),
