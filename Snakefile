@@ -10,6 +10,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"
 include: "rules/score.smk"
+include: "rules/spec.smk"
 include: "rules/report.smk"
 include: "rules/convert.smk"
 

@@ -9,11 +9,6 @@ DECODING = [
 ]
 
 
-def decode_parts(end):
-    """The parts of a decoding, in order; `end` is that of the file's name."""
-    return [f"{EXP}/decode/{{model}}/{{test}}/shards/{part}{end}" for part in DECODE_SHARDS]
-
-
 rule decode:
     input:
         recordings=lambda wildcards: sets.decode_files(sets.folder(CONFIG, "test", wildcards.test)),
@@ -76,8 +71,8 @@ if len(DECODE_SHARDS) > 1:
 
     rule decode_gather:
         input:
-            text=decode_parts(""),
-            details=decode_parts(".jsonl"),
+            text=expand(rules.decode_shard.output.text, shard=DECODE_SHARDS, allow_missing=True),
+            details=expand(rules.decode_shard.output.details, shard=DECODE_SHARDS, allow_missing=True),
         output:
             text=rules.decode.output.text,
             details=rules.decode.output.details,

@@ -6,15 +6,10 @@ localrules:
     report_spec,
 
 
-def recorded():
-    """The records of all jobs that results come from."""
-    return [file for file in (*DATA_OUTPUTS, *MODEL_OUTPUTS, *DECODE_OUTPUTS, *SCORE_OUTPUTS) if "/records/" in file]
-
-
 # What goes in, and what each job ran with, as it said then.
 rule provenance:
     input:
-        records=recorded(),
+        records=RECORDS,
         given=lambda wildcards: sorted({file for role, name in SETS for file in sets.data_files(CONFIG, role, name)}),
         base=base_files(),
     output:
@@ -32,103 +27,6 @@ rule provenance:
         "printf '%s' {params.settings:q} |"
         ' python "$RECIPE/scripts/provenance.py" {output:q} --inputs {input.given:q} {input.base:q}'
         " --records {input.records:q} > {log:q} 2>&1"
-
-
-def report_spec():
-    """What the report shows, as report.py's specification."""
-    return {
-        "experiment": CONFIG.experiment,
-        "config": as_mapping(CONFIG),
-        "models": MODELS,
-        "tests": TESTS,
-        "modes": MODES,
-        "data": [
-            {
-                "role": role,
-                "name": name,
-                "manifest": rules.scp2jsonl.output.jsonl.format(role=role, set=name),
-                "rejects": rules.scp2jsonl.output.rejects.format(role=role, set=name),
-                "stats": rules.fbank_stats.output.stats.format(role=role, set=name),
-            }
-            for role, name in SETS
-        ],
-        "runs": [
-            {
-                "name": run,
-                "history": f"{model_folder(run)}/history.json",
-                "recipe": f"{model_folder(run)}/recipe.json",
-                "settings": CONFIG.runs[run],
-            }
-            for run in RUNS
-        ],
-        "scores": [
-            {
-                **scored,
-                "score": rules.compute_wer.output.score.format(**scored),
-                "utterances": rules.compute_wer.output.utterances.format(**scored),
-                "details": rules.decode.output.details.format(**scored),
-            }
-            for mode in MODES
-            for model in MODELS
-            for test in TESTS
-            for scored in [{"model": model, "test": test, "mode": mode}]
-        ],
-        # Players are found by wav.scp.
-        "audio": {
-            test: source[1]
-            for test, source in ((test, sets.data_source(CONFIG, "test", test)) for test in TESTS)
-            if source[0] == "--scp-file"
-        },
-        "timings": timings(),
-        "provenance": f"{EXP}/provenance.json",
-    }
-
-
-def timings():
-    """The benchmark files of the stages, as the report wants them; it looks at those that are there."""
-
-    def entry(stage, name, names, **more):
-        return {
-            "stage": stage,
-            "name": name,
-            "benchmarks": [f"{EXP}/benchmarks/{file}.jsonl" for file in names],
-            **more,
-        }
-
-    def stats(role, name):
-        return [rules.fbank_stats.output.stats.format(role=role, set=name)]
-
-    parts = gather.shard("{scatteritem}") if DATA_SHARDS > 1 else []
-    shards = [f".{shard}" for shard in DECODE_SHARDS] if SHARDED else [""]
-    pairs = [(model, test) for model in MODELS for test in TESTS]
-    scored = [f"{mode}.{model}.{test}" for mode in MODES for model, test in pairs]
-    checks = {
-        (role, name): [f"scp2jsonl/{role}.{name}", *(f"scp2jsonl_shard/{role}.{name}.{part}" for part in parts)]
-        for role, name in SETS
-    }
-    return [
-        *(entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name)) for role, name in SETS),
-        *(
-            entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
-            for role, name in SETS
-        ),
-        *(entry("train", run, [f"train/{run}"], history=f"{model_folder(run)}/history.json") for run in RUNS),
-        *(
-            entry(
-                "decode", f"{model}, {test}", [f"decode/{model}.{test}{s}" for s in shards], stats=stats("test", test)
-            )
-            for model, test in pairs
-        ),
-        entry("normalize", "all", [f"normalize/{name}" for name in scored]),
-        entry("compute_wer", "all", [f"compute_wer/{name}" for name in scored]),
-    ]
-
-
-def show_summary():
-    """Print the table of results, where the run made one."""
-    summary = Path(f"{EXP}/report/summary.md")
-    if summary.is_file():
-        print(f"\n{summary.read_text(encoding='utf-8')}\nReport: {EXP}/report/report.html", file=sys.stderr)
 
 
 rule report_spec:

@@ -5,10 +5,8 @@ localrules:
     hotwords,
 
 
-def scored_hotwords(mode, test):
-    """The hotwords of a test set's utterances, normalized as its texts are, where there are some."""
-    given = CONFIG.decode.hotwords or sets.hotwords(CONFIG, test)
-    return [f"{EXP}/score/{mode}/ref/{test}.hotwords.txt"] if given else []
+# Test sets whose utterances have hotwords.
+WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.hotwords(CONFIG, test)]
 
 
 rule normalize_reference:
@@ -92,7 +90,9 @@ rule compute_wer:
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,
         details=rules.decode.output.details,
-        hotwords=lambda wildcards: scored_hotwords(wildcards.mode, wildcards.test),
+        hotwords=lambda wildcards: (
+            expand(rules.normalize_hotwords.output.text, **wildcards) if wildcards.test in WITH_HOTWORDS else []
+        ),
         # Every model is compared with the untouched one.
         base=lambda wildcards: (
             [] if wildcards.model == BASE else f"{EXP}/score/{wildcards.mode}/hyp/{BASE}/{wildcards.test}/hyp.txt"
@@ -142,7 +142,6 @@ rule compute_wer:
         " --extra ignore {params.settings:q} > {log:q} 2>&1"
 
 
-WITH_HOTWORDS = [test for test in TESTS if scored_hotwords(MODES[0], test)]
 SCORE_OUTPUTS = [
     *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
     *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),

@@ -19,8 +19,8 @@ from recipe.audio import reading as audio
 from recipe.audio.fetch import Elsewhere
 from recipe.audio.reading import AudioError
 from recipe.data import join, prepare
-from recipe.settings.data import Checks
 from recipe.data.workers import map_chunks
+from recipe.settings.data import Checks
 
 
 def test_resampling_and_channels(tmp_path):

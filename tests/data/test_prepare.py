@@ -15,9 +15,9 @@ from stages import scp2jsonl
 
 from recipe.audio import reading as audio
 from recipe.data import datadir, join, manifest, prepare, sorting
-from recipe.settings.data import Checks
 from recipe.data.tokens import token_counter
 from recipe.files import RecipeError, json_line, read_lines
+from recipe.settings.data import Checks
 from recipe.text import prompt
 
 

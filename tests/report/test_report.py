@@ -208,8 +208,9 @@ def make_whole(folder: Path) -> Path:
     write_json(folder / "history.json", HISTORY)
     write_lines(folder / "run.jsonl", ['{"s": 1, "max_rss": 1}', '{"s": 71.2, "max_rss": 900.4, "cpu_time": 100.0}'])
     write_json(folder / "provenance.json", {
-        "code": {"commit": "c0ffee", "changed": True, "stages": {"train": "d1"}}, "inputs": {"<data>/text": "d2"},
-        "packages": {"torch": "2"}, "machine": {"system": "<Linux>", "gpus": []},
+        "inputs": {"<data>/text": "d2"}, "settings": {},
+        "made": [{"with": {"recipe": "0", "commit": "c0ffee", "changed": True, "packages": {"torch": "2"},
+                           "machine": {"system": "<Linux>", "gpus": []}}, "jobs": {"train": ["r.json"]}}],
     })  # fmt: skip
     write_json(folder / "recipe.json", {"base": MODEL, "selected_steps": [2], "selected_by": "cer", "seconds": 71.0,
                                           "settings": {"freeze": ["llm"]}, "versions": {"torch": "2"}})  # fmt: skip

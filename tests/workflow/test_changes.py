@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 
 import pytest
 import yaml
@@ -11,13 +12,13 @@ from small_workflow import plan
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
 # train, valid and test, and one mode.
 REPORT = {"report": 1}
-RECORD = {"provenance": 1, **REPORT}  # of inputs, code and settings; the report shows it
+RECORD = {"provenance": 1, **REPORT}  # of inputs, settings, and what each job ran with; the report shows it
 SPEC = {"report_spec": 1, **RECORD}
-SCORE = {"compute_wer": 2, **REPORT}
+SCORE = {"compute_wer": 2, **RECORD}
 NORMALIZE = {"normalize_reference": 1, "normalize": 2, **SCORE}
 DECODE = {"decode": 2, "normalize": 2, **SCORE}
 # Of the trained model alone. A score of the base model stands beside it, but is not made again.
-TRAIN = {"train": 1, "decode": 1, "normalize": 1, "compute_wer": 1, **REPORT}
+TRAIN = {"train": 1, "decode": 1, "normalize": 1, "compute_wer": 1, **RECORD}
 DATA = {"scp2jsonl": 3, "fbank_stats": 3, "train": 1, **DECODE}
 
 
@@ -45,12 +46,12 @@ def test_nothing_runs_when_nothing_changed(finished):
     [
         ("data/train/s.jsonl", {"scp2jsonl": 1, "fbank_stats": 1, **TRAIN}),
         ("data/test/s.rejects.tsv", {"scp2jsonl": 1, "fbank_stats": 1, **DECODE}),
-        ("stats/test/s/stats.json", {"fbank_stats": 1, **REPORT}),
+        ("stats/test/s/stats.json", {"fbank_stats": 1, **RECORD}),
         ("train/tuned/model/model.safetensors", TRAIN),
-        ("decode/tuned/s/text", {"decode": 1, "normalize": 1, "compute_wer": 1, **REPORT}),
+        ("decode/tuned/s/text", {"decode": 1, "normalize": 1, "compute_wer": 1, **RECORD}),
         ("score/faithful/ref/s.txt", {"normalize_reference": 1, **SCORE}),
-        ("score/faithful/hyp/tuned/s/hyp.txt", {"normalize": 1, "compute_wer": 1, **REPORT}),
-        ("score/faithful/hyp/tuned/s/cer.txt", {"compute_wer": 1, **REPORT}),
+        ("score/faithful/hyp/tuned/s/hyp.txt", {"normalize": 1, "compute_wer": 1, **RECORD}),
+        ("score/faithful/hyp/tuned/s/cer.txt", {"compute_wer": 1, **RECORD}),
         ("report/report.html", REPORT),
     ],
 )
@@ -107,7 +108,7 @@ def test_a_changed_setting(finished, change, expected):
         ("heldout/utt2spk", {"scp2jsonl": 1, "fbank_stats": 1} | DECODE | RECORD),
         ("data/text", {"scp2jsonl": 2, "fbank_stats": 2} | TRAIN | RECORD),
         ("model/config.json", DATA | RECORD),
-        ("exp/e/decode/tuned/s/text", {"normalize": 1, "compute_wer": 1, **REPORT}),
+        ("exp/e/decode/tuned/s/text", {"normalize": 1, "compute_wer": 1, **RECORD}),
     ],
 )
 def test_a_changed_file(finished, file, expected):
@@ -120,18 +121,22 @@ def test_a_changed_file(finished, file, expected):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("scripts/scp2jsonl.py", DATA | RECORD),
-        ("scripts/recipe/data/prepare.py", DATA | RECORD),
-        ("scripts/fbank_stats.py", {"fbank_stats": 3, **REPORT} | RECORD),
-        ("scripts/train.py", TRAIN | RECORD),
-        ("scripts/recipe/train/trainer.py", TRAIN | RECORD),
-        ("scripts/recipe/train/batching.py", {"train": 1, **DECODE} | RECORD),
-        ("scripts/recipe/model/generate.py", {"train": 1, **DECODE} | RECORD),
-        ("scripts/decode.py", DECODE | RECORD),
-        ("scripts/recipe/normalize/faithful.py", NORMALIZE | RECORD),
-        ("scripts/recipe/score/align.py", SCORE | RECORD),
-        ("scripts/compute_wer.py", SCORE | RECORD),
-        ("scripts/recipe/report/page.py", REPORT | RECORD),
+        # What leads to training goes by versions.
+        ("scripts/scp2jsonl.py", {}),
+        ("scripts/recipe/data/prepare.py", {}),
+        ("scripts/train.py", {}),
+        ("scripts/recipe/train/trainer.py", {}),
+        ("scripts/recipe/train/batching.py", {}),
+        ("scripts/fbank_stats.py", {"fbank_stats": 3, **RECORD}),
+        ("scripts/recipe/model/batches.py", DECODE),
+        ("scripts/recipe/model/generate.py", DECODE),
+        ("scripts/recipe/decode/subtitles.py", DECODE),
+        ("scripts/decode.py", DECODE),
+        ("scripts/recipe/normalize/faithful.py", NORMALIZE),
+        ("scripts/recipe/score/align.py", SCORE),
+        ("scripts/compute_wer.py", SCORE),
+        ("scripts/recipe/report/page.py", REPORT),
+        ("scripts/recipe/report/assets/page.css", REPORT),
         ("scripts/convert.py", {}),
         ("scripts/with_gpus.py", {}),
         ("rules/report.smk", {}),
@@ -140,8 +145,44 @@ def test_a_changed_file(finished, file, expected):
 def test_changed_code(finished, file, expected):
     path = finished / "recipe" / file
     with restored(path):
-        path.write_text(path.read_text() + "\n# changed\n")
+        path.write_text(path.read_text() + "\nchanged = 1\n")
         assert jobs(finished) == expected
+
+
+def test_changed_code_everywhere_trains_nothing(finished):
+    with contextlib.ExitStack() as stack:
+        for path in sorted((finished / "recipe/scripts").rglob("*.py")):
+            if path.name != "versions.py":
+                stack.enter_context(restored(path))
+                path.write_text(path.read_text() + "\nchanged = 1\n")
+        assert jobs(finished) == {"fbank_stats": 3} | NORMALIZE | DECODE
+
+
+def test_comments_and_docstrings_run_nothing(finished):
+    with contextlib.ExitStack() as stack:
+        for path in sorted((finished / "recipe/scripts").rglob("*.py")):
+            stack.enter_context(restored(path))
+            path.write_text("# a comment\n" + path.read_text().replace('."""', '. And so on."""') + "\n# changed\n")
+        assert jobs(finished) == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("MANIFEST", DATA), ("TRAINING", TRAIN), ("CONVERSION", {})]
+)  # the base model here needs no conversion
+def test_a_version_counted_up(finished, version, expected):
+    path = finished / "recipe/scripts/recipe/versions.py"
+    with restored(path):
+        path.write_text(path.read_text().replace(f"{version} = 1 ", f"{version} = 2 "))
+        assert jobs(finished) == expected
+
+
+def test_a_folder_that_was_moved_and_is_seen_under_another_path_runs_nothing(finished, tmp_path):
+    """Its name has all that a shell, Snakemake or a page may stumble over; times are kept, as `mv` and `cp -a` do."""
+    moved = tmp_path / 'it\'s {a} "new" 文件夹'
+    shutil.copytree(finished, moved, symlinks=True)
+    assert jobs(moved) == {}
+    (tmp_path / "link").symlink_to(moved)
+    assert jobs(tmp_path / "link") == {}
 
 
 def test_a_changed_command_of_a_rule(finished):

@@ -7,7 +7,8 @@ import yaml
 from conftest import ROOT
 from small_workflow import call, write_project
 
-from recipe.workflow import config as recipe_config
+from recipe.settings.config import Config
+from recipe.settings.section import schema
 
 CALLER = """
 configfile: "mine.yaml"
@@ -71,6 +72,5 @@ def test_the_catalog_finds_what_it_asks_for():
     assert catalog["software-stack-deployment"]["conda"] is True
     readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
     assert "snakemake" in readme and "workflow" in readme
-    schema = recipe_config.load_schema(ROOT / "schemas/config.schema.yaml")
     instructions = (ROOT / "config/README.md").read_text(encoding="utf-8")
-    assert [section for section in schema["properties"] if f"`{section}`" not in instructions] == []
+    assert [section for section in schema(Config)["properties"] if f"`{section}`" not in instructions] == []

@@ -72,15 +72,10 @@ def _file(module: str, scripts: Path) -> Path | None:
 
 
 class _Stripped(ast.NodeTransformer):
-    """Code without docstrings and without imports of the library."""
+    """Code without docstrings (texts that stand for themselves, wherever) and without imports of the library."""
 
-    def visit(self, node: ast.AST) -> ast.AST:
-        node = self.generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
-                node.body = node.body[1:]
-        return node
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(getattr(node.value, "value", None), str) else node
 
     def visit_Import(self, node: ast.Import) -> ast.Import | None:
         return None if any(_is_library(alias.name) for alias in node.names) else node
