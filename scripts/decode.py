@@ -173,7 +173,7 @@ def main() -> int:
         max_seconds=args.max_seconds,
         limits=Limits(per_second=args.max_tokens_per_second),
         channel=args.channel if args.channel == "average" else int(args.channel),
-        elsewhere=fetch.from_arguments(args),
+        fetch_policy=fetch.from_arguments(args),
         workers=args.workers,
     )
     engine = engines.load(args.engine, args.model_dir, args.beams, args.dtype, args.cuda_graph)

@@ -87,8 +87,8 @@ def add_limits(group, defaults: Checks) -> None:
 
 
 def checks_of(args: argparse.Namespace) -> Checks:
-    names = {field.name for field in dataclasses.fields(Checks)} - {"elsewhere"}
-    return Checks(**{name: getattr(args, name) for name in names}, elsewhere=fetch.from_arguments(args))
+    names = {field.name for field in dataclasses.fields(Checks)} - {"fetch_policy"}
+    return Checks(**{name: getattr(args, name) for name in names}, fetch_policy=fetch.from_arguments(args))
 
 
 def entries_of(args: argparse.Namespace):

@@ -10,10 +10,10 @@ from conftest import tone
 
 from recipe.audio import fetch
 from recipe.audio import reading as audio
-from recipe.audio.fetch import Elsewhere
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
 
-QUICK = Elsewhere(commands=True, timeout=2.0, megabytes=1.0, retries=2, pause=0.01)
+QUICK = FetchPolicy(commands=True, timeout=2.0, megabytes=1.0, retries=2, pause=0.01)
 
 
 @pytest.fixture
@@ -77,16 +77,16 @@ def test_a_url_may_have_letters_and_spaces_as_in_a_browser(server, tmp_path):
     for name in ("你好 1.wav", "%E4%BD%A0%E5%A5%BD%201.wav"):
         assert audio.probe(f"{server.address}/{name}").samples == 8000
     with pytest.raises(AudioError, match=r"url-failed: http://127.0.0.1:x/a.wav: nonnumeric port: 'x' \(attempt 1\)"):
-        audio.probe("http://127.0.0.1:x/a.wav", elsewhere=QUICK)
+        audio.probe("http://127.0.0.1:x/a.wav", fetch_policy=QUICK)
 
 
 def test_failures_that_may_pass_are_tried_again(server, tmp_path):
     soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
     server.failures["/a.wav"] = 2
-    assert audio.probe(f"{server.address}/a.wav", elsewhere=QUICK).samples == 8000
+    assert audio.probe(f"{server.address}/a.wav", fetch_policy=QUICK).samples == 8000
     server.failures["/b.wav"] = 3
     with pytest.raises(AudioError, match=r"url-failed.*HTTP status 503 \(attempt 3\)"):
-        audio.probe(f"{server.address}/b.wav", elsewhere=QUICK)
+        audio.probe(f"{server.address}/b.wav", fetch_policy=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -98,25 +98,25 @@ def test_failures_that_may_pass_are_tried_again(server, tmp_path):
 def test_what_cannot_be_had_is_said(server, tmp_path, path, message, requests):
     (tmp_path / "www" / "large.wav").write_bytes(b"\0" * 2_000_000)
     with pytest.raises(AudioError, match=message):
-        audio.read(server.address + path, elsewhere=QUICK)
+        audio.read(server.address + path, fetch_policy=QUICK)
     assert len(server.requests) == requests
 
 
 def test_a_server_that_says_nothing_is_left(server):
     with pytest.raises(AudioError, match=r"url-failed|url-timeout"):
-        audio.probe(f"{server.address}/slow", elsewhere=Elsewhere(timeout=0.3, retries=0))
+        audio.probe(f"{server.address}/slow", fetch_policy=FetchPolicy(timeout=0.3, retries=0))
     with pytest.raises(AudioError, match="url-failed"):
-        audio.probe("http://127.0.0.1:9/a.wav", elsewhere=QUICK)
+        audio.probe("http://127.0.0.1:9/a.wav", fetch_policy=QUICK)
 
 
 def test_a_command_ends_with_its_time(tmp_path):
     with pytest.raises(AudioError, match="command-timeout"):
-        audio.read("sleep 20 | cat |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+        audio.read("sleep 20 | cat |", fetch_policy=FetchPolicy(commands=True, timeout=0.3))
     with pytest.raises(AudioError, match="command-timeout"):
-        audio.read("sleep 20 & exec >&- |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+        audio.read("sleep 20 & exec >&- |", fetch_policy=FetchPolicy(commands=True, timeout=0.3))
     with pytest.raises(AudioError, match=r"command-failed: exit status 3: second"):
-        audio.read("echo first >&2; echo second >&2; exit 3 |", elsewhere=QUICK)
+        audio.read("echo first >&2; echo second >&2; exit 3 |", fetch_policy=QUICK)
     with pytest.raises(AudioError, match="command-too-large"):
-        audio.read("cat /dev/zero |", elsewhere=QUICK)
+        audio.read("cat /dev/zero |", fetch_policy=QUICK)
     with pytest.raises(AudioError, match="audio-empty"):
-        audio.read("true |", elsewhere=QUICK)
+        audio.read("true |", fetch_policy=QUICK)

@@ -22,7 +22,7 @@ CACHE = "exp/cache/audio"  # from the working directory, where all results of a 
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class FetchPolicy:
     """What may be done for a recording that is no local file, and what it may cost."""
 
     commands: bool = False  # whether those in wav.scp may run
@@ -32,7 +32,7 @@ class Elsewhere:
     pause: float = 1.0  # seconds before the first of them, doubled each time
 
 
-DEFAULT = Elsewhere()
+DEFAULT = FetchPolicy()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fetch-retries", type=int, default=DEFAULT.retries, help="of a URL")
 
 
-def from_arguments(args: argparse.Namespace) -> Elsewhere:
-    return Elsewhere(args.allow_commands, args.fetch_timeout, args.fetch_megabytes, args.fetch_retries)
+def from_arguments(args: argparse.Namespace) -> FetchPolicy:
+    return FetchPolicy(args.allow_commands, args.fetch_timeout, args.fetch_megabytes, args.fetch_retries)
 
 
 def is_url(source: str) -> bool:
@@ -57,7 +57,7 @@ def is_command(source: str) -> bool:
     return source.rstrip().endswith("|")
 
 
-def download(url: str, elsewhere: Elsewhere = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
+def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
     """Path of a local copy of what `url` holds.
 
     The copy is called by the SHA-256 of its content, and a small file by that of the URL says which content it had:
@@ -69,7 +69,7 @@ def download(url: str, elsewhere: Elsewhere = DEFAULT, cache: str | os.PathLike 
         copy = cache / "content" / known.read_text(encoding="ascii").strip()
         if copy.is_file():
             return str(copy)
-    content = _with_retries(url, elsewhere)
+    content = _with_retries(url, policy)
     name = hashlib.sha256(content).hexdigest() + _suffix(url)
     copy = cache / "content" / name
     if not copy.is_file():
@@ -85,14 +85,14 @@ def _suffix(url: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _with_retries(url: str, elsewhere: Elsewhere) -> bytes:
+def _with_retries(url: str, policy: FetchPolicy) -> bytes:
     import http.client
     import urllib.error
 
-    pause = elsewhere.pause
-    for attempt in range(elsewhere.retries + 1):
+    pause = policy.pause
+    for attempt in range(policy.retries + 1):
         try:
-            return _fetch(url, elsewhere)
+            return _fetch(url, policy)
         except urllib.error.HTTPError as error:
             problem = f"HTTP status {error.code}"
             if error.code < 500 and error.code not in (408, 425, 429):
@@ -102,42 +102,42 @@ def _with_retries(url: str, elsewhere: Elsewhere) -> bytes:
             break
         except (OSError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", None) or error) or type(error).__name__
-        if attempt < elsewhere.retries:
+        if attempt < policy.retries:
             time.sleep(pause)
             pause *= 2
     raise AudioError("url-failed", f"{url}: {problem} (attempt {attempt + 1})")
 
 
-def _fetch(url: str, elsewhere: Elsewhere) -> bytes:
+def _fetch(url: str, policy: FetchPolicy) -> bytes:
     import urllib.parse
     import urllib.request
 
-    most = int(elsewhere.megabytes * 1e6)
-    deadline = time.monotonic() + elsewhere.timeout
+    most = int(policy.megabytes * 1e6)
+    deadline = time.monotonic() + policy.timeout
     content = bytearray()
     sent = urllib.parse.quote(url, safe=string.punctuation)  # spaces and letters beyond ASCII, as a browser does
     # is_url let only http and https pass, and redirections of urllib lead to no file.
-    with urllib.request.urlopen(sent, timeout=elsewhere.timeout) as response:
+    with urllib.request.urlopen(sent, timeout=policy.timeout) as response:
         while block := response.read1(_BLOCK):
             content += block
             if len(content) > most:
-                raise AudioError("url-too-large", f"{url}: more than {elsewhere.megabytes:g} MB")
+                raise AudioError("url-too-large", f"{url}: more than {policy.megabytes:g} MB")
             if time.monotonic() > deadline:
-                raise AudioError("url-timeout", f"{url}: more than {elsewhere.timeout:g} s")
+                raise AudioError("url-timeout", f"{url}: more than {policy.timeout:g} s")
         stated = response.headers.get("Content-Length")
     if stated is not None and stated.isdigit() and int(stated) != len(content):
         raise OSError(f"connection closed after {len(content)} of {stated} bytes")
     return bytes(content)
 
 
-def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
+def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
     """Standard output of a wav.scp entry that is a command. The whole process group ends with a limit."""
     import signal
     import subprocess
 
-    if not elsewhere.commands:
+    if not policy.commands:
         raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
-    deadline = time.monotonic() + elsewhere.timeout
+    deadline = time.monotonic() + policy.timeout
     with tempfile.TemporaryFile() as messages:
         # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
         process = subprocess.Popen(  # noqa: S602
@@ -149,14 +149,14 @@ def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
             start_new_session=True,
         )
         try:
-            output = _read_pipe(process.stdout, deadline, elsewhere, source)
+            output = _read_pipe(process.stdout, deadline, policy, source)
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
-                raise AudioError("command-timeout", f"more than {elsewhere.timeout:g} s: {source}") from None
+                raise AudioError("command-timeout", f"more than {policy.timeout:g} s: {source}") from None
             raise
         if status != 0:
             messages.seek(0)
@@ -165,7 +165,7 @@ def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
     return output
 
 
-def _read_pipe(pipe: IO[bytes], deadline: float, elsewhere: Elsewhere, source: str) -> bytes:
+def _read_pipe(pipe: IO[bytes], deadline: float, policy: FetchPolicy, source: str) -> bytes:
     """All that comes until the pipe is closed; TimeoutError at the deadline, AudioError beyond the limit of size."""
     output = bytearray()
     with pipe, selectors.DefaultSelector() as waiting:
@@ -175,6 +175,6 @@ def _read_pipe(pipe: IO[bytes], deadline: float, elsewhere: Elsewhere, source: s
             if not block:
                 return bytes(output)
             output += block
-            if len(output) > elsewhere.megabytes * 1e6:
-                raise AudioError("command-too-large", f"more than {elsewhere.megabytes:g} MB: {source}")
+            if len(output) > policy.megabytes * 1e6:
+                raise AudioError("command-too-large", f"more than {policy.megabytes:g} MB: {source}")
     raise TimeoutError

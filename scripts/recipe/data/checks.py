@@ -32,7 +32,7 @@ class Checks:
     max_clipped: float = 0.05  # share of samples at full scale
     non_nfc: str = "reject"  # or "convert"
     channel: int | str = "average"
-    elsewhere: fetch.Elsewhere = fetch.DEFAULT
+    fetch_policy: fetch.FetchPolicy = fetch.DEFAULT
 
 
 # Controls, private use, noncharacters, and the mark that a decoder leaves where bytes made no sense.
@@ -112,7 +112,7 @@ def _other_header(source: str, checks: Checks) -> AudioInfo:
     """Arks, URLs and commands; kept, because the segments of a recording follow one another."""
     from recipe.audio import reading as audio
 
-    return audio.probe(source, checks.elsewhere)
+    return audio.probe(source, checks.fetch_policy)
 
 
 def _measured(source: str, entry: Entry, checks: Checks) -> AudioInfo:
@@ -126,7 +126,7 @@ def _measured(source: str, entry: Entry, checks: Checks) -> AudioInfo:
         seconds = info.samples / info.rate
         if seconds - entry.start > checks.max_seconds and (end is None or end - entry.start > checks.max_seconds):
             return info  # too long by its header; not worth decoding
-    waveform, rate = audio.read_part(source, entry.start, end, checks.elsewhere)
+    waveform, rate = audio.read_part(source, entry.start, end, checks.fetch_policy)
     if info is None:
         info = AudioInfo(round(entry.start * rate) + len(waveform), rate, waveform.shape[1])
     else:

@@ -173,7 +173,7 @@ def _download_all(urls: list[str], checks: Checks) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(DOWNLOADS) as pool:
-            for future in [pool.submit(fetch.download, url, checks.elsewhere) for url in urls if fetch.is_url(url)]:
+            for future in [pool.submit(fetch.download, url, checks.fetch_policy) for url in urls if fetch.is_url(url)]:
                 with suppress(AudioError):
                     future.result()
 
