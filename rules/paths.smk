@@ -2,7 +2,7 @@
 
 
 from recipe.data import datadir
-from recipe.data.plots import STATS_PLOTS
+from recipe.data.stats_plots import STATS_PLOTS
 
 
 def data_dir(role, name):
