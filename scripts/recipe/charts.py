@@ -98,10 +98,12 @@ def document(chart: Markup, title: str) -> str:
 
 
 def text(x: float, y: float, words: str, anchor: str | None = None, class_: str | None = None) -> Markup:
+    """Words on a baseline at `y`; `anchor` is "start" (the default), "middle" or "end" at `x`."""
     return element("text", words, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    """A straight line between two points."""
     return element("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
 
 
@@ -204,7 +206,7 @@ def thin(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
 
 
 def lines(label: str, x_label: str, y_label: str, series: Sequence[Series], chosen: float | None = None) -> Markup:
-    """A line chart; `chosen` is the place on the x axis of a vertical mark. Needs one finite point at least."""
+    """A line chart; `chosen` is the place on the x axis of a vertical mark. "" without a finite value."""
     series = [Series(s.label, thin(s.points), s.style, s.dots) for s in series if s.points]
     finite = [(x, y) for s in series for x, y in s.points if math.isfinite(y)]
     if not finite:
@@ -255,8 +257,8 @@ def _legend(series: Sequence[Series], top: float, chosen: bool) -> tuple[list[Ma
 
 
 def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence[int], width: float = WIDTH) -> Markup:
-    """Bars of equal width, each between its edges; empty bins at both ends are left out. The last bin of all holds
-    what lies above it as well. Empty without counts."""
+    """Bars of equal width, each of `counts` utterances between two of the `edges`, of which there is one more. Empty
+    bins at both ends are left out; the last bin of all holds what lies above it as well. "" where all are empty."""
     filled = [i for i, count in enumerate(counts) if count]
     if not filled:
         return Markup("")
@@ -279,7 +281,7 @@ def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence
 def band(
     label: str, x_label: str, y_label: str, means: Sequence[float], deviations: Sequence[float], width: float = WIDTH
 ) -> Markup:
-    """A line of means by their index, in a band that reaches a deviation below and above them. Empty without means."""
+    """A line of means by their index, in a band that reaches a deviation below and above them. "" without means."""
     spans = [(mean - deviation, mean + deviation) for mean, deviation in zip(means, deviations, strict=True)]
     if not spans:
         return Markup("")
@@ -304,7 +306,7 @@ class Estimate:
 
 
 def intervals(label: str, x_label: str, estimates: Sequence[Estimate]) -> Markup:
-    """One row per estimate: a dot, its interval as a bar, its value."""
+    """One row per estimate, of which there has to be one: a dot, its interval as a bar, its value."""
     name_width = min(130, max(40, max(len(e.name) for e in estimates) * LETTER + 8))
     right = WIDTH - 44
     ends = [end for e in estimates for end in (e.value, *(e.interval or ()))]

@@ -38,8 +38,8 @@ class FetchPolicy:
     """What may be done for a recording that is no local file, and what it may cost."""
 
     commands: bool = False  # whether those in wav.scp may run
-    timeout: float = 60.0  # seconds for one download or command
-    megabytes: float = 500.0
+    timeout: float = 60.0  # seconds for one attempt at a URL, or for one command
+    megabytes: float = 500.0  # of 10^6 bytes, for one recording
     retries: int = 3  # further attempts after a failure that may pass
     pause: float = 1.0  # seconds before the first of them, doubled each time
 
@@ -57,10 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(args: argparse.Namespace) -> FetchPolicy:
+    """The policy that the options of `add_arguments` say."""
     return FetchPolicy(args.allow_commands, args.fetch_timeout, args.fetch_megabytes, args.fetch_retries)
 
 
 def is_url(source: str) -> bool:
+    """Whether a wav.scp entry is an http or https URL."""
     return _URL.match(source) is not None
 
 
@@ -70,11 +72,11 @@ def is_command(source: str) -> bool:
 
 
 def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
-    """Path of a local copy of what `url` holds; AudioError (`url-failed`, `url-timeout`, `url-too-large`) if it cannot
-    be had within the limits of `policy`.
+    """Path of a local copy of what `url` holds.
 
     The copy is called by the SHA-256 of its content, and a small file by that of the URL says which content it had:
-    a URL is fetched once, and the same content is kept once.
+    a URL is fetched once, and the same content is kept once. AudioError: `url-timeout` and `url-too-large` beyond the
+    limits of `policy`, `url-failed` after an answer that is final or the last attempt.
     """
     contents, known = Path(cache, "content"), Path(cache, "urls", hashlib.sha256(url.encode()).hexdigest())
     if known.is_file():
@@ -221,7 +223,11 @@ def _check_answer(response: "requests.Response") -> None:
 
 
 def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
-    """Standard output of a wav.scp entry that is a command. The whole process group ends with a limit."""
+    """Standard output of a wav.scp entry that is a command, run by a shell as Kaldi runs it.
+
+    AudioError: `command-refused` where `policy` allows none, `command-timeout` and `command-too-large` beyond its
+    limits, which end the whole process group, `command-failed` at any exit status but 0.
+    """
     import signal
     import subprocess
 
