@@ -1,7 +1,7 @@
 # Data stage: data directory (or JSONL) -> manifest (+ rejects) -> statistics.
 # With data.shards over 1 the lines of a set are checked in as many jobs, and a last one joins what they found.
 
-from recipe.data.plots import STATS_PLOTS
+from recipe.data.stats_plots import STATS_PLOTS
 
 DATA_SHARDS = CONFIG.data.shards
 CHECKS = words(

@@ -108,7 +108,7 @@ def read_requests(args: argparse.Namespace, settings: DecodeSettings, data: Data
 
     requests = decode.probe(
         read_entries(args, data.prompt, ",".join(settings.hotwords)),
-        fetch.policy(data.fetch, data.allow_commands),
+        fetch.policy_of(data.fetch, data.allow_commands),
         args.scp_file,
     )
     failed = [request for request in requests if request.error]
@@ -153,7 +153,7 @@ def main() -> int:
         max_seconds=settings.max_seconds,
         limits=Limits(per_second=settings.max_tokens_per_second),
         channel=data.channel,
-        elsewhere=fetch.policy(data.fetch, data.allow_commands),
+        fetch_policy=fetch.policy_of(data.fetch, data.allow_commands),
         workers=settings.workers,
     )
     # The toolkit decodes in its own way.

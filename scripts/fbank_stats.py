@@ -13,7 +13,7 @@ import kaldiio
 
 from recipe.audio import fetch
 from recipe.cli import run
-from recipe.data import datadir, manifest, plots, stats
+from recipe.data import datadir, manifest, stats, stats_plots
 from recipe.files import RecipeError, open_atomic, write_json
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, StatsSettings
@@ -33,22 +33,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def drawn(found: dict) -> dict[str, str]:
-    """The plots, as SVG by name."""
-    counted, measured = found["histograms"], found["audio"]
-    bars = {
-        "durations": ("Durations", "seconds", counted["duration_seconds"]),
-        "speech_rates": ("Speech rates", "tokens per second", counted["tokens_per_second"]),
-        "levels": ("Levels (RMS)", "dB of full scale", measured["level_histogram"]),
-        "silence": ("Silence within utterances", "share of 10 ms frames", measured["silence_histogram"]),
-        "clipping": ("Clipping", "share of samples at full scale", measured["clipped_histogram"]),
-    }
-    made = {name: plots.histogram(title, unit, **values) for name, (title, unit, values) in bars.items()}
-    deviation = [variance**0.5 for variance in measured["fbank_variance"]]
-    made["fbank"] = plots.curve("Filter bank: mean and deviation", "bin", measured["fbank_mean"], deviation)
-    return made
-
-
 def main() -> None:
     args = parse_args()
     settings, reading = flags.section(args, StatsSettings, STATS), flags.section(args, DataSettings, READING)
@@ -58,10 +42,10 @@ def main() -> None:
     found = stats.describe(manifest.read(args.jsonl_file))
     sample = stats.evenly(manifest.read(args.jsonl_file), total, settings.sample)
     found["audio"], cmvn = stats.fbank_statistics(
-        sample, settings.workers, fetch.policy(reading.fetch, reading.allow_commands)
+        sample, settings.workers, fetch.policy_of(reading.fetch, reading.allow_commands)
     )
     output = Path(args.output_dir)
-    for name, svg in drawn(found).items():
+    for name, svg in stats_plots.plots(found).items():
         with open_atomic(output / f"{name}.svg") as file:
             file.write(svg)
     with open_atomic(output / "cmvn.ark", "wb") as file:

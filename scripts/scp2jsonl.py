@@ -99,7 +99,7 @@ def main() -> None:
     source = (entries_of(args, settings.prompt), args.tokenizer, checks)
     # Paths of a JSONL are as its maker wrote them; those of wav.scp count from its folder.
     options = {"scp_file": None if args.input_jsonl else args.scp_file, "workers": settings.workers}
-    options["elsewhere"] = fetch.policy(settings.fetch, settings.allow_commands)
+    options["fetch_policy"] = fetch.policy_of(settings.fetch, settings.allow_commands)
     if args.checked_file:
         prepare.prepare_shard(*source, args.checked_file, **options)
         return

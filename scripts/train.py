@@ -53,7 +53,7 @@ def main() -> None:
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     reading = flags.section(args, DataSettings, READING)
-    policy = fetch.policy(reading.fetch, reading.allow_commands)
+    policy = fetch.policy_of(reading.fetch, reading.allow_commands)
     given = flags.section(args, TrainSettings, INDIFFERENT)
     told = {name: getattr(given, name) for name in INDIFFERENT if getattr(args, name) is not None}
     chosen = dataclasses.replace(load(args.config), **told)

@@ -13,7 +13,7 @@ def scp2jsonl(folder, model, *flags, check=True):
     jsonl, rejects_file = folder / "out" / "set.jsonl", folder / "out" / "set.tsv"
     files = {
         "--scp-file": folder / "wav.scp", "--transcript-file": folder / "text", "--jsonl-file": jsonl,
-        "--rejects-file": rejects_file, "--tokenizer": model,
+        "--rejects-file": rejects_file, "--tokenizer": model, "--max-reject-ratio": 1,
     }  # fmt: skip
     arguments = [str(part) for pair in files.items() for part in pair]
     command = [sys.executable, str(ROOT / "scripts/scp2jsonl.py"), *arguments, *flags]

@@ -16,7 +16,7 @@ import soundfile
 from conftest import ROOT, tone
 
 from recipe.audio import reading as audio
-from recipe.audio.fetch import Elsewhere
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data import join, prepare
 from recipe.data.workers import map_chunks
@@ -53,9 +53,9 @@ def test_commands_run_only_when_allowed(tmp_path):
     command = f"cat {tmp_path}/a.wav |"
     with pytest.raises(audio.AudioError, match="command-refused"):
         audio.read(command)
-    assert len(audio.read(command, elsewhere=Elsewhere(commands=True))) == 8000
+    assert len(audio.read(command, fetch_policy=FetchPolicy(commands=True))) == 8000
     with pytest.raises(audio.AudioError, match="exit status"):
-        audio.read("false |", elsewhere=Elsewhere(commands=True))
+        audio.read("false |", fetch_policy=FetchPolicy(commands=True))
 
 
 WAV_SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW", "IMA_ADPCM", "GSM610"]

@@ -1,36 +1,46 @@
 """Recordings from URLs and commands: limits, retries, the cache."""
 
+import gzip
 import http.server
+import subprocess
+import sys
 import threading
+import time
+import tracemalloc
 from typing import ClassVar
 
 import pytest
 import soundfile
-from conftest import tone
+from conftest import ROOT, tone
 
 from recipe.audio import fetch
 from recipe.audio import reading as audio
-from recipe.audio.fetch import Elsewhere
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
 
-QUICK = Elsewhere(commands=True, timeout=2.0, megabytes=1.0, retries=2, pause=0.01)
+QUICK = FetchPolicy(commands=True, timeout=2.0, megabytes=1.0, retries=2, pause=0.01)
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """An HTTP server over tmp_path/www; `requests` lists what was asked, `failures` how often each path fails first."""
+    """An HTTP server over tmp_path/www. `requests` and `headers_sent` list what was asked; by path, `failures` has how
+    often it fails first, `redirections` where it leads, `encoded` (Content-Encoding, bytes)."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "www").mkdir()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         requests: ClassVar[list] = []
         failures: ClassVar[dict] = {}
+        redirections: ClassVar[dict] = {}
+        encoded: ClassVar[dict] = {}
+        headers_sent: ClassVar[list] = []
 
         def __init__(self, *args, **kwargs):
             super().__init__(*args, directory=str(tmp_path / "www"), **kwargs)
 
         def do_GET(self):
             self.requests.append(self.path)
+            self.headers_sent.append(self.headers)
             if self.failures.get(self.path, 0) > 0:
                 self.failures[self.path] -= 1
                 self.send_error(503)
@@ -43,6 +53,24 @@ def server(tmp_path, monkeypatch):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nabc")
             elif self.path == "/garbage":
                 self.wfile.write(b"no HTTP\r\n\r\n")
+            elif self.path == "/drip":
+                self.send_response(200)
+                self.end_headers()
+                while not stopped.wait(0.02):
+                    self.wfile.write(b"x")
+            elif self.path in self.redirections:
+                self.send_response(302)
+                self.send_header("Location", self.redirections[self.path])
+                self.end_headers()
+                while not stopped.is_set():
+                    self.wfile.write(b"x" * 1000)
+            elif self.path in self.encoded:
+                encoding, content = self.encoded[self.path]
+                self.send_response(200)
+                self.send_header("Content-Encoding", encoding)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
             elif self.path == "/slow":
                 self.send_response(200)
                 self.end_headers()
@@ -76,47 +104,115 @@ def test_a_url_may_have_letters_and_spaces_as_in_a_browser(server, tmp_path):
     soundfile.write(tmp_path / "www" / "你好 1.wav", tone(0.5), 16000)
     for name in ("你好 1.wav", "%E4%BD%A0%E5%A5%BD%201.wav"):
         assert audio.probe(f"{server.address}/{name}").samples == 8000
-    with pytest.raises(AudioError, match=r"url-failed: http://127.0.0.1:x/a.wav: nonnumeric port: 'x' \(attempt 1\)"):
-        audio.probe("http://127.0.0.1:x/a.wav", elsewhere=QUICK)
+    with pytest.raises(AudioError, match=r"url-failed: http://127.0.0.1:x/a.wav: .*valid host or port \(attempt 1\)"):
+        audio.probe("http://127.0.0.1:x/a.wav", fetch_policy=QUICK)
+
+
+def test_another_address_may_hold_it_but_no_file(server, tmp_path):
+    """The content of a redirection, here without end, is not waited for."""
+    soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
+    server.redirections |= {"/moved.wav": "/a.wav", "/file": (tmp_path / "www/a.wav").as_uri(), "/round": "/round"}
+    assert audio.probe(f"{server.address}/moved.wav", fetch_policy=QUICK).samples == 8000
+    with pytest.raises(AudioError, match=r"url-failed: .*file:.*\(attempt 1\)"):
+        audio.probe(f"{server.address}/file", fetch_policy=QUICK)
+    with pytest.raises(AudioError, match=r"url-failed: .*10 redirects.*\(attempt 1\)"):
+        audio.probe(f"{server.address}/round", fetch_policy=QUICK)
+
+
+def test_what_was_compressed_on_the_way_is_kept_as_it_was(server, tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(0.5), 16000)
+    content = (tmp_path / "a.wav").read_bytes()
+    server.encoded |= {"/a.wav": ("gzip", gzip.compress(content)), "/b.wav": ("br", content)}
+    with open(fetch.download(f"{server.address}/a.wav", QUICK), "rb") as copy:
+        assert copy.read() == content
+    assert server.headers_sent[0]["Accept-Encoding"] == "identity"
+    with pytest.raises(AudioError, match=r"url-failed: .*\(br\) \(attempt 1\)"):
+        fetch.download(f"{server.address}/b.wav", QUICK)
+    server.encoded["/large.wav"] = ("gzip", gzip.compress(bytes(2_000_000)))
+    with pytest.raises(AudioError, match="url-too-large"):
+        fetch.download(f"{server.address}/large.wav", QUICK)
+
+
+def test_no_credentials_are_sent(server, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "www" / "a.wav").write_bytes(b"a")
+    fetch.download(f"{server.address}/a.wav", QUICK)
+    assert server.headers_sent[0]["Authorization"] is None
+
+
+def test_a_download_is_never_whole_in_memory(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "_BLOCK", 1 << 14)
+    for name in ("a", "b"):
+        (tmp_path / "www" / name).write_bytes(name.encode() * 3_000_000)
+    policy = FetchPolicy(megabytes=5)
+    fetch.download(f"{server.address}/a", policy)  # what is loaded and compiled once
+    tracemalloc.start()
+    try:
+        fetch.download(f"{server.address}/b", policy)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_failures_that_may_pass_are_tried_again(server, tmp_path):
     soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
     server.failures["/a.wav"] = 2
-    assert audio.probe(f"{server.address}/a.wav", elsewhere=QUICK).samples == 8000
+    assert audio.probe(f"{server.address}/a.wav", fetch_policy=QUICK).samples == 8000
     server.failures["/b.wav"] = 3
     with pytest.raises(AudioError, match=r"url-failed.*HTTP status 503 \(attempt 3\)"):
-        audio.probe(f"{server.address}/b.wav", elsewhere=QUICK)
+        audio.probe(f"{server.address}/b.wav", fetch_policy=QUICK)
+
+
+def test_each_pause_is_twice_the_one_before(server, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    server.failures["/a.wav"] = 9
+    with pytest.raises(AudioError, match=r"HTTP status 503 \(attempt 4\)"):
+        fetch.download(f"{server.address}/a.wav", FetchPolicy(pause=0.5))
+    assert pauses == [0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(
     ("path", "message", "requests"),
-    [("/none.wav", r"HTTP status 404 \(attempt 1\)", 1), ("/short", "closed after 50 of 100 bytes|IncompleteRead", 3),
+    [("/none.wav", r"HTTP status 404 \(attempt 1\)", 1), ("/short", r"closed after 50 of 100 bytes \(attempt 3\)", 3),
      ("/cut", "url-failed: .*IncompleteRead", 3), ("/garbage", "url-failed: .*no HTTP", 3),
      ("/large.wav", "url-too-large: .*more than 1 MB", 1)],
 )  # fmt: skip
 def test_what_cannot_be_had_is_said(server, tmp_path, path, message, requests):
     (tmp_path / "www" / "large.wav").write_bytes(b"\0" * 2_000_000)
     with pytest.raises(AudioError, match=message):
-        audio.read(server.address + path, elsewhere=QUICK)
+        audio.read(server.address + path, fetch_policy=QUICK)
     assert len(server.requests) == requests
+    assert not list((tmp_path / fetch.CACHE / "content").iterdir())
 
 
 def test_a_server_that_says_nothing_is_left(server):
     with pytest.raises(AudioError, match=r"url-failed|url-timeout"):
-        audio.probe(f"{server.address}/slow", elsewhere=Elsewhere(timeout=0.3, retries=0))
-    with pytest.raises(AudioError, match="url-failed"):
-        audio.probe("http://127.0.0.1:9/a.wav", elsewhere=QUICK)
+        audio.probe(f"{server.address}/slow", fetch_policy=FetchPolicy(timeout=0.3, retries=0))
+    with pytest.raises(AudioError, match=r"url-failed: .*/a.wav: \[Errno \d+\] Connection refused \(attempt 3\)"):
+        audio.probe("http://127.0.0.1:9/a.wav", fetch_policy=QUICK)
+    with pytest.raises(AudioError, match=r"url-timeout: .*more than 0.3 s"):
+        audio.probe(f"{server.address}/drip", fetch_policy=FetchPolicy(timeout=0.3))
+    assert server.requests == ["/slow", "/drip"]
+
+
+def test_no_client_is_loaded_for_local_files(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(0.5), 16000)
+    program = "import sys; from recipe.audio import reading; reading.read('a.wav')"
+    program += "; sys.exit(any(name in sys.modules for name in ('requests', 'tenacity', 'urllib3')))"
+    environment = {"PYTHONPATH": str(ROOT / "scripts")}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
 
 
 def test_a_command_ends_with_its_time(tmp_path):
     with pytest.raises(AudioError, match="command-timeout"):
-        audio.read("sleep 20 | cat |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+        audio.read("sleep 20 | cat |", fetch_policy=FetchPolicy(commands=True, timeout=0.3))
     with pytest.raises(AudioError, match="command-timeout"):
-        audio.read("sleep 20 & exec >&- |", elsewhere=Elsewhere(commands=True, timeout=0.3))
+        audio.read("sleep 20 & exec >&- |", fetch_policy=FetchPolicy(commands=True, timeout=0.3))
     with pytest.raises(AudioError, match=r"command-failed: exit status 3: second"):
-        audio.read("echo first >&2; echo second >&2; exit 3 |", elsewhere=QUICK)
+        audio.read("echo first >&2; echo second >&2; exit 3 |", fetch_policy=QUICK)
     with pytest.raises(AudioError, match="command-too-large"):
-        audio.read("cat /dev/zero |", elsewhere=QUICK)
+        audio.read("cat /dev/zero |", fetch_policy=QUICK)
     with pytest.raises(AudioError, match="audio-empty"):
-        audio.read("true |", elsewhere=QUICK)
+        audio.read("true |", fetch_policy=QUICK)

@@ -16,7 +16,7 @@ from recipe.audio.fbank import fbank
 from recipe.data import manifest, stats
 from recipe.data.advice import advise
 from recipe.data.manifest import Utterance
-from recipe.data.plots import STATS_PLOTS
+from recipe.data.stats_plots import STATS_PLOTS, plots
 
 
 @pytest.fixture
@@ -67,6 +67,21 @@ def test_everything_is_counted_and_measured(listed, tmp_path):
     assert np.allclose(cmvn[0, :80] / cmvn[0, 80], bins.mean(axis=0), atol=1e-3)
     for name in STATS_PLOTS:
         assert ElementTree.parse(tmp_path / "out" / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_plots_are_files_of_their_own_that_say_where_nothing_was_measured():
+    none = {"edges": [0, 1], "counts": [0]}
+    names = ("level_histogram", "silence_histogram", "clipped_histogram")
+    audio_found = dict.fromkeys(names, none) | {"fbank_mean": [], "fbank_variance": []}
+    found = {"histograms": {"duration_seconds": none, "tokens_per_second": none}, "audio": audio_found}
+    drawn = plots(found)
+    assert tuple(drawn) == STATS_PLOTS
+    assert all("no values" in ElementTree.fromstring(svg).itertext() for svg in drawn.values())
+
+
+def test_names_of_plots_are_had_without_numpy():
+    program = "import sys; from recipe.data.stats_plots import STATS_PLOTS; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT / "scripts")}, check=True)
 
 
 def test_same_result_for_any_number_of_workers(listed, tmp_path, monkeypatch):

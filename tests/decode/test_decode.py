@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT, tone
 
 from recipe.audio import reading as audio
-from recipe.audio.fetch import Elsewhere
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data import recordings
 from recipe.data.join import Entry
@@ -270,7 +270,7 @@ class TestLongRecordings:
     def test_a_command_is_run_once_and_not_once_a_piece(self, tmp_path, long_file):
         source = f"echo run >> {tmp_path}/runs; cat {long_file} |"
         request = Request("long", source, Instruction(), 60.0)
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, elsewhere=Elsewhere(commands=True)))
+        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True)))
         assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
 
     def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
@@ -316,7 +316,7 @@ class TestLongRecordings:
         assert found.cues()[0].start >= 20.0
         # What a command gives is kept in a file, from the start of the segment on.
         command = replace(part, source=f"cat {long_file} |")
-        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, elsewhere=Elsewhere(commands=True)))
+        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True)))
         assert [piece.span.start for piece in same.pieces] == [span.start for span in spans]
         assert decode.decode(Echo(), [whole])[0].start is None
 

@@ -98,6 +98,16 @@ def test_it_says_what_the_model_was_made_of_and_how_good_it_is(tmp_path):
     assert written(tmp_path / "again", TUNED) == text
 
 
+def test_facts_are_text_and_no_template(tmp_path):
+    facts = TUNED | {
+        "prompt": "{{ x }} {% if %} {audio} <b>",
+        "sets": [TUNED["sets"][0] | {"name": "{{ a }} & {# b #}"}],
+    }
+    text = written(tmp_path / "m", facts)
+    assert '"{{ x }} {% if %} {audio} <b><|object_ref_start|>' in text
+    assert "| train | {{ a }} & {# b #} | 1,234 |" in text
+
+
 @pytest.mark.parametrize("directory", ["full_model", "low_model"])
 def test_its_code_decodes_as_the_recipe_does(directory, request, tmp_path, monkeypatch):
     """With transformers alone, for either audio token setting."""

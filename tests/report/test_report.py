@@ -17,9 +17,10 @@ import soundfile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recipe import charts
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError, json_line, write_json, write_lines
-from recipe.report import charts, data, findings, listing, page, players, summary, training
+from recipe.report import data, findings, listing, page, players, summary, training
 from recipe.report import spec as specs
 from recipe.report.results import Results
 from recipe.score import run as score
@@ -502,6 +503,21 @@ class TestCharts:
         for drawing in drawn:
             assert ElementTree.fromstring(str(drawing)).tag == "svg"
 
+    def test_are_files_of_their_own_with_a_title_and_a_style(self):
+        chart = charts.band("b", "bin", "value", [1.0, 2.0, 4.0], [0.5, 1.0, 0.0], width=400)
+        root = ElementTree.fromstring(charts.document(chart, "<a & b>"))
+        svg = "{http://www.w3.org/2000/svg}"
+        assert root.tag == svg + "svg"
+        assert [float(n) for n in root.get("viewBox").split()] == [-12, -26, 424, 216]
+        assert root.find(svg + "title").text == "<a & b>"
+        assert "prefers-color-scheme: dark" in root.find(svg + "style").text
+        bands = [path.get("d") for path in root.iter(svg + "path") if path.get("class") == "band"]
+        assert [re.sub(r"[\d. ]", "", d) for d in bands] == ["MLLLLLZ"]
+        assert "no values" in charts.document(charts.histogram("", "", [0, 1], [0]), "nothing")
+
+    def test_are_styled_on_the_page(self, whole):
+        assert charts.STYLE in rendered(whole)
+
     def test_break_a_line_where_a_value_is_no_number(self):
         points = [(1, 1.0), (2, 2.0), (3, math.nan), (4, 1.0), (5, 1.5)]
         drawing = charts.lines("", "", "", [charts.Series("s", points, 0)])
@@ -511,6 +527,7 @@ class TestCharts:
     def test_are_left_out_without_a_value(self):
         assert charts.lines("", "", "", [charts.Series("s", [(1, math.nan)], 0)]) == ""
         assert charts.histogram("", "", [0, 1], [0]) == ""
+        assert charts.band("", "", "", [], []) == ""
 
     def test_thin_long_lines_to_means(self):
         assert charts.thin([(i, float(i)) for i in range(10)], most=5) == [(i + 1, i + 0.5) for i in range(0, 10, 2)]

@@ -5,19 +5,31 @@ import hashlib
 import os
 import re
 import selectors
-import string
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from recipe.audio.headers import AudioError
 from recipe.files import open_atomic
 from recipe.settings.data import FetchSettings
 
+if TYPE_CHECKING:
+    import requests
+
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BLOCK = 1 << 20  # bytes read at a time
+_COMPRESSIONS = {
+    "gzip",
+    "x-gzip",
+    "deflate",
+    "compress",
+    "x-compress",
+    "br",
+    "zstd",
+}  # the registered Content-Encodings
+REDIRECTS = 10
 CACHE = "exp/cache/audio"  # from the working directory, where all results of a workflow lie
 
 
@@ -25,25 +37,26 @@ _LIMITS = FetchSettings()
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class FetchPolicy:
     """What may be done for a recording that is no local file, and what it may cost."""
 
     commands: bool = False  # whether those in wav.scp may run
-    timeout: float = _LIMITS.timeout  # seconds for one download or command
-    megabytes: float = _LIMITS.megabytes
+    timeout: float = _LIMITS.timeout  # seconds for one attempt at a URL, or for one command
+    megabytes: float = _LIMITS.megabytes  # of 10^6 bytes, for one recording
     retries: int = _LIMITS.retries  # further attempts after a failure that may pass
     pause: float = 1.0  # seconds before the first of them, doubled each time
 
 
-DEFAULT = Elsewhere()
+DEFAULT = FetchPolicy()
 
 
-def policy(settings: FetchSettings, commands: bool = False) -> Elsewhere:
-    """What a data section's `fetch` and `allow_commands` allow."""
-    return Elsewhere(commands, settings.timeout, settings.megabytes, settings.retries)
+def policy_of(settings: FetchSettings, commands: bool = False) -> FetchPolicy:
+    """The policy that a data section's `fetch` and `allow_commands` say."""
+    return FetchPolicy(commands, settings.timeout, settings.megabytes, settings.retries)
 
 
 def is_url(source: str) -> bool:
+    """Whether a wav.scp entry is an http or https URL."""
     return _URL.match(source) is not None
 
 
@@ -52,27 +65,34 @@ def is_command(source: str) -> bool:
     return source.rstrip().endswith("|")
 
 
-def download(url: str, elsewhere: Elsewhere = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
+def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike = CACHE) -> str:
     """Path of a local copy of what `url` holds.
 
     The copy is called by the SHA-256 of its content, and a small file by that of the URL says which content it had:
-    a URL is fetched once, and the same content is kept once.
+    a URL is fetched once, and the same content is kept once. AudioError: `url-timeout` and `url-too-large` beyond the
+    limits of `policy`, `url-failed` after an answer that is final or the last attempt.
     """
-    cache = Path(cache)
-    known = cache / "urls" / hashlib.sha256(url.encode()).hexdigest()
+    contents, known = Path(cache, "content"), Path(cache, "urls", hashlib.sha256(url.encode()).hexdigest())
     if known.is_file():
-        copy = cache / "content" / known.read_text(encoding="ascii").strip()
+        copy = contents / known.read_text(encoding="ascii").strip()
         if copy.is_file():
             return str(copy)
-    content = _with_retries(url, elsewhere)
-    name = hashlib.sha256(content).hexdigest() + _suffix(url)
-    copy = cache / "content" / name
-    if not copy.is_file():
-        with open_atomic(copy, "wb") as file:
-            file.write(content)
+    copy = contents / _store(url, policy, contents)
     with open_atomic(known) as file:
-        file.write(name + "\n")
+        file.write(copy.name + "\n")
     return str(copy)
+
+
+def _store(url: str, policy: FetchPolicy, contents: Path) -> str:
+    """Name, among the `contents`, of what `url` holds. It comes into a folder of its own there and is renamed when it
+    is whole: only then is its name known."""
+    contents.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=contents, ignore_cleanup_errors=True) as folder:
+        part = Path(folder, "part")
+        name = _with_retries(url, policy, part) + _suffix(url)
+        if not (contents / name).is_file():
+            os.replace(part, contents / name)
+    return name
 
 
 def _suffix(url: str) -> str:
@@ -80,59 +100,134 @@ def _suffix(url: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _with_retries(url: str, elsewhere: Elsewhere) -> bytes:
-    import http.client
-    import urllib.error
+def _with_retries(url: str, policy: FetchPolicy, part: Path) -> str:
+    """Write what `url` holds to the file `part`, in as many attempts as allowed; returns its SHA-256."""
+    # Loaded here: most stages find only local files in their lists and have no use for a client.
+    import requests
+    import tenacity
+    import urllib3
 
-    pause = elsewhere.pause
-    for attempt in range(elsewhere.retries + 1):
-        try:
-            return _fetch(url, elsewhere)
-        except urllib.error.HTTPError as error:
-            problem = f"HTTP status {error.code}"
-            if error.code < 500 and error.code not in (408, 425, 429):
-                break
-        except (ValueError, http.client.InvalidURL) as error:
-            problem = str(error)
-            break
-        except (OSError, http.client.HTTPException) as error:
-            problem = str(getattr(error, "reason", None) or error) or type(error).__name__
-        if attempt < elsewhere.retries:
-            time.sleep(pause)
-            pause *= 2
-    raise AudioError("url-failed", f"{url}: {problem} (attempt {attempt + 1})")
+    attempts = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(policy.retries + 1),
+        wait=tenacity.wait_exponential(multiplier=policy.pause),
+        retry=tenacity.retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    try:
+        return attempts(_fetch, url, policy, part)
+    # A file system that is full is no fault of the URL: other OSErrors go their way.
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        number = attempts.statistics["attempt_number"]
+        raise AudioError("url-failed", f"{url}: {_problem(error)} (attempt {number})") from None
 
 
-def _fetch(url: str, elsewhere: Elsewhere) -> bytes:
-    import urllib.parse
-    import urllib.request
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt may go better: not with an address that is none or an answer that is final."""
+    import requests
+    import urllib3
 
-    most = int(elsewhere.megabytes * 1e6)
-    deadline = time.monotonic() + elsewhere.timeout
-    content = bytearray()
-    sent = urllib.parse.quote(url, safe=string.punctuation)  # spaces and letters beyond ASCII, as a browser does
-    # is_url let only http and https pass, and redirections of urllib lead to no file.
-    with urllib.request.urlopen(sent, timeout=elsewhere.timeout) as response:
-        while block := response.read1(_BLOCK):
-            content += block
-            if len(content) > most:
-                raise AudioError("url-too-large", f"{url}: more than {elsewhere.megabytes:g} MB")
-            if time.monotonic() > deadline:
-                raise AudioError("url-timeout", f"{url}: more than {elsewhere.timeout:g} s")
-        stated = response.headers.get("Content-Length")
-    if stated is not None and stated.isdigit() and int(stated) != len(content):
-        raise OSError(f"connection closed after {len(content)} of {stated} bytes")
-    return bytes(content)
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code >= 500 or error.response.status_code in (408, 425, 429)
+    if isinstance(error, ValueError | requests.TooManyRedirects):  # requests' errors of addresses are ValueErrors
+        return False
+    return isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError)
 
 
-def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
-    """Standard output of a wav.scp entry that is a command. The whole process group ends with a limit."""
+def _problem(error: BaseException) -> str:
+    """What went wrong at the bottom of an error: around it, each layer of the client has wrapped its own."""
+    import urllib3
+
+    while inner := error.__cause__ or next((arg for arg in _parts(error) if isinstance(arg, Exception)), None):
+        error = inner
+    if isinstance(error, urllib3.exceptions.IncompleteRead):
+        return f"connection closed after {error.partial} of {error.partial + error.expected} bytes"
+    return str(error) or type(error).__name__
+
+
+def _parts(error: BaseException) -> tuple:
+    return (getattr(error, "reason", None), *error.args)
+
+
+def _fetch(url: str, policy: FetchPolicy, part: Path) -> str:
+    """One attempt: write what `url` holds to the file `part`; returns its SHA-256.
+
+    Raises AudioError beyond a limit of `policy`, and the errors of requests and, while content comes, of urllib3.
+    """
+    import requests
+
+    attempt = _Attempt(url, policy, time.monotonic() + policy.timeout)
+    with requests.Session() as session:
+        session.max_redirects = REDIRECTS
+        session.headers["Accept-Encoding"] = "identity"  # sound hardly shrinks, and the limit is on what is kept
+        session.auth = _anonymous
+        session.hooks["response"].append(attempt.answered)
+        with session.get(url, stream=True, timeout=policy.timeout) as response, open(part, "wb") as file:
+            _check_answer(response)
+            return attempt.write(response, file)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """The limits of one attempt; `deadline` is a time of time.monotonic."""
+
+    url: str
+    policy: FetchPolicy
+    deadline: float
+
+    def check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise AudioError("url-timeout", f"{self.url}: more than {self.policy.timeout:g} s")
+
+    def answered(self, response: "requests.Response", **_: object) -> None:
+        """requests calls this with each answer. The content of a redirection, which it would read whole, is left."""
+        if response.is_redirect:
+            response.close()
+        self.check_time()
+
+    def write(self, response: "requests.Response", file: IO[bytes]) -> str:
+        """Write the content block by block, so that it is never whole in memory; returns its SHA-256."""
+        digest, size = hashlib.sha256(), 0
+        # read1, of what has come: a read of whole blocks would let a server that drips pass its time.
+        while block := response.raw.read1(_BLOCK, decode_content=True):
+            self.check_time()
+            size += len(block)
+            if size > self.policy.megabytes * 1e6:
+                raise AudioError("url-too-large", f"{self.url}: more than {self.policy.megabytes:g} MB")
+            digest.update(block)
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+        return digest.hexdigest()
+
+
+def _anonymous(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+    """No credentials: requests would otherwise look into ~/.netrc for whatever host a list names."""
+    return request
+
+
+def _check_answer(response: "requests.Response") -> None:
+    """requests.HTTPError unless there is content, in a form that can be undone."""
+    import requests
+
+    if not 200 <= response.status_code < 300:
+        raise requests.HTTPError(f"HTTP status {response.status_code}", response=response)
+    encodings = {name.strip() for name in response.headers.get("Content-Encoding", "").lower().split(",")}
+    if unknown := encodings & _COMPRESSIONS - set(response.raw.CONTENT_DECODERS):
+        raise requests.HTTPError(f"compressed on the way, unasked ({', '.join(unknown)})", response=response)
+
+
+def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
+    """Standard output of a wav.scp entry that is a command, run by a shell as Kaldi runs it.
+
+    AudioError: `command-refused` where `policy` allows none, `command-timeout` and `command-too-large` beyond its
+    limits, which end the whole process group, `command-failed` at any exit status but 0.
+    """
     import signal
     import subprocess
 
-    if not elsewhere.commands:
+    if not policy.commands:
         raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
-    deadline = time.monotonic() + elsewhere.timeout
+    deadline = time.monotonic() + policy.timeout
     with tempfile.TemporaryFile() as messages:
         # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
         process = subprocess.Popen(  # noqa: S602
@@ -144,14 +239,14 @@ def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
             start_new_session=True,
         )
         try:
-            output = _read_pipe(process.stdout, deadline, elsewhere, source)
+            output = _read_pipe(process.stdout, deadline, policy, source)
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
-                raise AudioError("command-timeout", f"more than {elsewhere.timeout:g} s: {source}") from None
+                raise AudioError("command-timeout", f"more than {policy.timeout:g} s: {source}") from None
             raise
         if status != 0:
             messages.seek(0)
@@ -160,7 +255,7 @@ def command_output(source: str, elsewhere: Elsewhere = DEFAULT) -> bytes:
     return output
 
 
-def _read_pipe(pipe: IO[bytes], deadline: float, elsewhere: Elsewhere, source: str) -> bytes:
+def _read_pipe(pipe: IO[bytes], deadline: float, policy: FetchPolicy, source: str) -> bytes:
     """All that comes until the pipe is closed; TimeoutError at the deadline, AudioError beyond the limit of size."""
     output = bytearray()
     with pipe, selectors.DefaultSelector() as waiting:
@@ -170,6 +265,6 @@ def _read_pipe(pipe: IO[bytes], deadline: float, elsewhere: Elsewhere, source: s
             if not block:
                 return bytes(output)
             output += block
-            if len(output) > elsewhere.megabytes * 1e6:
-                raise AudioError("command-too-large", f"more than {elsewhere.megabytes:g} MB: {source}")
+            if len(output) > policy.megabytes * 1e6:
+                raise AudioError("command-too-large", f"more than {policy.megabytes:g} MB: {source}")
     raise TimeoutError

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from recipe.audio import fetch, headers
-from recipe.audio.fetch import DEFAULT, Elsewhere, is_command, is_url
+from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
 from recipe.audio.headers import AudioError, AudioInfo
 
 __all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "probe", "read", "read_part"]
@@ -38,14 +38,14 @@ def split_ark(source: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match and not os.path.exists(source) else None
 
 
-def probe(source: str, elsewhere: Elsewhere = DEFAULT) -> AudioInfo:
+def probe(source: str, fetch_policy: FetchPolicy = DEFAULT) -> AudioInfo:
     """Read a recording's header. Costs some ten microseconds for a local file; a command is run to its end, and a URL
     is downloaded."""
     if is_command(source):
-        waveform, rate = _from_memory(fetch.command_output(source, elsewhere), "output of the command")
+        waveform, rate = _from_memory(fetch.command_output(source, fetch_policy), "output of the command")
         return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
     if is_url(source):
-        return headers.probe_file(fetch.download(source, elsewhere))
+        return headers.probe_file(fetch.download(source, fetch_policy))
     if ark := split_ark(source):
         try:
             return headers.probe_file(*ark)
@@ -63,13 +63,13 @@ def read(
     start: float = 0.0,
     end: float | None = None,
     channel: int | str = "average",
-    elsewhere: Elsewhere = DEFAULT,
+    fetch_policy: FetchPolicy = DEFAULT,
 ) -> np.ndarray:
     """Read a recording, or its part from `start` to `end` seconds, as float32 [samples] in -1..1 at `rate` Hz.
 
     `channel` is "average" or the index of one channel from 0. Resampling is soxr's high quality.
     """
-    waveform, found_rate = read_part(source, start, end, elsewhere)
+    waveform, found_rate = read_part(source, start, end, fetch_policy)
     mono = one_channel(waveform, channel, source)
     return resample(mono, found_rate, rate)
 
@@ -78,14 +78,14 @@ def read_part(
     source: str,
     start: float = 0.0,
     end: float | None = None,
-    elsewhere: Elsewhere = DEFAULT,
+    fetch_policy: FetchPolicy = DEFAULT,
 ) -> tuple[np.ndarray, int]:
     """Read a recording, or its part from `start` to `end` seconds, as it is: float32 [samples, channels], rate (Hz)."""
     if is_command(source):
-        content = fetch.command_output(source, elsewhere)
+        content = fetch.command_output(source, fetch_policy)
         return _part(*_from_memory(content, "output of the command"), start, end)
     if is_url(source):
-        return _from_file(fetch.download(source, elsewhere), start, end)
+        return _from_file(fetch.download(source, fetch_policy), start, end)
     if ark := split_ark(source):
         return _part(*_from_ark(*ark), start, end)
     return _from_file(source, start, end)

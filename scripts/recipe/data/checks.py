@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 
 from recipe.audio import fetch, headers
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.headers import AudioError, AudioInfo
 from recipe.data import datadir, manifest
 from recipe.data.join import Entry
@@ -40,7 +40,7 @@ def check_text(text: str | None, non_nfc: str = "reject") -> Problem | None:
 
 
 def check(
-    entry: Entry, checks: Checks, scp_file: str | None, elsewhere: Elsewhere = DEFAULT
+    entry: Entry, checks: Checks, scp_file: str | None, fetch_policy: FetchPolicy = DEFAULT
 ) -> manifest.Utterance | Problem:
     """The manifest's utterance of an entry, its tokens not counted yet, or the reason of its rejection. Relative paths
     count from the folder of `scp_file`, or with None from the working directory."""
@@ -49,7 +49,9 @@ def check(
         return problem
     source = entry.source if scp_file is None else datadir.resolve(entry.source, scp_file)
     try:
-        info = _measured(source, entry, checks, elsewhere) if checks.verify == "full" else _header(source, elsewhere)
+        info = (
+            _measured(source, entry, checks, fetch_policy) if checks.verify == "full" else _header(source, fetch_policy)
+        )
         seconds = length(entry, info.samples / info.rate)
     except AudioError as error:
         return error.reason, error.detail
@@ -87,33 +89,33 @@ def _check_length(info: AudioInfo, seconds: float, source: str, checks: Checks) 
     return None
 
 
-def _header(source: str, elsewhere: Elsewhere) -> AudioInfo:
+def _header(source: str, fetch_policy: FetchPolicy) -> AudioInfo:
     last = source[-1:]
     if source[:4] not in ("http", "HTTP") and not last.isdigit() and last not in "| ":
         return headers.probe_file(source)
-    return _other_header(source, elsewhere)
+    return _other_header(source, fetch_policy)
 
 
 @lru_cache(maxsize=64)
-def _other_header(source: str, elsewhere: Elsewhere) -> AudioInfo:
+def _other_header(source: str, fetch_policy: FetchPolicy) -> AudioInfo:
     """Arks, URLs and commands; kept, because the segments of a recording follow one another."""
     from recipe.audio import reading as audio
 
-    return audio.probe(source, elsewhere)
+    return audio.probe(source, fetch_policy)
 
 
-def _measured(source: str, entry: Entry, checks: Checks, elsewhere: Elsewhere) -> AudioInfo:
+def _measured(source: str, entry: Entry, checks: Checks, fetch_policy: FetchPolicy) -> AudioInfo:
     """Decode an utterance and check the samples; the recording's length as the header states it."""
     from recipe.audio import reading as audio
 
     command = fetch.is_command(source)
-    info = None if command else _header(source, elsewhere)
+    info = None if command else _header(source, fetch_policy)
     end = entry.end
     if info is not None:
         seconds = info.samples / info.rate
         if seconds - entry.start > checks.max_seconds and (end is None or end - entry.start > checks.max_seconds):
             return info  # too long by its header; not worth decoding
-    waveform, rate = audio.read_part(source, entry.start, end, elsewhere)
+    waveform, rate = audio.read_part(source, entry.start, end, fetch_policy)
     if info is None:
         info = AudioInfo(round(entry.start * rate) + len(waveform), rate, waveform.shape[1])
     else:

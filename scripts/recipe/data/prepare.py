@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 
 from recipe.audio import fetch
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.headers import AudioError
 from recipe.data.checked import Accepted, Numbered, Rejected, one_line, read_checked, write_checked
 from recipe.data.checks import check
@@ -70,11 +70,11 @@ def checked(
     checks: Checks,
     scp_file: str | None = None,
     workers: int = 1,
-    elsewhere: Elsewhere = DEFAULT,
+    fetch_policy: FetchPolicy = DEFAULT,
 ) -> Iterator[Accepted | Rejected]:
     """Check entries one by one, in order. Relative paths count from the folder of `scp_file` (None: from here)."""
     chunks = _chunks(entries, CHUNK if checks.verify == "header" else CHUNK_FULL)
-    work = partial(_check_rows, checks=checks, scp_file=scp_file, elsewhere=elsewhere)
+    work = partial(_check_rows, checks=checks, scp_file=scp_file, fetch_policy=fetch_policy)
     with TokenCounter(tokenizer_dir, workers) as tokens:
         waiting: deque[list[tuple]] = deque()  # checked while the tokenizer is being loaded
         for results in map_chunks(work, chunks, workers, _crashed):
@@ -102,12 +102,12 @@ def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[tuple]]:
         yield chunk
 
 
-def _check_rows(rows: list[tuple], checks: Checks, scp_file: str | None, elsewhere: Elsewhere) -> list[tuple]:
+def _check_rows(rows: list[tuple], checks: Checks, scp_file: str | None, fetch_policy: FetchPolicy) -> list[tuple]:
     """(key, seconds, text, fragments of the line) or (key, reason, detail) of each entry."""
-    _download_all([row[2] for row in rows if row[2][:4].lower() == "http" and row[-1] is None], elsewhere)
+    _download_all([row[2] for row in rows if row[2][:4].lower() == "http" and row[-1] is None], fetch_policy)
     results = []
     for row in rows:
-        found = check(Entry._make(row), checks, scp_file, elsewhere)
+        found = check(Entry._make(row), checks, scp_file, fetch_policy)
         if found.__class__ is tuple:
             results.append((row[1], *found))
         else:
@@ -115,13 +115,13 @@ def _check_rows(rows: list[tuple], checks: Checks, scp_file: str | None, elsewhe
     return results
 
 
-def _download_all(urls: list[str], elsewhere: Elsewhere) -> None:
+def _download_all(urls: list[str], fetch_policy: FetchPolicy) -> None:
     """Fill the cache with several downloads at a time; what fails fails again, with its reason, when it is checked."""
     if len(urls) > 1:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(DOWNLOADS) as pool:
-            for future in [pool.submit(fetch.download, url, elsewhere) for url in urls if fetch.is_url(url)]:
+            for future in [pool.submit(fetch.download, url, fetch_policy) for url in urls if fetch.is_url(url)]:
                 with suppress(AudioError):
                     future.result()
 
@@ -144,11 +144,11 @@ def prepare(
     rejects_file: str,
     scp_file: str | None = None,
     workers: int = 1,
-    elsewhere: Elsewhere = DEFAULT,
+    fetch_policy: FetchPolicy = DEFAULT,
 ) -> Ledger:
     """Check entries and write the manifest and the rejects, both in the order of the entries."""
     numbered = Numbered(entries)
-    items = checked(numbered, tokenizer_dir, checks, scp_file, workers, elsewhere)
+    items = checked(numbered, tokenizer_dir, checks, scp_file, workers, fetch_policy)
     if checks.learns:
         with tempfile.TemporaryDirectory(prefix="recipe-") as folder:
             file = os.path.join(folder, "checked")
@@ -165,11 +165,11 @@ def prepare_shard(
     checked_file: str,
     scp_file: str | None = None,
     workers: int = 1,
-    elsewhere: Elsewhere = DEFAULT,
+    fetch_policy: FetchPolicy = DEFAULT,
 ) -> None:
     """Check a shard's entries; `merge` makes the manifest of all shards."""
     numbered = Numbered(entries)
-    write_checked(checked(numbered, tokenizer_dir, checks, scp_file, workers, elsewhere), numbered, checked_file)
+    write_checked(checked(numbered, tokenizer_dir, checks, scp_file, workers, fetch_policy), numbered, checked_file)
 
 
 def merge(checked_files: Sequence[str], checks: Checks, jsonl_file: str, rejects_file: str) -> Ledger:

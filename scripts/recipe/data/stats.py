@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from recipe.audio import reading as audio
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data.advice import advise
 from recipe.data.manifest import Utterance
@@ -144,14 +144,14 @@ def evenly(items: Iterable[Utterance], total: int, sample: int) -> Iterator[Utte
             yield item
 
 
-def _measure(rows: list[tuple], elsewhere: Elsewhere) -> list[tuple]:
+def _measure(rows: list[tuple], fetch_policy: FetchPolicy) -> list[tuple]:
     """(frames, sums of the bins, sums of their squares, level in dB, clipped share, silent share) of each (key,
     source, start, end, channel), or (key, error)."""
     results = []
     for key, source, start, end, channel in rows:
         try:
             where = "average" if channel is None else channel
-            waveform = audio.read(source, start=start, end=end, channel=where, elsewhere=elsewhere)
+            waveform = audio.read(source, start=start, end=end, channel=where, fetch_policy=fetch_policy)
             results.append(_sums(waveform))
         except AudioError as error:
             results.append((key, str(error)))
@@ -182,11 +182,11 @@ def silent_share(waveform: np.ndarray) -> float:
 
 
 def fbank_statistics(
-    utterances: Iterable[Utterance], workers: int = 1, elsewhere: Elsewhere = DEFAULT
+    utterances: Iterable[Utterance], workers: int = 1, fetch_policy: FetchPolicy = DEFAULT
 ) -> tuple[dict, np.ndarray]:
     """Statistics of the audio of utterances, and the Kaldi CMVN matrix [2, 81]: sums and frame count, then sums of
     squares and 0."""
-    work = partial(_measure, elsewhere=elsewhere)
+    work = partial(_measure, fetch_policy=fetch_policy)
     levels, clipped, silence = Distribution(LEVEL_EDGES), Counter(), Distribution(SHARE_EDGES)
     frames, read, silent, failed = 0, 0, 0, []
     total, squares = np.zeros(80), np.zeros(80)

@@ -45,7 +45,7 @@ class Options:
     max_seconds: float = 30.0  # longer recordings are cut
     limits: Limits = field(default_factory=Limits)
     channel: int | str = "average"
-    elsewhere: fetch.Elsewhere = fetch.DEFAULT
+    fetch_policy: fetch.FetchPolicy = fetch.DEFAULT
     workers: int = 0  # processes that read audio; 0: a thread
 
 
@@ -141,14 +141,14 @@ def batch_seconds_for(device: torch.device) -> float:
 
 
 def probe(
-    entries: Iterable[Entry], elsewhere: fetch.Elsewhere = fetch.DEFAULT, scp_file: str | None = None
+    entries: Iterable[Entry], fetch_policy: fetch.FetchPolicy = fetch.DEFAULT, scp_file: str | None = None
 ) -> list[Request]:
     """Read the headers of entries, whose relative paths count from the folder of `scp_file` (None: from here). An
     entry with a problem, or whose recording cannot be read, keeps its error."""
 
     @lru_cache(maxsize=64)  # the segments of a recording follow one another
     def seconds_of(source: str) -> float:
-        return audio.probe(source, elsewhere).seconds
+        return audio.probe(source, fetch_policy).seconds
 
     def request(entry: Entry) -> Request:
         source = entry.source if scp_file is None else datadir.resolve(entry.source, scp_file)
@@ -193,7 +193,7 @@ class _Prepared(torch.utils.data.Dataset):
     def __init__(self, jobs: Sequence[_Job], engine: Engine, options: Options):
         self._jobs = jobs
         self._prepare = engine.prepare
-        self._reading = {"channel": options.channel, "elsewhere": options.elsewhere}
+        self._reading = {"channel": options.channel, "fetch_policy": options.fetch_policy}
 
     def __getitem__(self, index: int) -> Any:
         job = self._jobs[index]
@@ -246,7 +246,7 @@ def _jobs(index: int, request: Request, options: Options, folder: Path) -> list[
 def _as_file(request: Request, options: Options, file: Path) -> Request:
     """A long utterance in a file that can be read in parts: a command would run once a part."""
     if fetch.is_url(request.source):
-        return replace(request, source=fetch.download(request.source, options.elsewhere))
+        return replace(request, source=fetch.download(request.source, options.fetch_policy))
     if Path(request.source).is_file():
         return request
     waveform = audio.read(
@@ -254,7 +254,7 @@ def _as_file(request: Request, options: Options, file: Path) -> Request:
         start=request.start,
         end=request.end,
         channel=options.channel,
-        elsewhere=options.elsewhere,
+        fetch_policy=options.fetch_policy,
     )
     soundfile.write(file, waveform, audio.SAMPLING_RATE, subtype="FLOAT")
     return replace(request, source=str(file), start=0.0, end=None, duration=len(waveform) / audio.SAMPLING_RATE)

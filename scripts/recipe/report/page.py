@@ -11,9 +11,10 @@ import yaml
 from markupsafe import Markup
 
 import recipe
+from recipe import charts
+from recipe.charts import Estimate
 from recipe.files import read_json
-from recipe.report import charts, data, findings, listing, players, timings, training
-from recipe.report.charts import Estimate
+from recipe.report import data, findings, listing, players, timings, training
 from recipe.report.results import Result, Results
 from recipe.report.spec import Spec
 from recipe.report.summary import percent, signed_percent
@@ -42,7 +43,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
     trainings = [training.load(run) for run in spec.runs]
     listed = listing.collect(spec)
     audio = players.collect(spec, {test: found["keys"] for test, found in listed.items()}, output_dir)
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css") + charts.STYLE, _asset("page.js")
     return _environment().get_template("page.html").render(
         spec=spec,
         results=results,

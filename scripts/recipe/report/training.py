@@ -6,9 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from recipe import charts
+from recipe.charts import Point, Series
 from recipe.files import RecipeError, read_json
-from recipe.report import charts
-from recipe.report.charts import Point, Series
 from recipe.report.spec import Run
 
 GREY, ACCENT = 1, 0  # line styles

@@ -13,7 +13,7 @@ import soxr
 import torch
 
 from recipe.audio import reading as audio
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data import datadir
 from recipe.files import RecipeError, read_map
@@ -28,10 +28,10 @@ class Recordings:
 
     sources: tuple[str, ...]
     seconds: tuple[float, ...]  # of each
-    elsewhere: Elsewhere
+    fetch_policy: FetchPolicy
 
     @classmethod
-    def of(cls, directories: Sequence[str], elsewhere: Elsewhere) -> "Recordings":
+    def of(cls, directories: Sequence[str], fetch_policy: FetchPolicy) -> "Recordings":
         """All entries of the directories' wav.scp. RecipeError where a header says that one cannot be used: better now
         than in the middle of a training."""
         sources, seconds = [], []
@@ -40,12 +40,12 @@ class Recordings:
             for key, entry in read_map(scp).items():
                 sources.append(datadir.resolve(entry, scp))
                 try:
-                    seconds.append(audio.probe(sources[-1], elsewhere).seconds)
+                    seconds.append(audio.probe(sources[-1], fetch_policy).seconds)
                 except AudioError as error:
                     raise RecipeError(f"augment: {scp}: {key}: {error}; mend it or take it out") from None
         if directories and not sources:
             raise RecipeError(f"{', '.join(directories)}: no recordings")
-        return cls(tuple(sources), tuple(seconds), elsewhere)
+        return cls(tuple(sources), tuple(seconds), fetch_policy)
 
     def draw(self, random: np.random.Generator, seconds: float = np.inf) -> np.ndarray:
         """One of them as a 16 kHz waveform, or of one that is longer than `seconds` as much from a random place."""
@@ -55,7 +55,7 @@ class Recordings:
             start = random.uniform(0, spare)
             end = start + seconds
         try:
-            return audio.read(self.sources[chosen], start=start, end=end, elsewhere=self.elsewhere)
+            return audio.read(self.sources[chosen], start=start, end=end, fetch_policy=self.fetch_policy)
         except AudioError as error:
             raise RecipeError(f"augment: {error}; mend it or take it out of its wav.scp") from None
 
@@ -63,11 +63,11 @@ class Recordings:
 class Augment:
     """Applies the settings to utterances."""
 
-    def __init__(self, settings: AugmentSettings, seed: int, elsewhere: Elsewhere = DEFAULT):
+    def __init__(self, settings: AugmentSettings, seed: int, fetch_policy: FetchPolicy = DEFAULT):
         self._settings = settings
         self._seed = seed
-        self._noises = Recordings.of(settings.noise, elsewhere)
-        self._rooms = Recordings.of(settings.reverb, elsewhere)
+        self._noises = Recordings.of(settings.noise, fetch_policy)
+        self._rooms = Recordings.of(settings.reverb, fetch_policy)
 
     @property
     def versions(self) -> int:

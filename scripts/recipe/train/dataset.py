@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from recipe.audio import reading as audio
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError
@@ -50,7 +50,7 @@ class Utterances(torch.utils.data.Dataset):
         hotwords: HotwordSampler | None = None,
         weights: Sequence[float] | None = None,
         seed: int = 0,
-        elsewhere: Elsewhere = DEFAULT,
+        fetch_policy: FetchPolicy = DEFAULT,
     ):
         self.utterances = utterances
         self.frozen: FrozenOutputs | None = None
@@ -59,7 +59,7 @@ class Utterances(torch.utils.data.Dataset):
         self._hotwords = hotwords
         self._weights = None if weights is None or set(weights) == {1.0} else np.asarray(weights)
         self._seed = seed
-        self._elsewhere = elsewhere
+        self._fetch_policy = fetch_policy
         self.frames = [most_frames(utterance) for utterance in utterances]
         self.text_tokens = self._count_text_tokens()
         versions = augment.versions if augment else 1
@@ -150,7 +150,7 @@ class Utterances(torch.utils.data.Dataset):
                 start=utterance.start,
                 end=utterance.end,
                 channel="average" if utterance.channel is None else utterance.channel,
-                elsewhere=self._elsewhere,
+                fetch_policy=self._fetch_policy,
             )
         except AudioError as error:
             # The data stage checked this file: if it is gone now, going on would train on other data than was said.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipe.audio.fetch import DEFAULT, Elsewhere
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.data import manifest
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError, sha256, write_lines
@@ -33,7 +33,7 @@ class TrainingInputs:
     train: Sequence[str | os.PathLike]
     valid: Sequence[str | os.PathLike]
     weights: Sequence[float] = ()
-    elsewhere: Elsewhere = DEFAULT
+    fetch_policy: FetchPolicy = DEFAULT
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each manifest, and the weights, by name."""
@@ -59,7 +59,7 @@ def read_sets(
     weights = list(inputs.weights) or [1.0] * len(inputs.train)
     if len(weights) != len(inputs.train):
         raise RecipeError(f"{len(weights)} weights for {len(inputs.train)} training manifests")
-    augment = Augment(settings.augment, settings.seed, inputs.elsewhere)
+    augment = Augment(settings.augment, settings.seed, inputs.fetch_policy)
     limit = min(ENCODER_FRAMES, preflight.frames_of(settings) or ENCODER_FRAMES)
     rejects: list[str] = []
     utterances, repeats = [], []
@@ -78,10 +78,10 @@ def read_sets(
     for found, paths in ((utterances, inputs.train), (valid, inputs.valid)):
         if not found:
             raise RecipeError(f"{', '.join(map(str, paths))}: no utterances{' that are short enough' * bool(rejects)}")
-    front_end, elsewhere, listed = FrontEnd(recognizer), inputs.elsewhere, settings.augment.hotwords
+    front_end, fetch_policy, listed = FrontEnd(recognizer), inputs.fetch_policy, settings.augment.hotwords
     hotwords = HotwordSampler(listed, settings.seed, (u.text for u in utterances)) if listed.share else None
-    train_set = Utterances(utterances, front_end, augment, hotwords, repeats, settings.seed, elsewhere)
-    return train_set, Utterances(valid, front_end, elsewhere=elsewhere)
+    train_set = Utterances(utterances, front_end, augment, hotwords, repeats, settings.seed, fetch_policy)
+    return train_set, Utterances(valid, front_end, fetch_policy=fetch_policy)
 
 
 def _fitting(path: str | os.PathLike, limit: int, slowest: float, rejects: list[str]) -> list[Utterance]:

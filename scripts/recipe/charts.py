@@ -1,10 +1,12 @@
-"""Charts as inline SVG: lines, histograms, intervals and a scatter of two error rates.
+"""Charts as SVG: lines, histograms, a mean with its deviation, intervals and a scatter of two error rates.
 
-A chart is drawn in its own units of CSS pixels and scaled by its viewBox; colours come from the page's style sheet by
-class (`c0`, `c1`, ...), so that they follow its light and dark mode. Text is escaped by `element`.
+A chart is drawn in its own units of CSS pixels and scaled by its viewBox; colours come from STYLE by class (`c0`, `c1`,
+...), whose variables are those of the page around it, or of `document`, which makes a file of a chart: both have a
+light and a dark mode. Text is escaped by `element`. The same values give the same bytes.
 """
 
 import math
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,36 @@ STYLES = 6  # line styles that the style sheet has
 LOG_RATIO = 30  # from this ratio of extremes a positive quantity has a logarithmic axis
 NOTHING = 1e-12  # smaller numbers are none to the eye
 MARKERS = ("circle", "square", "diamond")
+HEAD, MARGIN, SCALE = 26, 12, 1.1  # of a document: room for its title and beside it, and CSS pixels to a chart's unit
+
+STYLE = Markup("""\
+svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill: var(--soft); }
+svg .title, svg .name { fill: var(--text); }
+.grid { stroke: var(--line); stroke-width: .75; }
+.axis { stroke: var(--soft); }
+.chosen { stroke: var(--soft); stroke-dasharray: 2 3; }
+.lead { stroke: var(--line); stroke-width: 1.5; }
+rect.bar { fill: var(--accent); }
+.band { fill: var(--accent); opacity: .25; }
+.line { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
+.whisker { stroke-width: 5; opacity: .35; }
+.thin { stroke-width: 1.25; opacity: .6; }
+.c0, .c2, .c4 { stroke: var(--accent); }
+.c1, .c3, .c5 { stroke: var(--soft); }
+.c2, .c3 { stroke-dasharray: 6 3; }
+.c4, .c5 { stroke-dasharray: 2 2; }
+.dot { stroke: var(--page); stroke-width: 1; stroke-dasharray: none; }
+.dot.c0, .dot.c2, .dot.c4 { fill: var(--accent); }
+.dot.c1, .dot.c3, .dot.c5 { fill: var(--soft); }
+""")
+_DOCUMENT_STYLE = Markup("""\
+:root { --page: #fff; --text: #1c2126; --soft: #545d66; --line: #d5dae0; --accent: #0a5bb0; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #15181b; --text: #e6e9ec; --soft: #a4adb6; --line: #3a4249; --accent: #7db5f2; }
+}
+svg .heading { font-size: 13px; font-weight: 600; fill: var(--text); }
+.page { fill: var(--page); }
+""")
 
 
 def element(name: str, *children: object, **attributes: object) -> Markup:
@@ -41,11 +73,37 @@ def svg(label: str, children: Iterable[Markup], height: float = HEIGHT, width: f
     return element("svg", *children, viewBox=f"0 0 {width} {_short(height)}", role="img", aria_label=label)
 
 
+def document(chart: Markup, title: str) -> str:
+    """The text of an SVG file: a chart of this module below its `title`. Where a chart has no values and is therefore
+    empty, the file says so."""
+    root = ElementTree.fromstring(str(chart or svg(title, [text(WIDTH / 2, HEIGHT / 2, "no values", "middle")])))
+    width, height = (float(size) for size in root.attrib.pop("viewBox").split()[2:])
+    box = {"x": -MARGIN, "y": -HEAD, "width": _short(width + 2 * MARGIN), "height": _short(height + HEAD)}
+    root.attrib = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "viewBox": " ".join(map(str, box.values())),
+        "width": f"{(width + 2 * MARGIN) * SCALE:g}",
+        "height": f"{(height + HEAD) * SCALE:g}",
+        **root.attrib,
+    }
+    before = [
+        element("title", title),
+        element("style", "\n", STYLE, _DOCUMENT_STYLE),
+        element("rect", class_="page", **box),
+        text(0, -8, title, class_="heading"),
+    ]
+    root[:0] = [ElementTree.fromstring(str(part)) for part in before]
+    ElementTree.indent(root, "")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
 def text(x: float, y: float, words: str, anchor: str | None = None, class_: str | None = None) -> Markup:
+    """Words on a baseline at `y`; `anchor` is "start" (the default), "middle" or "end" at `x`."""
     return element("text", words, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    """A straight line between two points."""
     return element("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
 
 
@@ -148,7 +206,7 @@ def thin(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
 
 
 def lines(label: str, x_label: str, y_label: str, series: Sequence[Series], chosen: float | None = None) -> Markup:
-    """A line chart; `chosen` is the place on the x axis of a vertical mark. Needs one finite point at least."""
+    """A line chart; `chosen` is the place on the x axis of a vertical mark. "" without a finite value."""
     series = [Series(s.label, thin(s.points), s.style, s.dots) for s in series if s.points]
     finite = [(x, y) for s in series for x, y in s.points if math.isfinite(y)]
     if not finite:
@@ -198,17 +256,17 @@ def _legend(series: Sequence[Series], top: float, chosen: bool) -> tuple[list[Ma
     return parts, y + 10
 
 
-def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence[int]) -> Markup:
-    """Bars of equal width, each between its edges; empty bins at both ends are left out. The last bin of all holds
-    what lies above it as well."""
+def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence[int], width: float = WIDTH) -> Markup:
+    """Bars of equal width, each of `counts` utterances between two of the `edges`, of which there is one more. Empty
+    bins at both ends are left out; the last bin of all holds what lies above it as well. "" where all are empty."""
     filled = [i for i, count in enumerate(counts) if count]
     if not filled:
         return Markup("")
     first, last = filled[0], filled[-1]
     shown = range(first, last + 1)
     y = axis([float(counts[i]) for i in shown], HEIGHT - BOTTOM, TOP, zero=True, ticks=4)
-    step = (WIDTH - RIGHT - LEFT) / len(shown)
-    parts = frame(Axis(0, 1, LEFT, WIDTH - RIGHT, ()), y, x_label, "utterances")
+    step = (width - RIGHT - LEFT) / len(shown)
+    parts = frame(Axis(0, 1, LEFT, width - RIGHT, ()), y, x_label, "utterances")
     labels = [number(edges[i]) for i in shown] + [number(edges[last + 1])]
     if last == len(counts) - 1:
         labels[-1] = "…"
@@ -217,7 +275,24 @@ def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence
         left, top = LEFT + place * step, y(counts[i])
         parts.append(element("rect", tip, x=left + 0.75, y=top, width=step - 1.5, height=y.start - top, class_="bar"))
     parts += [text(LEFT + i * step, y.start + 16, words, "middle") for i, words in enumerate(labels)]
-    return svg(label, parts)
+    return svg(label, parts, width=width)
+
+
+def band(
+    label: str, x_label: str, y_label: str, means: Sequence[float], deviations: Sequence[float], width: float = WIDTH
+) -> Markup:
+    """A line of means by their index, in a band that reaches a deviation below and above them. "" without means."""
+    spans = [(mean - deviation, mean + deviation) for mean, deviation in zip(means, deviations, strict=True)]
+    if not spans:
+        return Markup("")
+    x = axis([0.0, float(len(spans) - 1)], LEFT, width - RIGHT)
+    y = axis([end for span in spans for end in span], HEIGHT - BOTTOM, TOP)
+    lower = [(float(i), low) for i, (low, _) in enumerate(spans)]
+    upper = [(float(i), high) for i, (_, high) in enumerate(spans)]
+    parts = frame(x, y, x_label, y_label)
+    parts.append(element("path", d=_path([*upper, *reversed(lower)], x, y) + "Z", class_="band"))
+    parts.append(element("path", d=_path(list(enumerate(means)), x, y), class_="line c0"))
+    return svg(label, parts, width=width)
 
 
 @dataclass(frozen=True)
@@ -231,7 +306,7 @@ class Estimate:
 
 
 def intervals(label: str, x_label: str, estimates: Sequence[Estimate]) -> Markup:
-    """One row per estimate: a dot, its interval as a bar, its value."""
+    """One row per estimate, of which there has to be one: a dot, its interval as a bar, its value."""
     name_width = min(130, max(40, max(len(e.name) for e in estimates) * LETTER + 8))
     right = WIDTH - 44
     ends = [end for e in estimates for end in (e.value, *(e.interval or ()))]
