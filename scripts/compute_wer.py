@@ -8,7 +8,8 @@ the compute-wer package does (`tail -n8 OUT` shows the rates), in the order of R
 import argparse
 
 from recipe.cli import run
-from recipe.score.run import Inputs, Settings, score_files
+from recipe.score.policy import Settings
+from recipe.score.run import Inputs, score_files
 
 
 def parse() -> argparse.Namespace:

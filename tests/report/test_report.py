@@ -22,9 +22,11 @@ from recipe.files import RecipeError, json_line, write_json, write_lines
 from recipe.report import charts, data, findings, listing, page, players, summary, training
 from recipe.report import spec as specs
 from recipe.report.results import Results
-from recipe.score import run as score
 from recipe.score.align import edits
+from recipe.score.policy import Settings
+from recipe.score.run import Inputs, score_files
 from recipe.score.tokens import Cached
+from recipe.score.utterance import alignment_json, correct_step
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
@@ -256,11 +258,11 @@ HISTORY = [
 
 def scored(folder: Path, model: str, mode: str) -> dict:
     stem = folder / f"{model}.{mode}"
-    inputs = score.Inputs(
+    inputs = Inputs(
         str(folder / "ref"), str(folder / model), compare=str(folder / "base"), hyp_jsonl=str(folder / f"{model}.jsonl")
     )
-    settings = score.Settings(bootstrap=50, mode=mode)
-    score.score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
+    settings = Settings(bootstrap=50, mode=mode)
+    score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
     return {"model": model, "test": "home", "mode": mode, "score": f"{stem}.json", "utterances": f"{stem}.jsonl",
             "details": str(folder / f"{model}.jsonl")}  # fmt: skip
 
@@ -410,7 +412,7 @@ TOKENS = st.lists(st.sampled_from(["A", "B", "C", "好"]), max_size=8)
 class TestListing:
     @given(TOKENS, TOKENS)
     def test_edits_and_reference_give_the_hypothesis(self, ref, hyp):
-        found = listing.edits(json.loads(score.alignment_json(ref, hyp, edits(ref, hyp), Cached(score.correct_step))))
+        found = listing.edits(json.loads(alignment_json(ref, hyp, edits(ref, hyp), Cached(correct_step))))
         rebuilt, place = [], 0
         for kind, at, *token in found:
             rebuilt += ref[place:at] + token

@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 
 from recipe.files import RecipeError
 from recipe.score.align import edits
-from recipe.score.run import Inputs, Settings, alignment_json, correct_step, score_files
-from recipe.score.tokens import Cached, aligned_lines, cluster, count, fold, mixed_tokens, width, words
+from recipe.score.cer_txt import aligned_lines, width
+from recipe.score.counts import count
+from recipe.score.policy import Settings
+from recipe.score.run import Inputs, score_files
+from recipe.score.tokens import Cached, cluster, fold, mixed_tokens, words
+from recipe.score.utterance import alignment_json, correct_step
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "compute_wer"

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from recipe.files import RecipeError
 from recipe.score.align import edits
-from recipe.score.annotations import duration_name, loops
-from recipe.score.run import Inputs, Settings, score_files
+from recipe.score.annotations import duration_name
+from recipe.score.policy import Settings
+from recipe.score.run import Inputs, score_files
 from recipe.score.significance import MatchedPairs, Units, difference, rate_interval, resample
+from recipe.text.loops import loops
 
 
 @pytest.fixture

@@ -1,24 +1,22 @@
-"""What other files, and the texts themselves, say about utterances: decoding, durations, hotwords, loops."""
+"""What other files, and the texts themselves, say about utterances: decoding, durations, labels, loops."""
 
 import math
 from typing import Any, NamedTuple
 
 from recipe.data import datadir, join
 from recipe.files import RecipeError, read_json_lines, read_map
-from recipe.score.tokens import fold, mixed_tokens
 from recipe.text.loops import loops
-from recipe.text.prompt import split_hotwords
 
 UNKNOWN = "unknown"
+
 # Upper ends of the duration groups, in seconds.
 DURATIONS = (2.0, 5.0, 10.0, 20.0, 30.0)
 DURATION_NAMES = ("0-2 s", "2-5 s", "5-10 s", "10-20 s", "20-30 s", "30 s and more", UNKNOWN)
+
 # How the decoder says that a hypothesis ended, and the flag that this gives.
 ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
 FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
 FLAGGED_KEYS = 50
-LISTED_HOTWORDS = 50
-OTHER_KEYS = "*"  # in a table of hotwords: the utterances that it does not list
 
 
 class Decoded(NamedTuple):
@@ -108,45 +106,3 @@ class Flags:
 
     def result(self) -> dict[str, Any]:
         return {name: {"count": self._counts[name], "keys": self._keys[name]} for name in self._counts}
-
-
-class Hotwords:
-    """Recall and precision of each utterance's hotwords: a hotword counts as often as it is in the reference, is hit as
-    often as it is in both texts, and is false where the hypothesis has more of it than the reference. The key `*` has
-    the words of utterances that are not listed."""
-
-    def __init__(self, path: str, remove_tags: bool):
-        self.words: dict[str, dict[str, list[str]]] = {}
-        for key, listed in read_map(path).items():
-            entries = (mixed_tokens(fold(word, remove_tags)) for word in split_hotwords(listed))
-            self.words[key] = {" ".join(tokens): tokens for tokens in entries if tokens}
-        self._others = self.words.get(OTHER_KEYS, {})
-        self.found: dict[str, list[int]] = {}  # [in references, in hypotheses, in both] per hotword
-
-    @staticmethod
-    def _joined(tokens: list[str]) -> str:
-        # A space on both sides of each token, so that neighbours share none and every occurrence is counted.
-        return "".join(f" {token} " for token in tokens)
-
-    def add(self, key: str, ref: list[str], hyp: list[str]) -> None:
-        ref_text, hyp_text = self._joined(ref), self._joined(hyp)
-        for word, tokens in self.words.get(key, self._others).items():
-            pattern = self._joined(tokens)
-            in_ref, in_hyp = ref_text.count(pattern), hyp_text.count(pattern)
-            if in_ref or in_hyp:
-                sums = self.found.setdefault(word, [0, 0, 0])
-                for index, value in enumerate((in_ref, in_hyp, min(in_ref, in_hyp))):
-                    sums[index] += value
-
-    def result(self) -> dict[str, Any]:
-        ref, hyp, hits = (sum(sums[index] for sums in self.found.values()) for index in range(3))
-        worst = sorted(self.found.items(), key=lambda item: (item[1][2] - item[1][0], item[0]))
-        return {
-            "recall": hits / ref if ref else None,
-            "precision": hits / hyp if hyp else None,
-            "f1": 2 * hits / (ref + hyp) if ref + hyp else None,
-            "ref": ref,
-            "hyp": hyp,
-            "hits": hits,
-            "words": [[word, *sums] for word, sums in worst[:LISTED_HOTWORDS]],
-        }

@@ -11,49 +11,35 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import rapidfuzz
 
-from recipe.files import RecipeError, json_line, open_atomic, sha256, write_json
-from recipe.score.align import Edit, edits
+from recipe.files import RecipeError, open_atomic, sha256, write_json
+from recipe.score.align import edits
 from recipe.score.annotations import (
     DURATION_NAMES,
-    UNKNOWN,
     Flags,
-    Hotwords,
     duration_name,
     flags_of,
     read_details,
     read_durations,
     read_labels,
 )
-from recipe.score.significance import MatchedPairs, Units, difference, rate_interval
-from recipe.score.tokens import (
-    Cached,
-    Counts,
-    TokenErrors,
-    Transcripts,
-    aligned_lines,
-    count,
-    fold,
-    mixed_tokens,
-    most_common,
-    summary,
-    utterance_block,
-    width,
-    words,
-)
+from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width
+from recipe.score.comparison import Comparison
+from recipe.score.counts import RATES, TokenErrors, count, counts_by_rate, most_common
+from recipe.score.hotwords import Hotwords
+from recipe.score.policy import Settings
+from recipe.score.tallies import Groups, Tally
+from recipe.score.tokens import Cached, tokenize
+from recipe.score.transcripts import Hypotheses, Transcripts
+from recipe.score.utterance import Utterance, correct_step, utterance_line
 
 # Version of score.json's layout, and of the rules of counting (scores of different rules cannot be compared).
 FORMAT = 1
 COUNTING = 1
-
-RATES = ("mer", "cer", "wer")
 LISTED_ERRORS = 50
-NAMED_KEYS = 10
-OPERATIONS = {"replace": "S", "delete": "D", "insert": "I"}
-
 log = logging.getLogger(__name__)
 
 
@@ -73,180 +59,6 @@ class Inputs:
 
     def given(self) -> dict[str, str]:
         return {name: path for name, path in asdict(self).items() if path is not None}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """`missing`: "deletions" or "error"; `extra`: "error" or "ignore"; `bootstrap`: samples, 0 for no intervals;
-    `mode`: the name of the normalization that the texts went through."""
-
-    missing: str = "deletions"
-    extra: str = "error"
-    bootstrap: int = 1000
-    seed: int = 0
-    mode: str | None = None
-    remove_tags: bool = False
-
-    def __post_init__(self):
-        for name, known in (("missing", ("deletions", "error")), ("extra", ("error", "ignore"))):
-            if getattr(self, name) not in known:
-                raise RecipeError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
-        if self.bootstrap < 0:
-            raise RecipeError(f"bootstrap is {self.bootstrap}, expected the number of samples, or 0 for no intervals")
-
-
-class Text(NamedTuple):
-    """A text as it is compared (see `fold`), and its mixed tokens."""
-
-    folded: str
-    mixed: list[str]
-
-
-def tokenize(text: str, remove_tags: bool) -> Text:
-    folded = fold(text, remove_tags)
-    return Text(folded, mixed_tokens(folded))
-
-
-def counts_by_rate(ref: Text, hyp: Text, mer: Counts) -> dict[str, Counts]:
-    """Counts of one utterance for each of RATES, given those of the mixed tokens."""
-    cer = wer = mer
-    chars, hyp_chars = "".join(ref.mixed), "".join(hyp.mixed)
-    if len(chars) > len(ref.mixed) or len(hyp_chars) > len(hyp.mixed):
-        cer = count(len(chars), len(hyp_chars), edits(chars, hyp_chars))
-    # Mostly the words are the mixed tokens, which a plain split shows sooner than working the words out.
-    if ref.folded.split() != ref.mixed or hyp.folded.split() != hyp.mixed:
-        ref_words, hyp_words = words(ref.folded), words(hyp.folded)
-        wer = count(len(ref_words), len(hyp_words), edits(ref_words, hyp_words))
-    return {"mer": mer, "cer": cer, "wer": wer}
-
-
-class Tally:
-    """Counts summed over utterances and by unit of resampling."""
-
-    def __init__(self):
-        self.utterances = 0
-        self._units = Units()
-
-    def add(self, speaker: str | None, counts: Counts) -> None:
-        self.utterances += 1
-        self._units.add(speaker, counts)
-
-    def result(self, settings: Settings) -> dict[str, Any]:
-        total = Counts(*self._units.sums(4))
-        return total.as_dict() | {"ci": rate_interval(self._units, settings.bootstrap, settings.seed)}
-
-
-class Groups:
-    """Tallies by one property of utterances (speaker, language, ...); without a table of it, none."""
-
-    def __init__(self, names: dict[str, str] | None, order: tuple[str, ...] = ()):
-        self.names = names or {}
-        self._given = names is not None
-        self._order = order
-        self._tallies: dict[str, Tally] = {}
-
-    def add(self, key: str, counts: Counts, speaker: str | None) -> None:
-        if self._given:
-            name = self.names.get(key, UNKNOWN)
-            if name not in self._tallies:
-                self._tallies[name] = Tally()
-            self._tallies[name].add(speaker, counts)
-
-    def result(self, settings: Settings) -> dict[str, Any]:
-        order = [name for name in self._order if name in self._tallies] or sorted(self._tallies)
-        return {
-            name: self._tallies[name].result(settings) | {"utterances": self._tallies[name].utterances}
-            for name in order
-        }
-
-
-class Hypotheses:
-    """The hypotheses of one system, each asked for once."""
-
-    def __init__(self, path: str, settings: Settings):
-        transcripts = Transcripts(path)
-        self.path = path
-        self.missing = 0
-        self._settings = settings
-        self._texts = dict(iter(transcripts))
-        self._missing_keys: list[str] = []
-        self.repeated = transcripts.repeated
-
-    def take(self, key: str) -> str | None:
-        """The text of a key, forgotten once given; None if there is none."""
-        text = self._texts.pop(key, None)
-        if text is None:
-            self.missing += 1
-            if len(self._missing_keys) < NAMED_KEYS:
-                self._missing_keys.append(key)
-        return text
-
-    @property
-    def extra(self) -> int:
-        """How many hypotheses have no reference; known when all references are done."""
-        return len(self._texts)
-
-    def check(self, ref: str) -> None:
-        """RecipeError where the settings forbid the keys that are missing or too many."""
-        if self.missing and self._settings.missing == "error":
-            raise RecipeError(
-                f"{self.path}: {self.missing} keys of {ref} have no hypothesis: "
-                f"{_listed(self._missing_keys, self.missing)}; decode them, or count them with --missing deletions"
-            )
-        if self.extra and self._settings.extra == "error":
-            raise RecipeError(
-                f"{self.path}: {self.extra} keys are not in {ref}: {_listed(list(self._texts), self.extra)}; "
-                "score the matching files, or leave these keys out with --extra ignore"
-            )
-
-
-def _listed(keys: list[str], total: int) -> str:
-    return ", ".join(keys[:NAMED_KEYS]) + (", ..." if total > NAMED_KEYS else "")
-
-
-class Utterance(NamedTuple):
-    """One scored utterance: its texts as read and as tokens, the edits and the counts of the mixed tokens."""
-
-    key: str
-    ref_text: str
-    hyp_text: str
-    missing: bool
-    ref: Text
-    hyp: Text
-    found: list[Edit]
-    counts: Counts
-
-
-class Comparison:
-    """Another system on the same references. Differences are ours minus the other's: negative where ours is better."""
-
-    def __init__(self, path: str, settings: Settings):
-        self.hyps = Hypotheses(path, settings)
-        self._settings = settings
-        self._tallies = {name: Tally() for name in RATES}
-        self._pairs = {name: Units() for name in RATES}
-        self._test = MatchedPairs()
-        self._utterances = {"better": 0, "equal": 0, "worse": 0}
-
-    def add(self, ours: Utterance, counts: dict[str, Counts], speaker: str | None) -> None:
-        hyp = tokenize(self.hyps.take(ours.key) or "", self._settings.remove_tags)
-        found = edits(ours.ref.mixed, hyp.mixed)
-        others = counts_by_rate(ours.ref, hyp, count(len(ours.ref.mixed), len(hyp.mixed), found))
-        for name in RATES:
-            self._tallies[name].add(speaker, others[name])
-            self._pairs[name].add(speaker, (counts[name].n, counts[name].errors, others[name].errors))
-        self._test.add(ours.found, found)
-        gain = len(found) - len(ours.found)
-        self._utterances["better" if gain > 0 else "worse" if gain < 0 else "equal"] += 1
-
-    def result(self) -> dict[str, Any]:
-        samples, seed = self._settings.bootstrap, self._settings.seed
-        return {
-            "other": {name: tally.result(self._settings) for name, tally in self._tallies.items()},
-            "difference": {name: difference(pairs, samples, seed) for name, pairs in self._pairs.items()},
-            "matched_pairs": self._test.result(),
-            "utterances": self._utterances | {"missing": self.hyps.missing, "extra": self.hyps.extra},
-        }
 
 
 class Details:
@@ -410,42 +222,6 @@ def versions(mode: str | None) -> dict[str, Any]:
         "rapidfuzz": rapidfuzz.__version__,
         "numpy": np.__version__,
     }
-
-
-def correct_step(token: str) -> str:
-    """The step of an alignment in which both texts have the same token, as JSON."""
-    return f'["C", {json_line(token)}, {json_line(token)}]'
-
-
-def alignment_json(ref: list[str], hyp: list[str], found: list[Edit], correct: dict[str, str]) -> str:
-    """The whole alignment as a JSON list of [operation, reference token, hypothesis token]: C correct, S substituted,
-    D deleted (no hypothesis token: ""), I inserted (no reference token: ""). `correct` is `Cached(correct_step)`: put
-    together from texts that recur, this takes a third of the time that encoding lists would."""
-    steps = []
-    i = 0
-    for kind, at_ref, at_hyp in found:
-        steps += [correct[token] for token in ref[i:at_ref]]
-        token = "" if kind == "insert" else ref[at_ref]
-        heard = "" if kind == "delete" else hyp[at_hyp]
-        steps.append(f'["{OPERATIONS[kind]}", {json_line(token)}, {json_line(heard)}]')
-        i = at_ref + (kind != "insert")
-    steps += [correct[token] for token in ref[i:]]
-    return f"[{', '.join(steps)}]"
-
-
-def utterance_line(scored: Utterance, flags: list[str], labels: dict[str, str], correct: dict[str, str]) -> str:
-    """One line of the file of utterances, as JSON; for `alignment` and `correct` see `alignment_json`."""
-    counts = scored.counts
-    row = {
-        "key": scored.key,
-        **{"n": counts.n, "cor": counts.cor, "sub": counts.sub, "del": counts.dels, "ins": counts.ins},
-        **labels,
-        "flags": flags,
-        "ref": scored.ref_text,
-        "hyp": scored.hyp_text,
-    }
-    alignment = alignment_json(scored.ref.mixed, scored.hyp.mixed, scored.found, correct)
-    return f'{json_line(row)[:-1]}, "alignment": {alignment}}}\n'
 
 
 def check_paths(inputs: Inputs, outputs: list[str]) -> None:
