@@ -23,8 +23,8 @@ from recipe.report import charts, data, findings, listing, page, players, summar
 from recipe.report import spec as specs
 from recipe.report.results import Results
 from recipe.score.align import edits
-from recipe.score.policy import Settings
-from recipe.score.run import Inputs, score_files
+from recipe.score.policy import ScoringPolicy
+from recipe.score.run import ScoreInputs, score_files
 from recipe.score.tokens import Cached
 from recipe.score.utterance import alignment_json, correct_step
 
@@ -258,10 +258,10 @@ HISTORY = [
 
 def scored(folder: Path, model: str, mode: str) -> dict:
     stem = folder / f"{model}.{mode}"
-    inputs = Inputs(
+    inputs = ScoreInputs(
         str(folder / "ref"), str(folder / model), compare=str(folder / "base"), hyp_jsonl=str(folder / f"{model}.jsonl")
     )
-    settings = Settings(bootstrap=50, mode=mode)
+    settings = ScoringPolicy(bootstrap=50, mode=mode)
     score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
     return {"model": model, "test": "home", "mode": mode, "score": f"{stem}.json", "utterances": f"{stem}.jsonl",
             "details": str(folder / f"{model}.jsonl")}  # fmt: skip
@@ -463,14 +463,14 @@ class TestAudio:
 
 class TestData:
     def test_entries_are_accepted_and_rejected_by_reason(self, whole):
-        card = data.card(specs.load(whole).data[0])
+        card = data.read_card(specs.load(whole).data[0])
         assert (card.accepted, card.entries) == (1, 3)
         assert card.rejected == {("audio", "audio-unreadable"): 1, ("text", "text-empty"): 1}
 
     def test_rejects_of_another_layout_are_refused(self, whole):
         (whole.parent / "rejects.tsv").write_text("key\treason\n")
         with pytest.raises(RecipeError, match=r"rejects\.tsv:1: expected 4 columns, found 2"):
-            data.card(specs.load(whole).data[0])
+            data.read_card(specs.load(whole).data[0])
 
     def test_what_test_sets_share_with_training_is_counted(self, whole):
         assert data.overlaps(specs.load(whole)) == {
@@ -479,7 +479,7 @@ class TestData:
 
     def test_findings_name_what_endangers_the_figures(self, whole):
         spec = specs.load(whole)
-        cards, runs = [data.card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
+        cards, runs = [data.read_card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
         found = "\n".join(findings.collect(spec, Results(spec), cards, data.overlaps(spec), runs))
         for words in (
             "tuned: the loss is no finite number at step 2",

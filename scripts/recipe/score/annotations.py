@@ -8,26 +8,26 @@ from recipe.files import RecipeError, read_json_lines, read_map
 from recipe.text.loops import loops
 
 UNKNOWN = "unknown"
-
 # Upper ends of the duration groups, in seconds.
 DURATIONS = (2.0, 5.0, 10.0, 20.0, 30.0)
 DURATION_NAMES = ("0-2 s", "2-5 s", "5-10 s", "10-20 s", "20-30 s", "30 s and more", UNKNOWN)
-
 # How the decoder says that a hypothesis ended, and the flag that this gives.
 ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
 FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
 FLAGGED_KEYS = 50
 
 
-class Decoded(NamedTuple):
-    """The decoder's details of one hypothesis."""
+class DecoderDetails(NamedTuple):
+    """What the decoder says of one hypothesis: names of flags, and the seconds of audio where it says so."""
 
     flags: tuple[str, ...]
     duration: float | None
 
 
-def read_details(path: str) -> dict[str, Decoded]:
-    """The decoder's details: key, how the hypothesis ended ("eos", "length", "error"), its own flags, seconds."""
+def read_details(path: str) -> dict[str, DecoderDetails]:
+    """What the decoder says of hypotheses, by key, from JSON lines with `key`, and where they differ from these,
+    `ended` ("eos"; or "length", "error", which become flags), `flags` (none) and `duration` (seconds, unknown).
+    RecipeError names the line that is otherwise, or whose key appeared before."""
     details = {}
     for number, value in read_json_lines(path):
         where = f"{path}:{number}"
@@ -40,12 +40,13 @@ def read_details(path: str) -> dict[str, Decoded]:
         flags = value.get("flags", [])
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise RecipeError(f"{where}: flags is {flags!r}, expected a list of names")
-        details[key] = Decoded((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
+        details[key] = DecoderDetails((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
     return details
 
 
 def read_durations(path: str) -> dict[str, float]:
-    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms)."""
+    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms).
+    RecipeError names the line of a duration that is no finite number from 0 on."""
     durations = {}
     for number, value in read_json_lines(path):
         seconds = _seconds(value, f"{path}:{number}")
@@ -76,8 +77,10 @@ def duration_name(seconds: float) -> str:
     return DURATION_NAMES[sum(seconds >= end for end in DURATIONS)]
 
 
-def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | None) -> list[str]:
-    """The names of what is remarkable about one hypothesis: those of FLAGS in their order, then the decoder's own."""
+def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: DecoderDetails | None) -> list[str]:
+    """The names of what is remarkable about one hypothesis, from the mixed tokens of both texts, whether it is missing
+    and what the decoder says: those of FLAGS in their order, then the decoder's own by name. docs/scoring.md explains
+    them."""
     names = set(decoded.flags) if decoded else set()
     if missing:
         names.add("missing")
@@ -90,7 +93,7 @@ def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | N
     return [*(name for name in FLAGS if name in names), *sorted(names.difference(FLAGS))] if names else []
 
 
-class Flags:
+class FlagCounts:
     """How many utterances have each flag, and the first keys of them."""
 
     def __init__(self):
@@ -98,6 +101,7 @@ class Flags:
         self._keys: dict[str, list[str]] = {name: [] for name in FLAGS}
 
     def add(self, key: str, names: list[str]) -> None:
+        """Add the flags of one utterance."""
         for name in names:
             self._counts[name] = self._counts.get(name, 0) + 1
             keys = self._keys.setdefault(name, [])
@@ -105,4 +109,5 @@ class Flags:
                 keys.append(key)
 
     def result(self) -> dict[str, Any]:
+        """By flag, also those of FLAGS that no utterance has: `count`, and `keys` of the first FLAGGED_KEYS."""
         return {name: {"count": self._counts[name], "keys": self._keys[name]} for name in self._counts}

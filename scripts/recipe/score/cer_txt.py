@@ -18,7 +18,8 @@ def width(token: str) -> int:
 
 
 def aligned_lines(ref: list[str], hyp: list[str], found: list[Edit], widths: dict[str, int]) -> tuple[str, str]:
-    """The two texts with their tokens above each other; `widths` is `Cached(width)`."""
+    """Two texts as lines with their tokens above each other, from their tokens and the edits between them. A gap is
+    filled with spaces, as many columns as the token above or below takes; `widths` is `Cached(width)`."""
     if not found:
         line = " ".join(ref)
         return line, line
@@ -41,7 +42,8 @@ def aligned_lines(ref: list[str], hyp: list[str], found: list[Edit], widths: dic
 
 
 def utterance_block(key: str, counts: Counts, ref_line: str, hyp_line: str) -> str:
-    """One utterance in cer.txt."""
+    """One utterance in cer.txt, with lines as `aligned_lines` makes them. The rate of the mixed tokens is called WER
+    here, as in the package."""
     return f"utt: {key}\nWER: {counts}\nref: {ref_line}\nhyp: {hyp_line}\n\n"
 
 

@@ -10,10 +10,13 @@ LISTED_HOTWORDS = 50
 OTHER_KEYS = "*"  # in a table of hotwords: the utterances that it does not list
 
 
-class Hotwords:
+class HotwordScores:
     """Recall and precision of each utterance's hotwords: a hotword counts as often as it is in the reference, is hit as
-    often as it is in both texts, and is false where the hypothesis has more of it than the reference. The key `*` has
-    the words of utterances that are not listed."""
+    often as it is in both texts, and is false where the hypothesis has more of it than the reference.
+
+    The file at `path` is a Kaldi table: a key (`*` for utterances that are not listed), then words separated by commas,
+    normalized as the texts are. `remove_tags` as for the texts (see `tokens.fold`). RecipeError names the line of a key
+    that appears twice."""
 
     def __init__(self, path: str, remove_tags: bool):
         self.words: dict[str, dict[str, list[str]]] = {}
@@ -29,6 +32,7 @@ class Hotwords:
         return "".join(f" {token} " for token in tokens)
 
     def add(self, key: str, ref: list[str], hyp: list[str]) -> None:
+        """Look for the hotwords of an utterance in the mixed tokens of its two texts."""
         ref_text, hyp_text = self._joined(ref), self._joined(hyp)
         for word, tokens in self.words.get(key, self._others).items():
             pattern = self._joined(tokens)
@@ -39,6 +43,8 @@ class Hotwords:
                     sums[index] += value
 
     def result(self) -> dict[str, Any]:
+        """The part "hotwords" of score.json: rates as fractions (None of none), occurrences, and for the hotwords with
+        the most misses [word, in references, in hypotheses, in both]."""
         ref, hyp, hits = (sum(sums[index] for sums in self.found.values()) for index in range(3))
         worst = sorted(self.found.items(), key=lambda item: (item[1][2] - item[1][0], item[0]))
         return {

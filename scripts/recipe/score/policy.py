@@ -6,9 +6,14 @@ from recipe.files import RecipeError
 
 
 @dataclass(frozen=True)
-class Settings:
-    """`missing`: "deletions" or "error"; `extra`: "error" or "ignore"; `bootstrap`: samples, 0 for no intervals;
-    `mode`: the name of the normalization that the texts went through."""
+class ScoringPolicy:
+    """How texts are scored; a value that is not known is a RecipeError.
+
+    `missing`: a reference without hypothesis counts as "deletions", or is an "error"; `extra`: a hypothesis without
+    reference is an "error", or is left out ("ignore"). `bootstrap`: samples for the intervals, 0 for none; `seed`: of
+    their random numbers. `mode`: the name of the normalization that the texts went through, to be recorded.
+    `remove_tags`: spans of `<...>` are no content.
+    """
 
     missing: str = "deletions"
     extra: str = "error"

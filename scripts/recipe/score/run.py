@@ -16,10 +16,9 @@ from typing import Any
 import rapidfuzz
 
 from recipe.files import RecipeError, open_atomic, sha256, write_json
-from recipe.score.align import edits
 from recipe.score.annotations import (
     DURATION_NAMES,
-    Flags,
+    FlagCounts,
     duration_name,
     flags_of,
     read_details,
@@ -28,13 +27,13 @@ from recipe.score.annotations import (
 )
 from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width
 from recipe.score.comparison import Comparison
-from recipe.score.counts import RATES, TokenErrors, count, counts_by_rate, most_common
-from recipe.score.hotwords import Hotwords
-from recipe.score.policy import Settings
-from recipe.score.tallies import Groups, Tally
-from recipe.score.tokens import Cached, tokenize
-from recipe.score.transcripts import Hypotheses, Transcripts
-from recipe.score.utterance import Utterance, correct_step, utterance_line
+from recipe.score.counts import TokenErrors
+from recipe.score.hotwords import HotwordScores
+from recipe.score.policy import ScoringPolicy
+from recipe.score.tallies import GroupTallies, RateTallies
+from recipe.score.tokens import Cached
+from recipe.score.transcripts import HypothesisTexts, Transcripts
+from recipe.score.utterance import ScoredUtterance, correct_step, score_utterance, utterance_line
 
 # Version of score.json's layout, and of the rules of counting (scores of different rules cannot be compared).
 FORMAT = 1
@@ -44,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ScoreInputs:
     """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines."""
 
     ref: str
@@ -58,40 +57,37 @@ class Inputs:
     hotwords: str | None = None
 
     def given(self) -> dict[str, str]:
+        """Paths of the files that there are, by the names of the fields."""
         return {name: path for name, path in asdict(self).items() if path is not None}
 
 
-class Details:
-    """What score.json has beyond cer.txt, gathered utterance by utterance."""
+class ScoreDetails:
+    """What score.json has beyond cer.txt, gathered utterance by utterance. RecipeError if an input cannot be read."""
 
-    def __init__(self, inputs: Inputs, settings: Settings):
-        self.settings = settings
+    def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy):
+        self.policy = policy
         speakers = read_labels(inputs.utt2spk, "speaker")
-        # One speaker cannot be resampled: then it is done by utterance.
-        self.speakers = speakers if speakers and len(set(speakers.values())) > 1 else {}
+        self.rates = RateTallies(speakers)
         self.decoded = read_details(inputs.hyp_jsonl) if inputs.hyp_jsonl else {}
         seconds = {key: value.duration for key, value in self.decoded.items() if value.duration is not None}
         seconds |= read_durations(inputs.durations) if inputs.durations else {}
         durations = {key: duration_name(value) for key, value in seconds.items()} if seconds else None
-        self.tallies = {name: Tally() for name in RATES}
         self.groups = {
-            "by_language": Groups(read_labels(inputs.utt2lang, "language")),
-            "by_speaker": Groups(speakers),
-            "by_group": Groups(read_labels(inputs.utt2group, "group")),
-            "by_duration": Groups(durations, DURATION_NAMES),
+            "by_language": GroupTallies(read_labels(inputs.utt2lang, "language")),
+            "by_speaker": GroupTallies(speakers),
+            "by_group": GroupTallies(read_labels(inputs.utt2group, "group")),
+            "by_duration": GroupTallies(durations, DURATION_NAMES),
         }
-        self.hotwords = Hotwords(inputs.hotwords, settings.remove_tags) if inputs.hotwords else None
-        self.comparison = Comparison(inputs.compare, settings) if inputs.compare else None
-        self.flags = Flags()
+        self.hotwords = HotwordScores(inputs.hotwords, policy.remove_tags) if inputs.hotwords else None
+        self.comparison = Comparison(inputs.compare, policy) if inputs.compare else None
+        self.flags = FlagCounts()
         self.empty_ref = self.empty_hyp = self.unexplained = 0
 
-    def add(self, scored: Utterance) -> list[str]:
+    def add(self, scored: ScoredUtterance) -> list[str]:
         """Add one utterance and return its flags."""
         key, ref, hyp = scored.key, scored.ref, scored.hyp
-        speaker = self.speakers.get(key)
-        counts = counts_by_rate(ref, hyp, scored.counts)
-        for name, tally in self.tallies.items():
-            tally.add(speaker, counts[name])
+        speaker = self.rates.speakers.get(key)
+        counts = self.rates.add(scored)
         for groups in self.groups.values():
             groups.add(key, scored.counts, speaker)
         self.empty_ref += not ref.mixed
@@ -114,62 +110,52 @@ class Details:
 
 
 class Scorer:
-    """One pass over the references."""
+    """One pass over the references: iterate over it, then ask for `summary` and `result`. `detailed`: gather what
+    score.json needs, which takes about as long again."""
 
-    def __init__(self, inputs: Inputs, settings: Settings, detailed: bool):
+    def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy, detailed: bool):
         self.inputs = inputs
-        self.settings = settings
+        self.policy = policy
         self.refs = Transcripts(inputs.ref)
-        self.hyps = Hypotheses(inputs.hyp, settings)
+        self.hyps = HypothesisTexts(inputs.hyp, policy)
         self.tokens = TokenErrors()
-        self.right = self.wrong = 0
-        self.details = Details(inputs, settings) if detailed else None
+        self.details = ScoreDetails(inputs, policy) if detailed else None
 
-    def __iter__(self) -> Iterator[tuple[Utterance, list[str]]]:
+    def __iter__(self) -> Iterator[tuple[ScoredUtterance, list[str]]]:
         """Score and yield the utterances, each with its flags, in the order of the references.
 
         RecipeError names the line or the key; keys that are missing or too many are known at the end.
         """
         for key, text in self.refs:
             try:
-                scored = self._score(key, text)
+                scored = score_utterance(key, text, self.hyps.take(key), self.policy.remove_tags)
+                self.tokens.add(scored.ref.mixed, scored.hyp.mixed, scored.found)
                 flags = self.details.add(scored) if self.details else []
             except RecipeError as error:
                 raise RecipeError(f"{self.inputs.ref}: key {key!r}: {error}") from None
             yield scored, flags
-        if not self.right + self.wrong:
+        if not self.tokens.sentences().n:
             raise RecipeError(f"{self.inputs.ref}: no references; there is nothing to score")
         self.hyps.check(self.inputs.ref)
         if self.details and self.details.comparison:
             self.details.comparison.hyps.check(self.inputs.ref)
 
-    def _score(self, key: str, ref_text: str) -> Utterance:
-        hyp_text = self.hyps.take(key)
-        ref = tokenize(ref_text, self.settings.remove_tags)
-        hyp = tokenize(hyp_text or "", self.settings.remove_tags)
-        found = edits(ref.mixed, hyp.mixed)
-        counts = count(len(ref.mixed), len(hyp.mixed), found)
-        self.tokens.add(ref.mixed, hyp.mixed, found)
-        self.wrong += bool(found)
-        self.right += not found
-        return Utterance(key, ref_text, hyp_text or "", hyp_text is None, ref, hyp, found, counts)
-
     def summary(self) -> str:
         """The end of cer.txt."""
-        clusters = self.tokens.by_cluster()
-        return summary(self.tokens.total(), clusters, self.right, self.wrong, self.hyps.extra, self.hyps.missing)
+        tokens, hyps = self.tokens, self.hyps
+        return summary(tokens.total(), tokens.by_cluster(), tokens.right, tokens.wrong, hyps.extra, hyps.missing)
 
     def result(self) -> dict[str, Any]:
-        """score.json."""
-        details, settings, tokens = self.details, self.settings, self.tokens
-        total = self.right + self.wrong
+        """The content of score.json (docs/scoring.md has its keys); for a `detailed` scorer."""
+        details, policy, tokens = self.details, self.policy, self.tokens
+        sentences = tokens.sentences()
         return {
             "format": FORMAT,
-            **{name: tally.result(settings) for name, tally in details.tallies.items()},
-            "ser": {"rate": self.wrong / total if total else None, "n": total, "err": self.wrong},
+            **{name: rate.as_dict() for name, rate in details.rates.rates(policy).items()},
+            "ser": sentences._asdict(),
             "utterances": {
-                "ref": total,
-                "scored": total,
+                "ref": sentences.n,
+                "scored": sentences.n,
                 "missing": self.hyps.missing,
                 "extra": self.hyps.extra,
                 "empty_ref": details.empty_ref,
@@ -178,18 +164,16 @@ class Scorer:
                 "repeated_hyp": self.hyps.repeated,
             },
             "by_cluster": {
-                name: counts.as_dict() | {"utterances": tokens.utterances[name]}
+                name: counts.as_dict() | {"utterances": tokens.cluster_utterances[name]}
                 for name, counts in tokens.by_cluster().items()
             },
-            **{name: groups.result(settings) for name, groups in details.groups.items()},
-            "confusions": [[*pair, times] for pair, times in most_common(tokens.confusions, LISTED_ERRORS)],
-            "insertions": [list(item) for item in most_common(tokens.insertions, LISTED_ERRORS)],
-            "deletions": [list(item) for item in most_common(tokens.deletions, LISTED_ERRORS)],
+            **{name: groups.result(policy) for name, groups in details.groups.items()},
+            **tokens.lists(LISTED_ERRORS),
             "hotwords": details.hotwords.result() if details.hotwords else None,
             "flags": details.flags.result(),
             "compare": details.comparison.result() if details.comparison else None,
-            "settings": asdict(settings) | {"unit": "speaker" if details.speakers else "utterance"},
-            "versions": versions(settings.mode),
+            "settings": asdict(policy) | {"unit": "speaker" if details.rates.speakers else "utterance"},
+            "versions": versions(policy.mode),
             "inputs": {
                 name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in self.inputs.given().items()
             },
@@ -205,7 +189,7 @@ class Scorer:
         if self.details and self.details.unexplained:
             path, times = self.inputs.hyp_jsonl, self.details.unexplained
             log.warning("%s: has no details of %d hypotheses; is it of another decoding?", path, times)
-        log.info("%s: %s over %d utterances", out, self.tokens.total(), self.right + self.wrong)
+        log.info("%s: %s over %d utterances", out, self.tokens.total(), self.tokens.sentences().n)
 
 
 def versions(mode: str | None) -> dict[str, Any]:
@@ -224,8 +208,9 @@ def versions(mode: str | None) -> dict[str, Any]:
     }
 
 
-def check_paths(inputs: Inputs, outputs: list[str]) -> None:
-    """RecipeError if an input is no file, or an output is an input or another output, by whatever path or link."""
+def check_paths(inputs: ScoreInputs, outputs: list[str]) -> None:
+    """RecipeError if an input is no regular file, or an output is a directory, an input or another output, by whatever
+    path or link."""
     for path in inputs.given().values():
         if not os.path.exists(path):
             raise RecipeError(f"{path}: no such file")
@@ -240,13 +225,16 @@ def check_paths(inputs: Inputs, outputs: list[str]) -> None:
                 raise RecipeError(f"{out}: the output is the same file as {path}; write to another file")
 
 
-def score_files(inputs: Inputs, settings: Settings, out: str, json_out: str | None, rows_out: str | None) -> None:
+def score_files(
+    inputs: ScoreInputs, policy: ScoringPolicy, out: str, json_out: str | None, rows_out: str | None
+) -> None:
     """Score `inputs` and write cer.txt to `out`, score.json to `json_out` and the aligned utterances to `rows_out`.
 
-    All of them are written or, on an error, none.
+    `json_out` and `rows_out` may be None. All of them are written or, on an error, none. Memory does not grow with the
+    references' texts (see the top). RecipeError names the file, line or key.
     """
     check_paths(inputs, [path for path in (out, json_out, rows_out) if path])
-    scorer = Scorer(inputs, settings, detailed=bool(json_out or rows_out))
+    scorer = Scorer(inputs, policy, detailed=bool(json_out or rows_out))
     widths, correct = Cached(width), Cached(correct_step)
     with contextlib.ExitStack() as stack:
         report = stack.enter_context(open_atomic(out))

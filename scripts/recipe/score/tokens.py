@@ -130,13 +130,14 @@ def cluster(token: str) -> str:
     return found.pop() if len(found) == 1 else "Other"
 
 
-class Text(NamedTuple):
+class TokenizedText(NamedTuple):
     """A text as it is compared (see `fold`), and its mixed tokens."""
 
     folded: str
     mixed: list[str]
 
 
-def tokenize(text: str, remove_tags: bool) -> Text:
+def tokenize(text: str, remove_tags: bool) -> TokenizedText:
+    """Fold a text and cut it into mixed tokens; `remove_tags` drops spans of `<...>`."""
     folded = fold(text, remove_tags)
-    return Text(folded, mixed_tokens(folded))
+    return TokenizedText(folded, mixed_tokens(folded))

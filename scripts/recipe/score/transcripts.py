@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from os import PathLike
 
 from recipe.files import RecipeError, read_table
-from recipe.score.policy import Settings
+from recipe.score.policy import ScoringPolicy
 
 NAMED_KEYS = 10
 
@@ -32,14 +32,15 @@ class Transcripts:
                 raise RecipeError(f"{self.path}:{number}: key {key!r} appeared before with another text; keep one")
 
 
-class Hypotheses:
-    """The hypotheses of one system, each asked for once."""
+class HypothesisTexts:
+    """The hypotheses of one system, each asked for once. `missing` counts the keys that were asked for and not there,
+    `repeated` identical entries. RecipeError if the file at `path` (Kaldi `text`) cannot be read, see `Transcripts`."""
 
-    def __init__(self, path: str, settings: Settings):
+    def __init__(self, path: str, policy: ScoringPolicy):
         transcripts = Transcripts(path)
         self.path = path
         self.missing = 0
-        self._settings = settings
+        self._policy = policy
         self._texts = dict(iter(transcripts))
         self._missing_keys: list[str] = []
         self.repeated = transcripts.repeated
@@ -59,13 +60,13 @@ class Hypotheses:
         return len(self._texts)
 
     def check(self, ref: str) -> None:
-        """RecipeError where the settings forbid the keys that are missing or too many."""
-        if self.missing and self._settings.missing == "error":
+        """RecipeError where the policy forbids keys that are missing or too many."""
+        if self.missing and self._policy.missing == "error":
             raise RecipeError(
                 f"{self.path}: {self.missing} keys of {ref} have no hypothesis: "
                 f"{_listed(self._missing_keys, self.missing)}; decode them, or count them with --missing deletions"
             )
-        if self.extra and self._settings.extra == "error":
+        if self.extra and self._policy.extra == "error":
             raise RecipeError(
                 f"{self.path}: {self.extra} keys are not in {ref}: {_listed(list(self._texts), self.extra)}; "
                 "score the matching files, or leave these keys out with --extra ignore"
