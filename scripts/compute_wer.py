@@ -8,7 +8,8 @@ the compute-wer package does (`tail -n8 OUT` shows the rates), in the order of R
 import argparse
 
 from recipe.cli import run
-from recipe.score.run import Inputs, Settings, score_files
+from recipe.score.policy import ScoringPolicy
+from recipe.score.run import ScoreInputs, score_files
 from recipe.settings import flags
 from recipe.settings.score import ScoreSettings
 
@@ -50,7 +51,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    inputs = Inputs(
+    inputs = ScoreInputs(
         ref=args.ref,
         hyp=args.hyp,
         compare=args.compare,
@@ -61,7 +62,7 @@ def main() -> None:
         hyp_jsonl=args.hyp_jsonl,
         hotwords=args.hotwords,
     )
-    settings = Settings(
+    settings = ScoringPolicy(
         missing=args.missing,
         extra=args.extra,
         bootstrap=flags.section(args, ScoreSettings, ["bootstrap"]).bootstrap,

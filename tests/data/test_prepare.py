@@ -258,7 +258,7 @@ def test_a_published_manifest_is_input_too(data_dir, full_model):
     bare[2]["messages"].append({"role": "user", "content": "more"})
     lines = [json.dumps(record) for record in bare] + ["{broken"]
     (data_dir / "bare.jsonl").write_text("".join(line + "\n" for line in lines))
-    subprocess.run([*command, "--input-jsonl", str(data_dir / "bare.jsonl")], check=True)
+    subprocess.run([*command, "--max-reject-ratio=1", "--input-jsonl", str(data_dir / "bare.jsonl")], check=True)
     found = list(manifest.read(data_dir / "again.jsonl"))
     assert [u.key for u in found] == [f"bare-{i:08d}" for i in (1, 2, 4, 5, 6, 7, 8)]
     assert (data_dir / "again.tsv").read_text().count("jsonl-invalid") == 2
@@ -281,7 +281,7 @@ def test_whatever_a_line_of_jsonl_says_it_is_accepted_or_rejected(data_dir, full
     (data_dir / "odd.jsonl").write_text("\n".join([*lines, "[" * 100_000, "5"]))
     files = "--jsonl-file", str(data_dir / "o.jsonl"), "--rejects-file", str(data_dir / "o.tsv")
     command = [sys.executable, str(ROOT / "scripts/scp2jsonl.py"), "--tokenizer", str(full_model), *files]
-    subprocess.run([*command, "--input-jsonl", str(data_dir / "odd.jsonl")], check=True)
+    subprocess.run([*command, "--max-reject-ratio=1", "--input-jsonl", str(data_dir / "odd.jsonl")], check=True)
     [accepted] = manifest.read(data_dir / "o.jsonl")
     assert (accepted.key, accepted.speaker) == ("17", "4")
     rejects = (data_dir / "o.tsv").read_text().splitlines()[1:]

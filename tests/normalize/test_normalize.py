@@ -206,6 +206,27 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(mode, tmp_path, monkey
     assert len(outputs) == 1
 
 
+@pytest.mark.parametrize("mode", VERSIONS)
+def test_one_text_is_normalized_as_a_line_of_a_file(tmp_path, mode):
+    (tmp_path / "in").write_text("a It’s five thousand, 百分之五。\n", encoding="utf-8")
+    normalize_file(tmp_path / "in", tmp_path / "out", mode)
+    normalized = package.normalize("It’s five thousand, 百分之五。", mode)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == f"a\t{normalized}\n"
+    assert package.normalize("It’s\nfive thousand,\n百分之五。", mode) == normalized
+
+
+def test_a_text_that_cannot_be_normalized_is_an_error_that_shows_its_beginning(monkeypatch):
+    def fail(text):
+        raise ValueError("too long")
+
+    monkeypatch.setattr(package, "normalizer", lambda mode, **options: fail)
+    with pytest.raises(RecipeError, match=r"'x{60}' cannot be normalized \(too long\)"):
+        package.normalize("x" * 100, "faithful")
+    monkeypatch.undo()
+    with pytest.raises(RecipeError, match="no normalizer mode 'none'"):
+        package.normalize("x", "none")
+
+
 def test_an_error_in_a_worker_names_the_line(tmp_path, monkeypatch):
     def fail(text):
         raise ValueError("too long")

@@ -23,9 +23,11 @@ from recipe.files import RecipeError, json_line, write_json, write_lines
 from recipe.report import data, findings, listing, page, players, summary, training
 from recipe.report import spec as specs
 from recipe.report.results import Results
-from recipe.score import run as score
 from recipe.score.align import edits
+from recipe.score.policy import ScoringPolicy
+from recipe.score.run import ScoreInputs, score_files
 from recipe.score.tokens import Cached
+from recipe.score.utterance import alignment_json, correct_step
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
@@ -258,11 +260,11 @@ HISTORY = [
 
 def scored(folder: Path, model: str, mode: str) -> dict:
     stem = folder / f"{model}.{mode}"
-    inputs = score.Inputs(
+    inputs = ScoreInputs(
         str(folder / "ref"), str(folder / model), compare=str(folder / "base"), hyp_jsonl=str(folder / f"{model}.jsonl")
     )
-    settings = score.Settings(bootstrap=50, mode=mode)
-    score.score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
+    settings = ScoringPolicy(bootstrap=50, mode=mode)
+    score_files(inputs, settings, f"{stem}.txt", f"{stem}.json", f"{stem}.jsonl")
     return {"model": model, "test": "home", "mode": mode, "score": f"{stem}.json", "utterances": f"{stem}.jsonl",
             "details": str(folder / f"{model}.jsonl")}  # fmt: skip
 
@@ -412,7 +414,7 @@ TOKENS = st.lists(st.sampled_from(["A", "B", "C", "好"]), max_size=8)
 class TestListing:
     @given(TOKENS, TOKENS)
     def test_edits_and_reference_give_the_hypothesis(self, ref, hyp):
-        found = listing.edits(json.loads(score.alignment_json(ref, hyp, edits(ref, hyp), Cached(score.correct_step))))
+        found = listing.edits(json.loads(alignment_json(ref, hyp, edits(ref, hyp), Cached(correct_step))))
         rebuilt, place = [], 0
         for kind, at, *token in found:
             rebuilt += ref[place:at] + token
@@ -463,14 +465,14 @@ class TestAudio:
 
 class TestData:
     def test_entries_are_accepted_and_rejected_by_reason(self, whole):
-        card = data.card(specs.load(whole).data[0])
+        card = data.read_card(specs.load(whole).data[0])
         assert (card.accepted, card.entries) == (1, 3)
         assert card.rejected == {("audio", "audio-unreadable"): 1, ("text", "text-empty"): 1}
 
     def test_rejects_of_another_layout_are_refused(self, whole):
         (whole.parent / "rejects.tsv").write_text("key\treason\n")
         with pytest.raises(RecipeError, match=r"rejects\.tsv:1: expected 4 columns, found 2"):
-            data.card(specs.load(whole).data[0])
+            data.read_card(specs.load(whole).data[0])
 
     def test_what_test_sets_share_with_training_is_counted(self, whole):
         assert data.overlaps(specs.load(whole)) == {
@@ -479,7 +481,7 @@ class TestData:
 
     def test_findings_name_what_endangers_the_figures(self, whole):
         spec = specs.load(whole)
-        cards, runs = [data.card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
+        cards, runs = [data.read_card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
         found = "\n".join(findings.collect(spec, Results(spec), cards, data.overlaps(spec), runs))
         for words in (
             "tuned: the loss is no finite number at step 2",

@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 
 from recipe.files import RecipeError
 from recipe.score.align import edits
-from recipe.score.run import Inputs, Settings, alignment_json, correct_step, score_files
-from recipe.score.tokens import Cached, aligned_lines, cluster, count, fold, mixed_tokens, width, words
+from recipe.score.cer_txt import aligned_lines, width
+from recipe.score.counts import count
+from recipe.score.policy import ScoringPolicy
+from recipe.score.run import ScoreInputs, score_files
+from recipe.score.tokens import Cached, cluster, fold, mixed_tokens, words
+from recipe.score.utterance import alignment_json, correct_step
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "compute_wer"
@@ -37,8 +41,8 @@ def score(tmp_path):
     def run(ref, hyp, **options) -> str:
         for name, text in (("ref", ref), ("hyp", hyp)):
             (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
-        inputs = Inputs(str(tmp_path / "ref"), str(tmp_path / "hyp"))
-        score_files(inputs, Settings(**options), str(tmp_path / "cer.txt"), None, None)
+        inputs = ScoreInputs(str(tmp_path / "ref"), str(tmp_path / "hyp"))
+        score_files(inputs, ScoringPolicy(**options), str(tmp_path / "cer.txt"), None, None)
         return (tmp_path / "cer.txt").read_text(encoding="utf-8")
 
     return run
@@ -287,13 +291,13 @@ class TestOutputIsNoInput:
     def test_the_same_file_is_refused(self, files, name, output):
         paths = {"out": str(files / "out"), "json_out": None, "rows_out": None} | {output: f"{files}/{name}"}
         with pytest.raises(RecipeError, match="same file"):
-            score_files(Inputs(str(files / "ref"), str(files / "hyp")), Settings(), **paths)
+            score_files(ScoreInputs(str(files / "ref"), str(files / "hyp")), ScoringPolicy(), **paths)
         assert (files / "ref").read_text() == (files / "hyp").read_text() == "a x\n"
 
     def test_two_outputs_in_one_file_are_refused(self, files):
         out = str(files / "out")
         with pytest.raises(RecipeError, match="same file"):
-            score_files(Inputs(str(files / "ref"), str(files / "hyp")), Settings(), out, out, None)
+            score_files(ScoreInputs(str(files / "ref"), str(files / "hyp")), ScoringPolicy(), out, out, None)
 
 
 def traced(ref: list[str], hyp: list[str]) -> list[str]:
@@ -401,7 +405,9 @@ class TestProperties:
         for index, name in enumerate(("ref", "hyp")):
             texts = (f"{key} {pair[index]}\n" for key, pair in enumerate(pairs))
             (folder / name).write_text("".join(texts), encoding="utf-8")
-        score_files(Inputs(str(folder / "ref"), str(folder / "hyp")), Settings(), str(folder / "out"), None, None)
+        score_files(
+            ScoreInputs(str(folder / "ref"), str(folder / "hyp")), ScoringPolicy(), str(folder / "out"), None, None
+        )
         ours = set((folder / "out").read_text(encoding="utf-8").split(RULE)[1].strip().splitlines())
         calculator = package.Calculator()
         for ref, hyp in pairs:

@@ -12,21 +12,23 @@ from hypothesis import strategies as st
 
 from recipe.files import RecipeError
 from recipe.score.align import edits
-from recipe.score.annotations import duration_name, loops
-from recipe.score.run import Inputs, Settings, score_files
+from recipe.score.annotations import duration_name
+from recipe.score.policy import ScoringPolicy
+from recipe.score.run import ScoreInputs, score_files
 from recipe.score.significance import MatchedPairs, Units, difference, rate_interval, resample
+from recipe.text.loops import loops
 
 
 @pytest.fixture
 def score(tmp_path):
     """Score texts and tables given by the name of their input; returns score.json and the rows of utterances."""
 
-    def run(settings: Settings | None = None, **texts: str) -> tuple[dict, list[dict]]:
+    def run(settings: ScoringPolicy | None = None, **texts: str) -> tuple[dict, list[dict]]:
         for name, text in texts.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
-        inputs = Inputs(**{name: str(tmp_path / name) for name in texts})
+        inputs = ScoreInputs(**{name: str(tmp_path / name) for name in texts})
         outputs = [str(tmp_path / name) for name in ("cer.txt", "score.json", "rows.jsonl")]
-        score_files(inputs, settings or Settings(), *outputs)
+        score_files(inputs, settings or ScoringPolicy(), *outputs)
         rows = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
         return json.loads((tmp_path / "score.json").read_text(encoding="utf-8")), [json.loads(row) for row in rows]
 
@@ -63,7 +65,7 @@ class TestRates:
         }
 
     def test_utterances_are_accounted_for(self, score):
-        result, _ = score(Settings(extra="ignore"), ref="a x\nb y\nc\na x\nd z\n", hyp="a x\na x\nb\nc\ne\nf t\n")
+        result, _ = score(ScoringPolicy(extra="ignore"), ref="a x\nb y\nc\na x\nd z\n", hyp="a x\na x\nb\nc\ne\nf t\n")
         assert result["utterances"] == {
             **{"ref": 4, "scored": 4, "missing": 1, "extra": 2, "empty_ref": 1, "empty_hyp": 2},
             **{"repeated_ref": 1, "repeated_hyp": 1},
@@ -162,7 +164,7 @@ class TestIntervals:
 
     def test_one_unit_or_no_samples_give_no_interval(self, score):
         assert score(ref="a x\n", hyp="a y\n")[0]["mer"]["ci"] is None
-        assert score(Settings(bootstrap=0), ref="a x\nb x\n", hyp="a y\nb y\n")[0]["mer"]["ci"] is None
+        assert score(ScoringPolicy(bootstrap=0), ref="a x\nb x\n", hyp="a y\nb y\n")[0]["mer"]["ci"] is None
 
 
 class TestComparison:
@@ -352,7 +354,7 @@ class TestFlags:
 
 class TestRecord:
     def test_settings_versions_and_hashes_are_recorded(self, score):
-        result, _ = score(Settings(mode="faithful", bootstrap=10), ref="a x\n", hyp="a x\n", utt2lang="a en\n")
+        result, _ = score(ScoringPolicy(mode="faithful", bootstrap=10), ref="a x\n", hyp="a x\n", utt2lang="a en\n")
         assert result["format"] == 1
         assert result["settings"]["mode"] == "faithful"
         assert result["settings"]["bootstrap"] == 10

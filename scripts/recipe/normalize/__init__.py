@@ -22,14 +22,29 @@ VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
+_SHOWN = 60  # characters of a text in an error
 
 _Line = tuple[int, str, str]  # number in the file, key, text
+
+
+def normalize(text: str, mode: str, *, kana: bool = False) -> str:
+    """The normalized form of one text (without line breaks: they become spaces), tokens separated by single spaces.
+
+    `mode` is "faithful", "compatible" or "raw"; for `kana`, and for many texts, see `normalizer`. RecipeError for
+    another mode, or for a text that the mode cannot take.
+    """
+    try:
+        return normalizer(mode, kana=kana)(text)
+    except ValueError as error:
+        raise RecipeError(f"{text[:_SHOWN]!r} cannot be normalized ({error})") from error
 
 
 def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
     """The function from a line's text to its normalized text, tokens separated by single spaces.
 
-    `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs pyopenjtalk-plus.
+    `mode` is one of VERSIONS. `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs
+    pyopenjtalk-plus. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a text
+    that it cannot take.
     """
     if mode not in VERSIONS:
         raise RecipeError(f"no normalizer mode {mode!r}; there are {', '.join(VERSIONS)}")
@@ -38,15 +53,15 @@ def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
     if mode == "raw":
         return _as_written
     if mode == "faithful":
-        from recipe.normalize.faithful import normalize
+        from recipe.normalize import faithful
 
-        return normalize
-    from recipe.normalize.compatible import normalize
+        return faithful.normalize
+    from recipe.normalize import compatible
 
     if not kana:
-        return normalize
-    normalize("", kana=True)  # a missing package is reported now, not by the first line
-    return partial(normalize, kana=True)
+        return compatible.normalize
+    compatible.normalize("", kana=True)  # a missing package is reported now, not by the first line
+    return partial(compatible.normalize, kana=True)
 
 
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
@@ -56,9 +71,9 @@ def _as_written(text: str) -> str:
     return " ".join(text.translate(_CONTROLS).split())
 
 
-def _each_entry(normalize: Callable[[str], str], listed: str) -> str:
+def _each_entry(work: Callable[[str], str], listed: str) -> str:
     """A list of hotwords, each normalized by itself; what becomes nothing is left out."""
-    return ", ".join(filter(None, map(normalize, split_hotwords(listed))))
+    return ", ".join(filter(None, map(work, split_hotwords(listed))))
 
 
 def normalize_file(
@@ -111,13 +126,13 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def _normalize_batch(source: str, mode: str, kana: bool, lists: bool, batch: list[_Line]) -> list[str]:
-    normalize = normalizer(mode, kana=kana)
+    work = normalizer(mode, kana=kana)
     if lists:
-        normalize = partial(_each_entry, normalize)
+        work = partial(_each_entry, work)
     lines = []
     for number, key, text in batch:
         try:
-            lines.append(f"{key}\t{normalize(text)}\n")
+            lines.append(f"{key}\t{work(text)}\n")
         except ValueError as error:
             raise RecipeError(f"{source}:{number}: key {key!r} cannot be normalized ({error})") from error
     return lines

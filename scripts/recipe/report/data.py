@@ -14,7 +14,7 @@ REJECTS_COLUMNS = 4
 
 
 @dataclass
-class Card:
+class DataCard:
     """A set of utterances: counts, statistics (contents of stats.json) and the ledger of rejected entries."""
 
     role: str
@@ -30,9 +30,9 @@ class Card:
         return (self.accepted or 0) + self.rejected.total()
 
 
-def card(data: DataSet) -> Card:
+def read_card(data: DataSet) -> DataCard:
     """Read what belongs to a set."""
-    made = Card(data.role, data.name)
+    made = DataCard(data.role, data.name)
     if data.manifest:
         made.accepted = sum(1 for _, line in read_lines(data.manifest) if line.strip())
         made.sha256 = sha256(data.manifest)
@@ -45,7 +45,7 @@ def card(data: DataSet) -> Card:
     return made
 
 
-def _read_rejects(path: str, made: Card) -> None:
+def _read_rejects(path: str, made: DataCard) -> None:
     for number, line in read_lines(path):
         values = tuple(line.split("\t"))
         if len(values) != REJECTS_COLUMNS:

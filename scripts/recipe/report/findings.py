@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from recipe.report.data import OVERLAPS, Card
+from recipe.report.data import OVERLAPS, DataCard
 from recipe.report.results import Results
 from recipe.report.spec import Spec
 from recipe.report.summary import percent
@@ -27,7 +27,7 @@ def flag_names(results: Results) -> list[str]:
 def collect(
     spec: Spec,
     results: Results,
-    cards: list[Card],
+    cards: list[DataCard],
     shared: dict[str, dict[str, tuple[int, int]]],
     trainings: list[Training],
 ) -> list[str]:
@@ -79,7 +79,7 @@ def _flags(spec: Spec, results: Results) -> Iterator[str]:
                 yield f"{test}: of {found[0].utterances} utterances, those {what}: {', '.join(counts)}."
 
 
-def _rejects(cards: list[Card]) -> Iterator[str]:
+def _rejects(cards: list[DataCard]) -> Iterator[str]:
     for card in cards:
         if card.rejected:
             yield f"{card.role} set {card.name}: {card.rejected.total()} of {card.entries} entries were rejected."

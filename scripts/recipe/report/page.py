@@ -38,7 +38,7 @@ VERDICTS = {"better": "significant", "worse": "significant", "unclear": "not sig
 
 def render(spec: Spec, results: Results, output_dir: Path) -> str:
     """The page. Links to audio count from `output_dir`."""
-    cards = [data.card(entry) for entry in spec.data]
+    cards = [data.read_card(entry) for entry in spec.data]
     shared = data.overlaps(spec)
     trainings = [training.load(run) for run in spec.runs]
     listed = listing.collect(spec)
@@ -141,7 +141,7 @@ def _domain(spec: Spec) -> str:
     return next((test for test in spec.tests if spec.in_domain(test)), spec.tests[0])
 
 
-def _charts(spec: Spec, results: Results, cards: list[data.Card], trainings: list[training.Training]) -> dict:
+def _charts(spec: Spec, results: Results, cards: list[data.DataCard], trainings: list[training.Training]) -> dict:
     """All drawings, by what they belong to."""
     return {
         "intervals": {(test, mode): _intervals(spec, results, test, mode)
@@ -188,7 +188,7 @@ def _forgetting(spec: Spec, results: Results, mode: str) -> list[tuple[str, Mark
     return drawn
 
 
-def _histograms(card: data.Card) -> list[Markup]:
+def _histograms(card: data.DataCard) -> list[Markup]:
     found = card.stats.get("histograms", {})
     audio = card.stats.get("audio", {})
     plots = [(label, found[name]) for name, label in HISTOGRAMS.items() if name in found]
@@ -209,7 +209,7 @@ def _versions(results: Results, trainings: list[training.Training]) -> list[tupl
     return [(name, version, ", ".join(places)) for (name, version), places in sorted(where.items())]
 
 
-def _hashes(results: Results, cards: list[data.Card], trainings: list[training.Training]) -> list[tuple[str, str]]:
+def _hashes(results: Results, cards: list[data.DataCard], trainings: list[training.Training]) -> list[tuple[str, str]]:
     """(what, SHA-256) of inputs."""
     found = [(f"{card.role} set {card.name}, manifest", card.sha256) for card in cards if card.sha256]
     found += [(f"{t.name}, trained on {path}", digest) for t in trainings

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from recipe.report.results import RATE, Result, Results
 from recipe.report.spec import Spec
-from recipe.score.tokens import width
+from recipe.score.cer_txt import width
 
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",

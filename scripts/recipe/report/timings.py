@@ -12,7 +12,7 @@ from recipe.report.spec import Spec, Timing
 
 
 @dataclass(frozen=True)
-class Row:
+class TimingRow:
     """Sums over the jobs of a stage; `memory` is the largest resident set (MB), `speed` seconds of audio a second.
     Jobs of a moment end before Snakemake measures them: processor and memory are None then."""
 
@@ -25,12 +25,12 @@ class Row:
     speed: float | None
 
 
-def rows(spec: Spec) -> list[Row]:
+def rows(spec: Spec) -> list[TimingRow]:
     """Timings of which there are benchmark files, in the order of the specification."""
     return [row for timing in spec.timings if (row := _row(timing))]
 
 
-def _row(timing: Timing) -> Row | None:
+def _row(timing: Timing) -> TimingRow | None:
     # A file has a line per repetition of its job; the last is that of the outputs.
     found = [list(read_json_lines(path))[-1][1] for path in timing.benchmarks if _has_lines(path)]
     if not found:
@@ -38,7 +38,7 @@ def _row(timing: Timing) -> Row | None:
     seconds = sum(job["s"] for job in found)
     measured = [job for job in found if _number(job.get("cpu_time"))]
     whole = len(found) == len(timing.benchmarks)  # otherwise there was more audio than this time stands for
-    return Row(
+    return TimingRow(
         timing.stage,
         timing.name,
         len(found),

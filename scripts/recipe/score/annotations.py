@@ -1,13 +1,11 @@
-"""What other files, and the texts themselves, say about utterances: decoding, durations, hotwords, loops."""
+"""What other files, and the texts themselves, say about utterances: decoding, durations, labels, loops."""
 
 import math
 from typing import Any, NamedTuple
 
 from recipe.data import datadir, join
 from recipe.files import RecipeError, read_json_lines, read_map
-from recipe.score.tokens import fold, mixed_tokens
 from recipe.text.loops import loops
-from recipe.text.prompt import split_hotwords
 
 UNKNOWN = "unknown"
 # Upper ends of the duration groups, in seconds.
@@ -17,19 +15,19 @@ DURATION_NAMES = ("0-2 s", "2-5 s", "5-10 s", "10-20 s", "20-30 s", "30 s and mo
 ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
 FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
 FLAGGED_KEYS = 50
-LISTED_HOTWORDS = 50
-OTHER_KEYS = "*"  # in a table of hotwords: the utterances that it does not list
 
 
-class Decoded(NamedTuple):
-    """The decoder's details of one hypothesis."""
+class DecoderDetails(NamedTuple):
+    """What the decoder says of one hypothesis: names of flags, and the seconds of audio where it says so."""
 
     flags: tuple[str, ...]
     duration: float | None
 
 
-def read_details(path: str) -> dict[str, Decoded]:
-    """The decoder's details: key, how the hypothesis ended ("eos", "length", "error"), its own flags, seconds."""
+def read_details(path: str) -> dict[str, DecoderDetails]:
+    """What the decoder says of hypotheses, by key, from JSON lines with `key`, and where they differ from these,
+    `ended` ("eos"; or "length", "error", which become flags), `flags` (none) and `duration` (seconds, unknown).
+    RecipeError names the line that is otherwise, or whose key appeared before."""
     details = {}
     for number, value in read_json_lines(path):
         where = f"{path}:{number}"
@@ -42,12 +40,13 @@ def read_details(path: str) -> dict[str, Decoded]:
         flags = value.get("flags", [])
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise RecipeError(f"{where}: flags is {flags!r}, expected a list of names")
-        details[key] = Decoded((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
+        details[key] = DecoderDetails((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
     return details
 
 
 def read_durations(path: str) -> dict[str, float]:
-    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms)."""
+    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms).
+    RecipeError names the line of a duration that is no finite number from 0 on."""
     durations = {}
     for number, value in read_json_lines(path):
         seconds = _seconds(value, f"{path}:{number}")
@@ -78,8 +77,10 @@ def duration_name(seconds: float) -> str:
     return DURATION_NAMES[sum(seconds >= end for end in DURATIONS)]
 
 
-def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | None) -> list[str]:
-    """The names of what is remarkable about one hypothesis: those of FLAGS in their order, then the decoder's own."""
+def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: DecoderDetails | None) -> list[str]:
+    """The names of what is remarkable about one hypothesis, from the mixed tokens of both texts, whether it is missing
+    and what the decoder says: those of FLAGS in their order, then the decoder's own by name. docs/scoring.md explains
+    them."""
     names = set(decoded.flags) if decoded else set()
     if missing:
         names.add("missing")
@@ -92,7 +93,7 @@ def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: Decoded | N
     return [*(name for name in FLAGS if name in names), *sorted(names.difference(FLAGS))] if names else []
 
 
-class Flags:
+class FlagCounts:
     """How many utterances have each flag, and the first keys of them."""
 
     def __init__(self):
@@ -100,6 +101,7 @@ class Flags:
         self._keys: dict[str, list[str]] = {name: [] for name in FLAGS}
 
     def add(self, key: str, names: list[str]) -> None:
+        """Add the flags of one utterance."""
         for name in names:
             self._counts[name] = self._counts.get(name, 0) + 1
             keys = self._keys.setdefault(name, [])
@@ -107,46 +109,5 @@ class Flags:
                 keys.append(key)
 
     def result(self) -> dict[str, Any]:
+        """By flag, also those of FLAGS that no utterance has: `count`, and `keys` of the first FLAGGED_KEYS."""
         return {name: {"count": self._counts[name], "keys": self._keys[name]} for name in self._counts}
-
-
-class Hotwords:
-    """Recall and precision of each utterance's hotwords: a hotword counts as often as it is in the reference, is hit as
-    often as it is in both texts, and is false where the hypothesis has more of it than the reference. The key `*` has
-    the words of utterances that are not listed."""
-
-    def __init__(self, path: str, remove_tags: bool):
-        self.words: dict[str, dict[str, list[str]]] = {}
-        for key, listed in read_map(path).items():
-            entries = (mixed_tokens(fold(word, remove_tags)) for word in split_hotwords(listed))
-            self.words[key] = {" ".join(tokens): tokens for tokens in entries if tokens}
-        self._others = self.words.get(OTHER_KEYS, {})
-        self.found: dict[str, list[int]] = {}  # [in references, in hypotheses, in both] per hotword
-
-    @staticmethod
-    def _joined(tokens: list[str]) -> str:
-        # A space on both sides of each token, so that neighbours share none and every occurrence is counted.
-        return "".join(f" {token} " for token in tokens)
-
-    def add(self, key: str, ref: list[str], hyp: list[str]) -> None:
-        ref_text, hyp_text = self._joined(ref), self._joined(hyp)
-        for word, tokens in self.words.get(key, self._others).items():
-            pattern = self._joined(tokens)
-            in_ref, in_hyp = ref_text.count(pattern), hyp_text.count(pattern)
-            if in_ref or in_hyp:
-                sums = self.found.setdefault(word, [0, 0, 0])
-                for index, value in enumerate((in_ref, in_hyp, min(in_ref, in_hyp))):
-                    sums[index] += value
-
-    def result(self) -> dict[str, Any]:
-        ref, hyp, hits = (sum(sums[index] for sums in self.found.values()) for index in range(3))
-        worst = sorted(self.found.items(), key=lambda item: (item[1][2] - item[1][0], item[0]))
-        return {
-            "recall": hits / ref if ref else None,
-            "precision": hits / hyp if hyp else None,
-            "f1": 2 * hits / (ref + hyp) if ref + hyp else None,
-            "ref": ref,
-            "hyp": hyp,
-            "hits": hits,
-            "words": [[word, *sums] for word, sums in worst[:LISTED_HOTWORDS]],
-        }

@@ -11,54 +11,39 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import rapidfuzz
 
-from recipe.files import RecipeError, json_line, open_atomic, sha256, write_json
-from recipe.score.align import Edit, edits
+from recipe.files import RecipeError, open_atomic, sha256, write_json
 from recipe.score.annotations import (
     DURATION_NAMES,
-    UNKNOWN,
-    Flags,
-    Hotwords,
+    FlagCounts,
     duration_name,
     flags_of,
     read_details,
     read_durations,
     read_labels,
 )
-from recipe.score.significance import MatchedPairs, Units, difference, rate_interval
-from recipe.score.tokens import (
-    Cached,
-    Counts,
-    TokenErrors,
-    Transcripts,
-    aligned_lines,
-    count,
-    fold,
-    mixed_tokens,
-    most_common,
-    summary,
-    utterance_block,
-    width,
-    words,
-)
+from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width
+from recipe.score.comparison import Comparison
+from recipe.score.counts import TokenErrors
+from recipe.score.hotwords import HotwordScores
+from recipe.score.policy import ScoringPolicy
+from recipe.score.tallies import GroupTallies, RateTallies
+from recipe.score.tokens import Cached
+from recipe.score.transcripts import HypothesisTexts, Transcripts
+from recipe.score.utterance import ScoredUtterance, correct_step, score_utterance, utterance_line
 
 # Version of score.json's layout, and of the rules of counting (scores of different rules cannot be compared).
 FORMAT = 1
 COUNTING = 1
-
-RATES = ("mer", "cer", "wer")
 LISTED_ERRORS = 50
-NAMED_KEYS = 10
-OPERATIONS = {"replace": "S", "delete": "D", "insert": "I"}
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ScoreInputs:
     """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines."""
 
     ref: str
@@ -72,214 +57,37 @@ class Inputs:
     hotwords: str | None = None
 
     def given(self) -> dict[str, str]:
+        """Paths of the files that there are, by the names of the fields."""
         return {name: path for name, path in asdict(self).items() if path is not None}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`missing`: "deletions" or "error"; `extra`: "error" or "ignore"; `bootstrap`: samples, 0 for no intervals;
-    `mode`: the name of the normalization that the texts went through."""
+class ScoreDetails:
+    """What score.json has beyond cer.txt, gathered utterance by utterance. RecipeError if an input cannot be read."""
 
-    missing: str = "deletions"
-    extra: str = "error"
-    bootstrap: int = 1000
-    seed: int = 0
-    mode: str | None = None
-    remove_tags: bool = False
-
-    def __post_init__(self):
-        for name, known in (("missing", ("deletions", "error")), ("extra", ("error", "ignore"))):
-            if getattr(self, name) not in known:
-                raise RecipeError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
-        if self.bootstrap < 0:
-            raise RecipeError(f"bootstrap is {self.bootstrap}, expected the number of samples, or 0 for no intervals")
-
-
-class Text(NamedTuple):
-    """A text as it is compared (see `fold`), and its mixed tokens."""
-
-    folded: str
-    mixed: list[str]
-
-
-def tokenize(text: str, remove_tags: bool) -> Text:
-    folded = fold(text, remove_tags)
-    return Text(folded, mixed_tokens(folded))
-
-
-def counts_by_rate(ref: Text, hyp: Text, mer: Counts) -> dict[str, Counts]:
-    """Counts of one utterance for each of RATES, given those of the mixed tokens."""
-    cer = wer = mer
-    chars, hyp_chars = "".join(ref.mixed), "".join(hyp.mixed)
-    if len(chars) > len(ref.mixed) or len(hyp_chars) > len(hyp.mixed):
-        cer = count(len(chars), len(hyp_chars), edits(chars, hyp_chars))
-    # Mostly the words are the mixed tokens, which a plain split shows sooner than working the words out.
-    if ref.folded.split() != ref.mixed or hyp.folded.split() != hyp.mixed:
-        ref_words, hyp_words = words(ref.folded), words(hyp.folded)
-        wer = count(len(ref_words), len(hyp_words), edits(ref_words, hyp_words))
-    return {"mer": mer, "cer": cer, "wer": wer}
-
-
-class Tally:
-    """Counts summed over utterances and by unit of resampling."""
-
-    def __init__(self):
-        self.utterances = 0
-        self._units = Units()
-
-    def add(self, speaker: str | None, counts: Counts) -> None:
-        self.utterances += 1
-        self._units.add(speaker, counts)
-
-    def result(self, settings: Settings) -> dict[str, Any]:
-        total = Counts(*self._units.sums(4))
-        return total.as_dict() | {"ci": rate_interval(self._units, settings.bootstrap, settings.seed)}
-
-
-class Groups:
-    """Tallies by one property of utterances (speaker, language, ...); without a table of it, none."""
-
-    def __init__(self, names: dict[str, str] | None, order: tuple[str, ...] = ()):
-        self.names = names or {}
-        self._given = names is not None
-        self._order = order
-        self._tallies: dict[str, Tally] = {}
-
-    def add(self, key: str, counts: Counts, speaker: str | None) -> None:
-        if self._given:
-            name = self.names.get(key, UNKNOWN)
-            if name not in self._tallies:
-                self._tallies[name] = Tally()
-            self._tallies[name].add(speaker, counts)
-
-    def result(self, settings: Settings) -> dict[str, Any]:
-        order = [name for name in self._order if name in self._tallies] or sorted(self._tallies)
-        return {
-            name: self._tallies[name].result(settings) | {"utterances": self._tallies[name].utterances}
-            for name in order
-        }
-
-
-class Hypotheses:
-    """The hypotheses of one system, each asked for once."""
-
-    def __init__(self, path: str, settings: Settings):
-        transcripts = Transcripts(path)
-        self.path = path
-        self.missing = 0
-        self._settings = settings
-        self._texts = dict(iter(transcripts))
-        self._missing_keys: list[str] = []
-        self.repeated = transcripts.repeated
-
-    def take(self, key: str) -> str | None:
-        """The text of a key, forgotten once given; None if there is none."""
-        text = self._texts.pop(key, None)
-        if text is None:
-            self.missing += 1
-            if len(self._missing_keys) < NAMED_KEYS:
-                self._missing_keys.append(key)
-        return text
-
-    @property
-    def extra(self) -> int:
-        """How many hypotheses have no reference; known when all references are done."""
-        return len(self._texts)
-
-    def check(self, ref: str) -> None:
-        """RecipeError where the settings forbid the keys that are missing or too many."""
-        if self.missing and self._settings.missing == "error":
-            raise RecipeError(
-                f"{self.path}: {self.missing} keys of {ref} have no hypothesis: "
-                f"{_listed(self._missing_keys, self.missing)}; decode them, or count them with --missing deletions"
-            )
-        if self.extra and self._settings.extra == "error":
-            raise RecipeError(
-                f"{self.path}: {self.extra} keys are not in {ref}: {_listed(list(self._texts), self.extra)}; "
-                "score the matching files, or leave these keys out with --extra ignore"
-            )
-
-
-def _listed(keys: list[str], total: int) -> str:
-    return ", ".join(keys[:NAMED_KEYS]) + (", ..." if total > NAMED_KEYS else "")
-
-
-class Utterance(NamedTuple):
-    """One scored utterance: its texts as read and as tokens, the edits and the counts of the mixed tokens."""
-
-    key: str
-    ref_text: str
-    hyp_text: str
-    missing: bool
-    ref: Text
-    hyp: Text
-    found: list[Edit]
-    counts: Counts
-
-
-class Comparison:
-    """Another system on the same references. Differences are ours minus the other's: negative where ours is better."""
-
-    def __init__(self, path: str, settings: Settings):
-        self.hyps = Hypotheses(path, settings)
-        self._settings = settings
-        self._tallies = {name: Tally() for name in RATES}
-        self._pairs = {name: Units() for name in RATES}
-        self._test = MatchedPairs()
-        self._utterances = {"better": 0, "equal": 0, "worse": 0}
-
-    def add(self, ours: Utterance, counts: dict[str, Counts], speaker: str | None) -> None:
-        hyp = tokenize(self.hyps.take(ours.key) or "", self._settings.remove_tags)
-        found = edits(ours.ref.mixed, hyp.mixed)
-        others = counts_by_rate(ours.ref, hyp, count(len(ours.ref.mixed), len(hyp.mixed), found))
-        for name in RATES:
-            self._tallies[name].add(speaker, others[name])
-            self._pairs[name].add(speaker, (counts[name].n, counts[name].errors, others[name].errors))
-        self._test.add(ours.found, found)
-        gain = len(found) - len(ours.found)
-        self._utterances["better" if gain > 0 else "worse" if gain < 0 else "equal"] += 1
-
-    def result(self) -> dict[str, Any]:
-        samples, seed = self._settings.bootstrap, self._settings.seed
-        return {
-            "other": {name: tally.result(self._settings) for name, tally in self._tallies.items()},
-            "difference": {name: difference(pairs, samples, seed) for name, pairs in self._pairs.items()},
-            "matched_pairs": self._test.result(),
-            "utterances": self._utterances | {"missing": self.hyps.missing, "extra": self.hyps.extra},
-        }
-
-
-class Details:
-    """What score.json has beyond cer.txt, gathered utterance by utterance."""
-
-    def __init__(self, inputs: Inputs, settings: Settings):
-        self.settings = settings
+    def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy):
+        self.policy = policy
         speakers = read_labels(inputs.utt2spk, "speaker")
-        # One speaker cannot be resampled: then it is done by utterance.
-        self.speakers = speakers if speakers and len(set(speakers.values())) > 1 else {}
+        self.rates = RateTallies(speakers)
         self.decoded = read_details(inputs.hyp_jsonl) if inputs.hyp_jsonl else {}
         seconds = {key: value.duration for key, value in self.decoded.items() if value.duration is not None}
         seconds |= read_durations(inputs.durations) if inputs.durations else {}
         durations = {key: duration_name(value) for key, value in seconds.items()} if seconds else None
-        self.tallies = {name: Tally() for name in RATES}
         self.groups = {
-            "by_language": Groups(read_labels(inputs.utt2lang, "language")),
-            "by_speaker": Groups(speakers),
-            "by_group": Groups(read_labels(inputs.utt2group, "group")),
-            "by_duration": Groups(durations, DURATION_NAMES),
+            "by_language": GroupTallies(read_labels(inputs.utt2lang, "language")),
+            "by_speaker": GroupTallies(speakers),
+            "by_group": GroupTallies(read_labels(inputs.utt2group, "group")),
+            "by_duration": GroupTallies(durations, DURATION_NAMES),
         }
-        self.hotwords = Hotwords(inputs.hotwords, settings.remove_tags) if inputs.hotwords else None
-        self.comparison = Comparison(inputs.compare, settings) if inputs.compare else None
-        self.flags = Flags()
+        self.hotwords = HotwordScores(inputs.hotwords, policy.remove_tags) if inputs.hotwords else None
+        self.comparison = Comparison(inputs.compare, policy) if inputs.compare else None
+        self.flags = FlagCounts()
         self.empty_ref = self.empty_hyp = self.unexplained = 0
 
-    def add(self, scored: Utterance) -> list[str]:
+    def add(self, scored: ScoredUtterance) -> list[str]:
         """Add one utterance and return its flags."""
         key, ref, hyp = scored.key, scored.ref, scored.hyp
-        speaker = self.speakers.get(key)
-        counts = counts_by_rate(ref, hyp, scored.counts)
-        for name, tally in self.tallies.items():
-            tally.add(speaker, counts[name])
+        speaker = self.rates.speakers.get(key)
+        counts = self.rates.add(scored)
         for groups in self.groups.values():
             groups.add(key, scored.counts, speaker)
         self.empty_ref += not ref.mixed
@@ -302,62 +110,52 @@ class Details:
 
 
 class Scorer:
-    """One pass over the references."""
+    """One pass over the references: iterate over it, then ask for `summary` and `result`. `detailed`: gather what
+    score.json needs, which takes about as long again."""
 
-    def __init__(self, inputs: Inputs, settings: Settings, detailed: bool):
+    def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy, detailed: bool):
         self.inputs = inputs
-        self.settings = settings
+        self.policy = policy
         self.refs = Transcripts(inputs.ref)
-        self.hyps = Hypotheses(inputs.hyp, settings)
+        self.hyps = HypothesisTexts(inputs.hyp, policy)
         self.tokens = TokenErrors()
-        self.right = self.wrong = 0
-        self.details = Details(inputs, settings) if detailed else None
+        self.details = ScoreDetails(inputs, policy) if detailed else None
 
-    def __iter__(self) -> Iterator[tuple[Utterance, list[str]]]:
+    def __iter__(self) -> Iterator[tuple[ScoredUtterance, list[str]]]:
         """Score and yield the utterances, each with its flags, in the order of the references.
 
         RecipeError names the line or the key; keys that are missing or too many are known at the end.
         """
         for key, text in self.refs:
             try:
-                scored = self._score(key, text)
+                scored = score_utterance(key, text, self.hyps.take(key), self.policy.remove_tags)
+                self.tokens.add(scored.ref.mixed, scored.hyp.mixed, scored.found)
                 flags = self.details.add(scored) if self.details else []
             except RecipeError as error:
                 raise RecipeError(f"{self.inputs.ref}: key {key!r}: {error}") from None
             yield scored, flags
-        if not self.right + self.wrong:
+        if not self.tokens.sentences().n:
             raise RecipeError(f"{self.inputs.ref}: no references; there is nothing to score")
         self.hyps.check(self.inputs.ref)
         if self.details and self.details.comparison:
             self.details.comparison.hyps.check(self.inputs.ref)
 
-    def _score(self, key: str, ref_text: str) -> Utterance:
-        hyp_text = self.hyps.take(key)
-        ref = tokenize(ref_text, self.settings.remove_tags)
-        hyp = tokenize(hyp_text or "", self.settings.remove_tags)
-        found = edits(ref.mixed, hyp.mixed)
-        counts = count(len(ref.mixed), len(hyp.mixed), found)
-        self.tokens.add(ref.mixed, hyp.mixed, found)
-        self.wrong += bool(found)
-        self.right += not found
-        return Utterance(key, ref_text, hyp_text or "", hyp_text is None, ref, hyp, found, counts)
-
     def summary(self) -> str:
         """The end of cer.txt."""
-        clusters = self.tokens.by_cluster()
-        return summary(self.tokens.total(), clusters, self.right, self.wrong, self.hyps.extra, self.hyps.missing)
+        tokens, hyps = self.tokens, self.hyps
+        return summary(tokens.total(), tokens.by_cluster(), tokens.right, tokens.wrong, hyps.extra, hyps.missing)
 
     def result(self) -> dict[str, Any]:
-        """score.json."""
-        details, settings, tokens = self.details, self.settings, self.tokens
-        total = self.right + self.wrong
+        """The content of score.json (docs/scoring.md has its keys); for a `detailed` scorer."""
+        details, policy, tokens = self.details, self.policy, self.tokens
+        sentences = tokens.sentences()
         return {
             "format": FORMAT,
-            **{name: tally.result(settings) for name, tally in details.tallies.items()},
-            "ser": {"rate": self.wrong / total if total else None, "n": total, "err": self.wrong},
+            **{name: rate.as_dict() for name, rate in details.rates.rates(policy).items()},
+            "ser": sentences._asdict(),
             "utterances": {
-                "ref": total,
-                "scored": total,
+                "ref": sentences.n,
+                "scored": sentences.n,
                 "missing": self.hyps.missing,
                 "extra": self.hyps.extra,
                 "empty_ref": details.empty_ref,
@@ -366,18 +164,16 @@ class Scorer:
                 "repeated_hyp": self.hyps.repeated,
             },
             "by_cluster": {
-                name: counts.as_dict() | {"utterances": tokens.utterances[name]}
+                name: counts.as_dict() | {"utterances": tokens.cluster_utterances[name]}
                 for name, counts in tokens.by_cluster().items()
             },
-            **{name: groups.result(settings) for name, groups in details.groups.items()},
-            "confusions": [[*pair, times] for pair, times in most_common(tokens.confusions, LISTED_ERRORS)],
-            "insertions": [list(item) for item in most_common(tokens.insertions, LISTED_ERRORS)],
-            "deletions": [list(item) for item in most_common(tokens.deletions, LISTED_ERRORS)],
+            **{name: groups.result(policy) for name, groups in details.groups.items()},
+            **tokens.lists(LISTED_ERRORS),
             "hotwords": details.hotwords.result() if details.hotwords else None,
             "flags": details.flags.result(),
             "compare": details.comparison.result() if details.comparison else None,
-            "settings": asdict(settings) | {"unit": "speaker" if details.speakers else "utterance"},
-            "versions": versions(settings.mode),
+            "settings": asdict(policy) | {"unit": "speaker" if details.rates.speakers else "utterance"},
+            "versions": versions(policy.mode),
             "inputs": {
                 name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in self.inputs.given().items()
             },
@@ -393,7 +189,7 @@ class Scorer:
         if self.details and self.details.unexplained:
             path, times = self.inputs.hyp_jsonl, self.details.unexplained
             log.warning("%s: has no details of %d hypotheses; is it of another decoding?", path, times)
-        log.info("%s: %s over %d utterances", out, self.tokens.total(), self.right + self.wrong)
+        log.info("%s: %s over %d utterances", out, self.tokens.total(), self.tokens.sentences().n)
 
 
 def versions(mode: str | None) -> dict[str, Any]:
@@ -412,44 +208,9 @@ def versions(mode: str | None) -> dict[str, Any]:
     }
 
 
-def correct_step(token: str) -> str:
-    """The step of an alignment in which both texts have the same token, as JSON."""
-    return f'["C", {json_line(token)}, {json_line(token)}]'
-
-
-def alignment_json(ref: list[str], hyp: list[str], found: list[Edit], correct: dict[str, str]) -> str:
-    """The whole alignment as a JSON list of [operation, reference token, hypothesis token]: C correct, S substituted,
-    D deleted (no hypothesis token: ""), I inserted (no reference token: ""). `correct` is `Cached(correct_step)`: put
-    together from texts that recur, this takes a third of the time that encoding lists would."""
-    steps = []
-    i = 0
-    for kind, at_ref, at_hyp in found:
-        steps += [correct[token] for token in ref[i:at_ref]]
-        token = "" if kind == "insert" else ref[at_ref]
-        heard = "" if kind == "delete" else hyp[at_hyp]
-        steps.append(f'["{OPERATIONS[kind]}", {json_line(token)}, {json_line(heard)}]')
-        i = at_ref + (kind != "insert")
-    steps += [correct[token] for token in ref[i:]]
-    return f"[{', '.join(steps)}]"
-
-
-def utterance_line(scored: Utterance, flags: list[str], labels: dict[str, str], correct: dict[str, str]) -> str:
-    """One line of the file of utterances, as JSON; for `alignment` and `correct` see `alignment_json`."""
-    counts = scored.counts
-    row = {
-        "key": scored.key,
-        **{"n": counts.n, "cor": counts.cor, "sub": counts.sub, "del": counts.dels, "ins": counts.ins},
-        **labels,
-        "flags": flags,
-        "ref": scored.ref_text,
-        "hyp": scored.hyp_text,
-    }
-    alignment = alignment_json(scored.ref.mixed, scored.hyp.mixed, scored.found, correct)
-    return f'{json_line(row)[:-1]}, "alignment": {alignment}}}\n'
-
-
-def check_paths(inputs: Inputs, outputs: list[str]) -> None:
-    """RecipeError if an input is no file, or an output is an input or another output, by whatever path or link."""
+def check_paths(inputs: ScoreInputs, outputs: list[str]) -> None:
+    """RecipeError if an input is no regular file, or an output is a directory, an input or another output, by whatever
+    path or link."""
     for path in inputs.given().values():
         if not os.path.exists(path):
             raise RecipeError(f"{path}: no such file")
@@ -464,13 +225,16 @@ def check_paths(inputs: Inputs, outputs: list[str]) -> None:
                 raise RecipeError(f"{out}: the output is the same file as {path}; write to another file")
 
 
-def score_files(inputs: Inputs, settings: Settings, out: str, json_out: str | None, rows_out: str | None) -> None:
+def score_files(
+    inputs: ScoreInputs, policy: ScoringPolicy, out: str, json_out: str | None, rows_out: str | None
+) -> None:
     """Score `inputs` and write cer.txt to `out`, score.json to `json_out` and the aligned utterances to `rows_out`.
 
-    All of them are written or, on an error, none.
+    `json_out` and `rows_out` may be None. All of them are written or, on an error, none. Memory does not grow with the
+    references' texts (see the top). RecipeError names the file, line or key.
     """
     check_paths(inputs, [path for path in (out, json_out, rows_out) if path])
-    scorer = Scorer(inputs, settings, detailed=bool(json_out or rows_out))
+    scorer = Scorer(inputs, policy, detailed=bool(json_out or rows_out))
     widths, correct = Cached(width), Cached(correct_step)
     with contextlib.ExitStack() as stack:
         report = stack.enter_context(open_atomic(out))

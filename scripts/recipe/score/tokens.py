@@ -1,4 +1,4 @@
-"""Tokens, counts and the file cer.txt: error rates as the compute-wer package (0.2.5) counts them.
+"""Tokens: what is counted, as the compute-wer package (0.2.5) does.
 
 Three tokenizations of a text, after upper-casing and NFC (so NFC and NFD spellings compare equal):
 - mixed (MER, the number in cer.txt): one token per character of Chinese, Japanese kana, Thai, Lao, Khmer, Myanmar and
@@ -9,18 +9,11 @@ Three tokenizations of a text, after upper-casing and NFC (so NFC and NFD spelli
 White space and control characters separate; invisible characters (joiners, soft hyphens, variation selectors) vanish.
 """
 
-import heapq
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator
-from os import PathLike
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from recipe.files import RecipeError, read_table
-from recipe.score.align import Edit
-
-RULE = "=" * 75
 CLUSTERS = ("Chinese", "English", "Number", "Japanese", "Other")
 
 # Beginnings of Unicode names, as the compute-wer package sorts characters into clusters.
@@ -53,6 +46,7 @@ _PER_CHARACTER = (
     (0x20000, 0x3FFFF),  # CJK extensions B and later
 )
 _ZERO_WIDTH_SPACE = 0x200B
+
 # Marks that choose a glyph and are no content: grapheme joiner and variation selectors.
 _INVISIBLE_MARKS = {0x034F, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 _TAG = re.compile(r"<[^<>]*>")
@@ -136,162 +130,14 @@ def cluster(token: str) -> str:
     return found.pop() if len(found) == 1 else "Other"
 
 
-class Counts(NamedTuple):
-    """Reference tokens recognized, substituted and deleted, and hypothesis tokens inserted."""
+class TokenizedText(NamedTuple):
+    """A text as it is compared (see `fold`), and its mixed tokens."""
 
-    cor: int
-    sub: int
-    dels: int
-    ins: int
-
-    @property
-    def n(self) -> int:
-        return self.cor + self.sub + self.dels
-
-    @property
-    def errors(self) -> int:
-        return self.sub + self.dels + self.ins
-
-    @property
-    def rate(self) -> float | None:
-        """Errors per reference token; None without reference tokens."""
-        return self.errors / self.n if self.n else None
-
-    def __str__(self) -> str:
-        """As cer.txt has it. Insertions without a reference are shown as 100 %, for 0 % would hide them."""
-        percent = 100 * min(self.ins, 1) if self.rate is None else self.rate * 100
-        return f"{percent:4.2f} % N={self.n} Cor={self.cor} Sub={self.sub} Del={self.dels} Ins={self.ins}"
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"rate": self.rate, "n": self.n, "cor": self.cor, "sub": self.sub, "del": self.dels, "ins": self.ins}
+    folded: str
+    mixed: list[str]
 
 
-def count(ref_length: int, hyp_length: int, found: list[Edit]) -> Counts:
-    """Counts of an alignment from its edits."""
-    sub = [kind for kind, _, _ in found].count("replace")
-    # sub + dels + ins = all edits, dels - ins = difference of the lengths.
-    dels = (len(found) - sub + ref_length - hyp_length) // 2
-    return Counts(ref_length - sub - dels, sub, dels, len(found) - sub - dels)
-
-
-def width(token: str) -> int:
-    """Columns of a token on a terminal: two for East Asian wide and ambiguous characters, none for combining marks."""
-    return sum(
-        0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "AFW")
-        for char in token
-    )
-
-
-def aligned_lines(ref: list[str], hyp: list[str], found: list[Edit], widths: dict[str, int]) -> tuple[str, str]:
-    """The two texts with their tokens above each other; `widths` is `Cached(width)`."""
-    if not found:
-        line = " ".join(ref)
-        return line, line
-    above: list[str] = []
-    below: list[str] = []
-    i = j = 0
-    for kind, at_ref, at_hyp in found:
-        above += ref[i:at_ref]
-        below += hyp[j:at_hyp]
-        top = "" if kind == "insert" else ref[at_ref]
-        bottom = "" if kind == "delete" else hyp[at_hyp]
-        gap = widths[bottom] - widths[top]
-        above.append(top + " " * gap)
-        below.append(bottom + " " * -gap)
-        i = at_ref + (kind != "insert")
-        j = at_hyp + (kind != "delete")
-    above += ref[i:]
-    below += hyp[j:]
-    return " ".join(above), " ".join(below)
-
-
-def utterance_block(key: str, counts: Counts, ref_line: str, hyp_line: str) -> str:
-    """One utterance in cer.txt."""
-    return f"utt: {key}\nWER: {counts}\nref: {ref_line}\nhyp: {hyp_line}\n\n"
-
-
-def summary(overall: Counts, by_cluster: dict[str, Counts], right: int, wrong: int, extra: int, missing: int) -> str:
-    """The end of cer.txt: at most nine lines, so that `tail -n8` always shows "Overall".
-
-    `right` and `wrong` count utterances; ML (missing labels) are hypotheses without a reference, MH references without
-    a hypothesis. As in the package, clusters without reference tokens have no line.
-    """
-    ser = wrong / (right + wrong) * 100 if right + wrong else 0
-    lines = [RULE, f"Overall -> {overall}"]
-    lines += [f"{name} -> {by_cluster[name]}" for name in CLUSTERS if name in by_cluster and by_cluster[name].n]
-    lines += [f"SER -> {ser:4.2f} % N={right + wrong} Cor={right} Err={wrong} ML={extra} MH={missing}", RULE]
-    return "".join(line + "\n" for line in lines)
-
-
-class Transcripts:
-    """A Kaldi `text` file read in order, once. `repeated` counts identical entries met again, which are passed over."""
-
-    def __init__(self, path: str | PathLike):
-        self.path = path
-        self.repeated = 0
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Yield (key, text). RecipeError names the line of a key with two different texts or of a NUL character."""
-        seen: dict[str, int] = {}
-        for number, key, text in read_table(self.path):
-            if "\0" in key or "\0" in text:
-                raise RecipeError(f"{self.path}:{number}: key {key!r} has a NUL character; the file is damaged")
-            mark = hash(text)  # in place of the text, for the sake of memory; 64 bits do not meet by chance
-            if key not in seen:
-                seen[key] = mark
-                yield key, text
-            elif seen[key] == mark:
-                self.repeated += 1
-            else:
-                raise RecipeError(f"{self.path}:{number}: key {key!r} appeared before with another text; keep one")
-
-
-class TokenErrors:
-    """What happened to the tokens: the source of all counts of cer.txt and of the lists of errors."""
-
-    def __init__(self):
-        self.utterances: Counter[str] = Counter()
-        self.confusions: Counter[tuple[str, str]] = Counter()
-        self.deletions: Counter[str] = Counter()
-        self.insertions: Counter[str] = Counter()
-        self._tokens: Counter[str] = Counter()
-        self._clusters = Cached(cluster)
-
-    def add(self, ref: list[str], hyp: list[str], found: list[Edit]) -> None:
-        """Add one utterance. `utterances` counts those that have reference tokens of a cluster."""
-        names = [self._clusters[token] for token in ref]
-        for name in set(names):
-            self.utterances[name] += 1
-            self._tokens[name] += names.count(name)
-        for kind, at_ref, at_hyp in found:
-            if kind == "replace":
-                self.confusions[ref[at_ref], hyp[at_hyp]] += 1
-            elif kind == "delete":
-                self.deletions[ref[at_ref]] += 1
-            else:
-                self.insertions[hyp[at_hyp]] += 1
-
-    def by_cluster(self) -> dict[str, Counts]:
-        """Counts per script cluster: a substitution counts for its reference token, an insertion for its own."""
-        sub, dels, ins = Counter(), Counter(), Counter()
-        for (token, _), times in self.confusions.items():
-            sub[self._clusters[token]] += times
-        for token, times in self.deletions.items():
-            dels[self._clusters[token]] += times
-        for token, times in self.insertions.items():
-            ins[self._clusters[token]] += times
-        return {
-            name: Counts(self._tokens[name] - sub[name] - dels[name], sub[name], dels[name], ins[name])
-            for name in CLUSTERS
-            if self._tokens[name] or ins[name]
-        }
-
-    def total(self) -> Counts:
-        """Counts of all tokens."""
-        sub, dels, ins = self.confusions.total(), self.deletions.total(), self.insertions.total()
-        return Counts(self._tokens.total() - sub - dels, sub, dels, ins)
-
-
-def most_common(counter: Counter, size: int) -> list[tuple[Any, int]]:
-    """The `size` most frequent entries; equal counts in the order of their names, whatever the order of counting."""
-    return heapq.nsmallest(size, counter.items(), key=lambda item: (-item[1], item[0]))
+def tokenize(text: str, remove_tags: bool) -> TokenizedText:
+    """Fold a text and cut it into mixed tokens; `remove_tags` drops spans of `<...>`."""
+    folded = fold(text, remove_tags)
+    return TokenizedText(folded, mixed_tokens(folded))

@@ -1,0 +1,101 @@
+"""Error rates with intervals, over all utterances and by group."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from recipe.score.annotations import UNKNOWN
+from recipe.score.counts import RATES, Counts, counts_by_rate
+from recipe.score.policy import ScoringPolicy
+from recipe.score.significance import Units, rate_interval
+from recipe.score.utterance import ScoredUtterance
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """An error rate and what it is made of.
+
+    `rate` is errors per reference token, a fraction that may pass 1 (None without reference tokens). `n` counts
+    reference tokens: recognized (`cor`), substituted (`sub`) or deleted (`dels`); `ins` counts inserted tokens of the
+    hypotheses. `ci` is the 95 % interval of `rate` (see `significance.rate_interval`), None where there is none.
+    """
+
+    rate: float | None
+    n: int
+    cor: int
+    sub: int
+    dels: int
+    ins: int
+    ci: tuple[float, float] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As score.json has it, where `dels` is called "del"."""
+        return Counts(self.cor, self.sub, self.dels, self.ins).as_dict() | {"ci": self.ci}
+
+
+class RateTally:
+    """Counts summed over utterances and by unit of resampling, for one error rate."""
+
+    def __init__(self):
+        self.utterances = 0
+        self._units = Units()
+
+    def add(self, speaker: str | None, counts: Counts) -> None:
+        """Add an utterance; without a speaker it is a unit of resampling by itself."""
+        self.utterances += 1
+        self._units.add(speaker, counts)
+
+    def rate(self, policy: ScoringPolicy) -> ErrorRate:
+        """The rate of all that was added, its interval by the policy's samples and seed."""
+        total = Counts(*self._units.sums(4))
+        interval = rate_interval(self._units, policy.bootstrap, policy.seed)
+        return ErrorRate(total.rate, total.n, *total, tuple(interval) if interval else None)
+
+
+class RateTallies:
+    """A RateTally for each of RATES.
+
+    `speakers` names the speaker of a key: whole speakers are resampled where there are two or more, else utterances.
+    """
+
+    def __init__(self, speakers: dict[str, str] | None):
+        # One speaker cannot be resampled: then it is done by utterance.
+        self.speakers = speakers if speakers and len(set(speakers.values())) > 1 else {}
+        self._tallies = {name: RateTally() for name in RATES}
+
+    def add(self, scored: ScoredUtterance) -> dict[str, Counts]:
+        """Add an utterance and return its counts for each of RATES."""
+        counts = counts_by_rate(scored.ref, scored.hyp, scored.counts)
+        for name, tally in self._tallies.items():
+            tally.add(self.speakers.get(scored.key), counts[name])
+        return counts
+
+    def rates(self, policy: ScoringPolicy) -> dict[str, ErrorRate]:
+        """The error rates by name, in the order of RATES."""
+        return {name: tally.rate(policy) for name, tally in self._tallies.items()}
+
+
+class GroupTallies:
+    """Tallies of the mixed tokens by one property of utterances (speaker, language, ...), whose value `names` has by
+    key; None where no table of it was given, and then there are no groups. `order` is that of the result."""
+
+    def __init__(self, names: dict[str, str] | None, order: tuple[str, ...] = ()):
+        self.names = names or {}
+        self._given = names is not None
+        self._order = order
+        self._tallies: dict[str, RateTally] = {}
+
+    def add(self, key: str, counts: Counts, speaker: str | None) -> None:
+        """Add an utterance to the group of its key; one that the table lacks belongs to UNKNOWN."""
+        if self._given:
+            name = self.names.get(key, UNKNOWN)
+            if name not in self._tallies:
+                self._tallies[name] = RateTally()
+            self._tallies[name].add(speaker, counts)
+
+    def result(self, policy: ScoringPolicy) -> dict[str, Any]:
+        """Rate and number of utterances by group, as score.json has them."""
+        order = [name for name in self._order if name in self._tallies] or sorted(self._tallies)
+        return {
+            name: self._tallies[name].rate(policy).as_dict() | {"utterances": self._tallies[name].utterances}
+            for name in order
+        }
