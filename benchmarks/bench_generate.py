@@ -2,11 +2,11 @@
 """Greedy decoding by the recipe's loop (recipe.model.generate) beside transformers' own `generate`, on a CPU.
 
 Same model, same batches of the same recordings, made ready before the clock starts; transformers once with its default
-(dynamic) key/value cache, once with its static one. The sides take turns, and their tokens are compared. Two models: the
+(dynamic) KV cache, once with its static one. The sides take turns, and their tokens are compared. Two models: the
 bundled one, whose hypotheses end by themselves, and one with random weights and a wider language model, whose
 hypotheses are stopped at 3.5 tokens a second. What encoder and adaptor took is part of every side, and named.
 
-python benchmarks/bench_generate.py                      # about four minutes
+python benchmarks/bench_generate.py                      # about a minute
 python benchmarks/bench_generate.py --width 1024 --layers 12 --rounds 1
 """
 
@@ -86,7 +86,7 @@ def read_batches(recognizer: network.Recognizer, folders: list[str], seconds: fl
     items.sort(key=lambda item: -len(item.features))
     frames = [len(item.features) for item in items]
     most = [limits.tokens(count * FRAME_SECONDS) for count in frames]
-    cut = batches.cut(range(len(items)), frames, int(seconds / FRAME_SECONDS))
+    cut = batches.batch_by_size(range(len(items)), frames, int(seconds / FRAME_SECONDS))
     return [([items[i] for i in batch], [most[i] for i in batch]) for batch in cut]
 
 
@@ -107,7 +107,7 @@ class Spent:
 
 def measure(recognizer: network.Recognizer, wanted: list[Batch], end: int, rounds: int) -> dict[str, Side]:
     """Every side's rounds over all batches, in turns, after one batch each as a warm-up."""
-    greedy = Greedy(recognizer, joint=True)
+    greedy = Greedy(recognizer, fused=True)
     greedy.end = end
     ways: dict[str, Decode] = {"ours": greedy}
     for name in ("dynamic", "static"):

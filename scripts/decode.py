@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
         "--batch-seconds", type=seconds_or_auto, metavar="SECONDS", default=AUTO,
         help="padded audio a batch (default: auto, 160 on a CPU, up to 2400 on a GPU)",
     )  # fmt: skip
-    search.add_argument("--engine", default="transformers", help="transformers, vllm or funasr")
+    search.add_argument("--engine", default="transformers", help="transformers or funasr")
     search.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 on a GPU"
     )
@@ -168,7 +168,7 @@ def main() -> int:
     requests = read_requests(args)
     auto = args.batch_seconds == AUTO
     batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else args.batch_seconds
-    options = decode.Options(
+    options = decode.DecodingOptions(
         batch_seconds=batch_seconds,
         max_seconds=args.max_seconds,
         limits=Limits(per_second=args.max_tokens_per_second),

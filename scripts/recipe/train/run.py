@@ -27,7 +27,7 @@ from recipe.data.manifest import Utterance
 from recipe.data.stats import advise
 from recipe.files import RecipeError, read_json, sha256, write_json, write_lines
 from recipe.model import directory as model_dir
-from recipe.model.batches import cut, padding_share
+from recipe.model.batches import batch_by_size, padding_share
 from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer, audio_token_count
@@ -252,7 +252,7 @@ def _frozen_outputs(
         return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
 
     mine = sorted(range(_rank(), len(train_set), _processes()), key=train_set.frames.__getitem__)
-    batches = cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    batches = batch_by_size(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],
