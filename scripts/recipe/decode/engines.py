@@ -33,7 +33,7 @@ class Transcription:
 
 
 class Engine(Protocol):
-    """What `decode.decode` needs. `prepare` may run in another thread or process than `decode`."""
+    """What `recipe.decode.run.decode` needs. `prepare` may run in another thread or process than `decode`."""
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> Any:
         """Make a 16 kHz waveform [samples] in -1..1 ready to be decoded; `key` names it in errors. RecipeError if the
@@ -44,7 +44,8 @@ class Engine(Protocol):
 
 
 # On a CPU, PyTorch keeps what oneDNN compiled for the last 1024 shapes, in two places. Every batch has shapes of its
-# own: kept, they are 250 MiB an hour of audio. The layers of one batch need a few dozen.
+# own: kept, they were 600 MiB after two hours of audio in bfloat16, 60 after eight in float32. The layers of one batch
+# need a few dozen.
 SHAPES_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
 
 

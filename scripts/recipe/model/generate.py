@@ -123,7 +123,8 @@ class Greedy:
     @torch.inference_mode()
     def __call__(self, items: Sequence[Item], limits: Sequence[int]) -> list[list[int]]:
         """New tokens of each item, at most `limits[i]` (1 or more), the end-of-turn token included where it was
-        reached. They are those of the item alone, whatever else is in the batch."""
+        reached: those of the item alone, whatever else is in the batch (in 16 bits, sums of other shapes may round
+        otherwise)."""
         prompt_length, longest = max(len(item.example.input_ids) for item in items), max(limits)
         self._reserve(self._rows(len(items)), _round_up(prompt_length + longest, CACHE_LENGTH_STEP))
         self._prefill(items, limits, prompt_length)
