@@ -59,7 +59,7 @@ def ours(model: str, entries: list[tuple[str, str]], threads: int, batch_seconds
 
     torch.set_num_threads(threads)
     engine = engines.load("transformers", model)
-    options = decode.Options(batch_seconds=batch_seconds)
+    options = decode.DecodingOptions(batch_seconds=batch_seconds)
 
     def run(wanted):
         asked = engines.Instruction().text

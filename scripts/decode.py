@@ -148,7 +148,7 @@ def main() -> int:
     requests = read_requests(args, settings, data)
     auto = settings.batch_seconds == AUTO
     batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else settings.batch_seconds
-    options = decode.Options(
+    options = decode.DecodingOptions(
         batch_seconds=batch_seconds,
         max_seconds=settings.max_seconds,
         limits=Limits(per_second=settings.max_tokens_per_second),

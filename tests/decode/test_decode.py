@@ -21,10 +21,9 @@ from recipe.data import recordings
 from recipe.data.join import Entry
 from recipe.decode import run as decode
 from recipe.decode import segment
-from recipe.decode.engines import Instruction, Output, TransformersEngine
-from recipe.decode.run import Options, Request, join_texts
+from recipe.decode.engines import Instruction, Transcription, TransformersEngine
+from recipe.decode.run import DecodingOptions, Request, join_texts
 from recipe.files import RecipeError
-from recipe.model import fast_linear
 from recipe.model import network as model
 from recipe.model.features import FrontEnd
 from recipe.model.generate import Greedy, Limits, beam_search, common_prefix, generate
@@ -57,7 +56,7 @@ class Echo:
         return waveform
 
     def decode(self, prepared, limits):
-        return [Output(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
+        return [Transcription(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
 
 
 class TestGreedy:
@@ -66,7 +65,7 @@ class TestGreedy:
     def test_batched_text_is_that_of_one_at_a_time(self, directory, beams, data_dir, request):
         engine = TransformersEngine(model.load(request.getfixturevalue(directory)), beams)
         wanted = requests(data_dir)
-        together = decode.decode(engine, wanted, Options(batch_seconds=100))
+        together = decode.decode(engine, wanted, DecodingOptions(batch_seconds=100))
         alone = [decode.decode(engine, [one])[0] for one in wanted]
         assert together == alone
         assert len({hypothesis.text for hypothesis in together}) > 1  # the audio makes a difference
@@ -78,11 +77,12 @@ class TestGreedy:
         items = items_of(recognizer, data_dir, ("语音转写：", "语音转写成英文，不进行文本规整：", "Speech: "))
         limits = [1, 40, 3, 25, 7, 150, 40, 2]
         wanted = beam_search(recognizer, items, limits, 1)
-        greedy, static, joint = Greedy(recognizer), Greedy(recognizer, static=True), Greedy(recognizer, joint=True)
+        greedy, static = Greedy(recognizer), Greedy(recognizer, static_shapes=True)
+        fused = Greedy(recognizer, fused=True)
         for count in (3, 8, 5):
             assert greedy(items[:count], limits[:count]) == wanted[:count]
             assert static(items[:count], limits[:count]) == wanted[:count]
-            assert joint(items[:count], limits[:count]) == wanted[:count]
+            assert fused(items[:count], limits[:count]) == wanted[:count]
 
     def test_adapters_in_training_count(self, full_model, data_dir):
         """Hypotheses during training are those of the adapters, and decoding leaves the weights as they lie."""
@@ -134,60 +134,23 @@ class TestGreedy:
         assert common_prefix([[4], [5]], 9) == 0
 
 
-class TestFastLinear:
-    def test_it_computes_the_same(self):
-        layer = torch.nn.Linear(144, 432)
-        states = torch.randn(3, 50, 144, generator=torch.manual_seed(1))
-        with torch.inference_mode():
-            assert torch.allclose(fast_linear._by_onednn(states, layer.weight, layer.bias), layer(states), atol=1e-5)
-
-    @pytest.mark.parametrize("faster", [True, False])
-    def test_texts_are_the_same_by_either_way(self, full_model, data_dir, monkeypatch, faster):
-        def texts():
-            return [h.text for h in decode.decode(TransformersEngine(model.load(full_model)), requests(data_dir))]
-
-        expected, calls = texts(), []
-        monkeypatch.setattr(fast_linear, "is_faster", lambda: faster)
-        by_onednn = fast_linear._by_onednn
-        monkeypatch.setattr(fast_linear, "_by_onednn", lambda *args: calls.append(1) or by_onednn(*args))
-        assert texts() == expected
-        assert bool(calls) == faster
-
-    @pytest.mark.parametrize(("onednn", "faster"), [(1.0, False), (1.3, False), (2.0, True)])
-    def test_it_is_used_where_it_is_much_faster(self, monkeypatch, onednn, faster):
-        """By a clock that each way of computing moves on, and other work on the machine now and then."""
-        now, calls = [0.0], []
-
-        def way(seconds):
-            def call(*_):
-                calls.append(seconds)
-                now[0] += seconds + (len(calls) % 3 == 0)
-
-            return call
-
-        monkeypatch.setattr(fast_linear.nn.functional, "linear", way(0.1))
-        monkeypatch.setattr(fast_linear, "_by_onednn", way(0.1 / onednn))
-        monkeypatch.setattr(fast_linear.time, "perf_counter", lambda: now[0])
-        assert fast_linear.is_faster.__wrapped__() == faster
-
-
 class TestHypotheses:
     def test_output_is_in_input_order_whatever_the_batches(self, full_model, data_dir):
         engine = TransformersEngine(model.load(full_model))
         wanted = requests(data_dir)
-        found = [decode.decode(engine, wanted, Options(batch_seconds=seconds)) for seconds in (1.0, 5.0, 100.0)]
+        found = [decode.decode(engine, wanted, DecodingOptions(batch_seconds=seconds)) for seconds in (1.0, 5.0, 100.0)]
         assert [h.key for h in found[0]] == [r.key for r in wanted]
         assert found[0] == found[1] == found[2]
 
     def test_reading_in_processes_changes_nothing(self, data_dir):
         wanted = requests(data_dir)
-        assert decode.decode(Echo(), wanted, Options(workers=2)) == decode.decode(Echo(), wanted)
+        assert decode.decode(Echo(), wanted, DecodingOptions(workers=2)) == decode.decode(Echo(), wanted)
 
     def test_a_hypothesis_stopped_at_its_limit_says_so(self, full_model, data_dir):
         """A random model hardly ever ends by itself: all reach the limit that goes with their duration."""
         engine = TransformersEngine(model.load(full_model))
         wanted = requests(data_dir)
-        found = decode.decode(engine, wanted, Options(limits=Limits(2, 3.0)))
+        found = decode.decode(engine, wanted, DecodingOptions(limits=Limits(2, 3.0)))
         for hypothesis, one in zip(found, wanted, strict=True):
             assert hypothesis.tokens <= 2 + int(3.0 * one.duration)
             if hypothesis.ended == "length":
@@ -196,7 +159,7 @@ class TestHypotheses:
     def test_a_loop_is_flagged_and_left_as_it_is(self, data_dir):
         class Looping(Echo):
             def decode(self, prepared, limits):
-                return [Output("ab" * 8, (5, 6) * 8, "length"), Output("fine", (1, 2, 3), "eos")]
+                return [Transcription("ab" * 8, (5, 6) * 8, "length"), Transcription("fine", (1, 2, 3), "eos")]
 
         looping, fine = decode.decode(Looping(), requests(data_dir, 2))
         if looping.text == "fine":
@@ -244,7 +207,7 @@ def long_file(tmp_path):
 class TestLongRecordings:
     def test_pieces_tile_the_recording(self, long_file):
         [request] = probe([("long", str(long_file))])
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0))
+        [found] = decode.decode(Echo(), [request], DecodingOptions(max_seconds=8.0))
         spans = [piece.span for piece in found.pieces]
         assert spans[0].start == 0.0 and spans[-1].end == request.duration == 60.0
         assert all(before.end == after.start for before, after in itertools.pairwise(spans))
@@ -253,24 +216,26 @@ class TestLongRecordings:
         assert abs(samples - 60 * 16000) <= len(spans)  # each piece is resampled by itself
         assert found.text == " ".join(piece.text for piece in found.pieces)
         assert found.tokens == 2 * len(spans)
-        assert found == decode.decode(Echo(), [request], Options(max_seconds=8.0, batch_seconds=10.0))[0]
+        assert found == decode.decode(Echo(), [request], DecodingOptions(max_seconds=8.0, batch_seconds=10.0))[0]
 
     def test_times_of_pieces_are_in_the_details(self, long_file):
         [request] = probe([("long", str(long_file))])
-        record = decode.decode(Echo(), [request], Options(max_seconds=30.0))[0].to_json()
+        record = decode.decode(Echo(), [request], DecodingOptions(max_seconds=30.0))[0].to_json()
         assert record["pieces"][0]["start"] == 0.0
         assert record["pieces"][-1]["end"] == 60.0 and record["ended"] == "eos"
 
     def test_text_where_the_detector_hears_no_speech_is_flagged(self, tmp_path):
         soundfile.write(tmp_path / "s.wav", np.zeros(16000 * 10, np.float32), 16000)
         [request] = probe([("s", str(tmp_path / "s.wav"))])
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=5.0))
+        [found] = decode.decode(Echo(), [request], DecodingOptions(max_seconds=5.0))
         assert found.flags == ("text_on_silence",) and found.text
 
     def test_a_command_is_run_once_and_not_once_a_piece(self, tmp_path, long_file):
         source = f"echo run >> {tmp_path}/runs; cat {long_file} |"
         request = Request("long", source, Instruction(), 60.0)
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True)))
+        [found] = decode.decode(
+            Echo(), [request], DecodingOptions(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True))
+        )
         assert len(found.pieces) >= 8 and (tmp_path / "runs").read_text() == "run\n"
 
     def test_a_piece_that_cannot_be_read_is_an_error_that_says_which(self, long_file, monkeypatch):
@@ -283,7 +248,7 @@ class TestLongRecordings:
             return read(source, start=start, end=end, **options)
 
         monkeypatch.setattr(audio, "read", broken)
-        [found] = decode.decode(Echo(), [request], Options(max_seconds=16.0))
+        [found] = decode.decode(Echo(), [request], DecodingOptions(max_seconds=16.0))
         assert found.ended == "error" and "lost sync" in found.error and found.pieces[1].span.start > 0
         assert found.text == found.pieces[0].text
 
@@ -294,7 +259,7 @@ class TestLongRecordings:
         raw = bytearray(file.read_bytes())
         raw[len(raw) // 2] ^= 0x55
         file.write_bytes(raw)
-        [found] = decode.decode(Echo(), probe([("d", str(file))]), Options(max_seconds=8.0))
+        [found] = decode.decode(Echo(), probe([("d", str(file))]), DecodingOptions(max_seconds=8.0))
         lost = [piece for piece in found.pieces if piece.ended == "error"]
         assert len(lost) == 1 and lost[0].text == "" and lost[0].span.start < 32 < lost[0].span.end + 4
         kept = sum(int(piece.text) for piece in found.pieces if piece.text)
@@ -306,7 +271,7 @@ class TestLongRecordings:
         instruction = Instruction()
         whole = Request("whole", str(long_file), instruction, 60.0)
         part = Request("part", str(long_file), instruction, 25.0, start=20.0, end=45.0, recording="long")
-        [found] = decode.decode(Echo(), [part], Options(max_seconds=8.0))
+        [found] = decode.decode(Echo(), [part], DecodingOptions(max_seconds=8.0))
         spans = [piece.span for piece in found.pieces]
         assert spans[0].start == 20.0 and spans[-1].end == 45.0
         assert all(before.end == after.start for before, after in itertools.pairwise(spans))
@@ -316,7 +281,9 @@ class TestLongRecordings:
         assert found.cues()[0].start >= 20.0
         # What a command gives is kept in a file, from the start of the segment on.
         command = replace(part, source=f"cat {long_file} |")
-        [same] = decode.decode(Echo(), [command], Options(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True)))
+        [same] = decode.decode(
+            Echo(), [command], DecodingOptions(max_seconds=8.0, fetch_policy=FetchPolicy(commands=True))
+        )
         assert [piece.span.start for piece in same.pieces] == [span.start for span in spans]
         assert decode.decode(Echo(), [whole])[0].start is None
 
@@ -329,7 +296,7 @@ class TestLongRecordings:
             return read(source, start=start, end=end, **options)
 
         monkeypatch.setattr(audio, "read", broken)
-        [found] = decode.decode(Echo(), probe([("long", str(long_file))]), Options(max_seconds=8.0))
+        [found] = decode.decode(Echo(), probe([("long", str(long_file))]), DecodingOptions(max_seconds=8.0))
         assert found.text == "" and found.error.count("lost sync") == 3
         assert found.error.endswith(f"and {len(found.pieces) - 3} other pieces")
 
@@ -562,4 +529,4 @@ def test_batches_grow_with_the_memory_of_a_gpu_up_to_a_limit(gigabytes, seconds,
     properties = types.SimpleNamespace(total_memory=gigabytes * 10**9)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     assert decode.batch_seconds_for(torch.device("cuda")) == seconds
-    assert decode.batch_seconds_for(torch.device("cpu")) == Options().batch_seconds
+    assert decode.batch_seconds_for(torch.device("cpu")) == DecodingOptions().batch_seconds

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipe.decode import engines
-from recipe.decode.engines import Instruction, Output
+from recipe.decode.engines import Instruction
 from recipe.files import RecipeError
 from recipe.text import prompt
 
@@ -19,25 +19,6 @@ ASKED = Instruction(prompt.transcription_prompt("zh", "en", False, ("Tom", "espr
 @pytest.fixture
 def calls():
     return []
-
-
-@pytest.fixture
-def vllm(monkeypatch, calls):
-    class LLM:
-        def __init__(self, **options):
-            calls.append(("load", options))
-
-        def generate(self, prompts, sampling, use_tqdm):
-            calls.append(("generate", prompts, sampling))
-            ends = ["stop", "length"]
-            return [
-                SimpleNamespace(outputs=[SimpleNamespace(text=f"text {i}", token_ids=[i, 9], finish_reason=ends[i])])
-                for i in range(len(prompts))
-            ]
-
-    module = ModuleType("vllm")
-    module.LLM, module.SamplingParams = LLM, lambda **options: options
-    monkeypatch.setitem(sys.modules, "vllm", module)
 
 
 @pytest.fixture
@@ -63,21 +44,6 @@ def test_memory_for_shapes_is_limited_unless_the_user_says_otherwise(full_model,
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64" and os.environ["LRU_CACHE_CAPACITY"] == "1000"
 
 
-def test_vllm_gets_the_prompt_of_training_with_the_waveform_and_a_limit_each(vllm, calls):
-    engine = engines.load("vllm", "served")
-    prepared = [engine.prepare(key, WAVE, ASKED) for key in "ab"]
-    assert engine.decode(prepared, [5, 7]) == [Output("text 0", (0, 9), "eos"), Output("text 1", (1, 9), "length")]
-    (_, loaded), (_, prompts, sampling) = calls
-    assert loaded["model"] == "served" and loaded["dtype"] == "bfloat16"
-    assert sampling == [{"temperature": 0.0, "max_tokens": 5}, {"temperature": 0.0, "max_tokens": 7}]
-    assert prompts[0]["prompt"] == (
-        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
-        f"{ASKED.text}<|AUDIO|><|im_end|>\n<|im_start|>assistant\n"
-    )
-    waveform, rate = prompts[0]["multi_modal_data"]["audio"]
-    assert waveform is WAVE and rate == 16000
-
-
 def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr, calls):
     engine = engines.load("funasr", "exported")
     outputs = engine.decode([engine.prepare("u1", WAVE, ASKED), engine.prepare("u2", WAVE, ASKED)], [10, 4])
@@ -100,14 +66,18 @@ def test_funasr_refuses_words_that_it_does_not_have(funasr, asked):
         engines.load("funasr", "exported").prepare("u", WAVE, asked)
 
 
-@pytest.mark.parametrize("name", ["vllm", "funasr"])
-def test_an_engine_that_is_not_installed_is_named(name, monkeypatch):
-    monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RecipeError, match=f"engine {name}: .*install"):
-        engines.load(name, "served")
+def test_an_engine_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "funasr", None)
+    with pytest.raises(RecipeError, match=r"engine funasr: .*install"):
+        engines.load("funasr", "exported")
+
+
+def test_an_unknown_engine_is_refused_with_those_that_there_are():
+    with pytest.raises(RecipeError, match="engine vosk: expected one of transformers, funasr"):
+        engines.load("vosk", "served")
 
 
 @pytest.mark.parametrize("asked", [{"beams": 4}, {"dtype": "float32"}, {"cuda_graph": True}])
 def test_what_other_engines_cannot_do_is_refused(asked):
-    with pytest.raises(RecipeError, match="engine vllm"):
-        engines.load("vllm", "served", **asked)
+    with pytest.raises(RecipeError, match="engine funasr"):
+        engines.load("funasr", "exported", **asked)

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from recipe.model.batches import cut, padding_share
+from recipe.model.batches import batch_by_size, padding_share
 from recipe.model.features import FRAME_SECONDS
 from recipe.train.batching import TrainingBatches, epoch_batches, share
 
@@ -27,7 +27,7 @@ def test_no_batch_is_over_the_budget(frames):
 
 
 def test_an_utterance_over_the_budget_is_a_batch_of_its_own():
-    assert cut([0, 1, 2], [5, 500, 5], 100) == [[0], [1], [2]]
+    assert batch_by_size([0, 1, 2], [5, 500, 5], 100) == [[0], [1], [2]]
 
 
 def test_padding_is_under_five_percent(frames):

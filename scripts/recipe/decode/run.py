@@ -21,10 +21,10 @@ from recipe.audio.reading import AudioError
 from recipe.data import checks, datadir
 from recipe.data.join import Entry
 from recipe.decode import segment, subtitles
-from recipe.decode.engines import Engine, Instruction, Output
+from recipe.decode.engines import Engine, Instruction, Transcription
 from recipe.decode.segment import Span
-from recipe.model.ahead import read_ahead
-from recipe.model.batches import cut
+from recipe.model.ahead import prefetch
+from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.generate import Limits
 from recipe.text.loops import loops
@@ -38,8 +38,8 @@ NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to decode."""
+class DecodingOptions:
+    """How to decode: batches, the cutting of long recordings, limits, and how audio is read."""
 
     batch_seconds: float = 160.0  # padded audio a batch
     max_seconds: float = 30.0  # longer recordings are cut
@@ -69,16 +69,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Piece:
-    """What was decoded of a part of a recording."""
+    """What was decoded of a part of a recording; `ended`, `flags` and `error` as a `Hypothesis` has them."""
 
     span: Span
     text: str
     ended: str
-    tokens: int = 0
+    tokens: int = 0  # their number
     flags: tuple[str, ...] = ()
     error: str | None = None
 
     def to_json(self) -> dict:
+        """The object in the list `pieces` of a hypothesis (docs/decoding.md)."""
         times = {"start": round(self.span.start, 3), "end": round(self.span.end, 3)}
         record = {**times, "text": self.text, "ended": self.ended, "tokens": self.tokens}
         if self.span.speech:
@@ -90,11 +91,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What was decoded for a key.
+    """What was decoded for a key: `text` of so many `tokens` from `duration` seconds of audio.
 
     `ended` is "eos" (the model stopped), "length" (it was stopped at its limit, at least once) or "error" (not all of
-    the audio could be read; `error` says why). `pieces` are those of an utterance that was cut. Times count from the
-    start of the recording, those of a segment as well.
+    the audio could be read; `error` says why). `flags` are of LOOPING and TEXT_ON_SILENCE. `pieces` are those of an
+    utterance that was cut. Times count from the start of the recording, those of a segment as well.
     """
 
     key: str
@@ -109,6 +110,7 @@ class Hypothesis:
     recording: str | None = None
 
     def to_json(self) -> dict:
+        """The object of a line of `text.jsonl` (docs/decoding.md)."""
         record = {"key": self.key, "text": self.text, "ended": self.ended, "tokens": self.tokens}
         record |= {"duration": round(self.duration, 4)}
         if self.recording:
@@ -136,7 +138,7 @@ def batch_seconds_for(device: torch.device) -> float:
     2,400 s from 24 GB of memory on, less where there is less. With 830 M parameters as much audio took 6 GB, when
     hypotheses were short; the cache for long ones is larger."""
     if device.type != "cuda":
-        return Options.batch_seconds
+        return DecodingOptions.batch_seconds
     return min(2400.0, torch.cuda.get_device_properties(device).total_memory / 1e9 * 100)
 
 
@@ -170,16 +172,16 @@ def probe(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A piece that waits to be decoded."""
+class _PendingPart:
+    """An utterance, or a part of one that was cut, which waits to be decoded."""
 
-    request: int  # index
+    request: int  # index of its utterance's request
     key: str
     source: str
     instruction: Instruction
     span: Span  # in the recording
-    start: float  # what is to be read of `source`
-    end: float | None
+    start: float  # what is to be read of `source`, in seconds
+    end: float | None  # None: to its end
     heard: bool  # the detector has listened for speech in it
 
     @property
@@ -190,60 +192,65 @@ class _Job:
 class _Prepared(torch.utils.data.Dataset):
     """Reads audio and makes it ready for the engine; what cannot be read comes back as its error."""
 
-    def __init__(self, jobs: Sequence[_Job], engine: Engine, options: Options):
-        self._jobs = jobs
+    def __init__(self, parts: Sequence[_PendingPart], engine: Engine, options: DecodingOptions):
+        self._parts = parts
         self._prepare = engine.prepare
         self._reading = {"channel": options.channel, "fetch_policy": options.fetch_policy}
 
     def __getitem__(self, index: int) -> Any:
-        job = self._jobs[index]
+        part = self._parts[index]
         try:
-            waveform = audio.read(job.source, start=job.start, end=job.end, **self._reading)
+            waveform = audio.read(part.source, start=part.start, end=part.end, **self._reading)
             if len(waveform) < audio.MIN_SAMPLES:
                 raise AudioError("audio-too-short", f"{len(waveform)} samples, at least {audio.MIN_SAMPLES} needed")
-            return self._prepare(job.key, waveform, job.instruction)
+            return self._prepare(part.key, waveform, part.instruction)
         except AudioError as error:
             return error
 
 
 def decode(
-    engine: Engine, requests: Sequence[Request], options: Options = Options(), progress: bool = False
+    engine: Engine, requests: Sequence[Request], options: DecodingOptions = DecodingOptions(), progress: bool = False
 ) -> list[Hypothesis]:
-    """Decode `requests`; the hypotheses come in their order, whatever the batches."""
+    """Decode `requests`; the hypotheses come in their order, whatever the batches.
+
+    What cannot be read does not stop the others: its hypothesis has the reason as `error`. RecipeError if a recording
+    has to be cut and the detector's package is missing, or if the engine cannot do what a request asks for. `progress`
+    shows a bar.
+    """
     failed: dict[int, str] = {i: str(request.error) for i, request in enumerate(requests) if request.error}
     pieces: dict[int, list[Piece]] = {i: [] for i in range(len(requests))}
     with tempfile.TemporaryDirectory(prefix="decode-") as folder:
-        jobs = []
+        parts = []
         for index, request in enumerate(requests):
             if index not in failed:
                 try:
-                    jobs.extend(_jobs(index, request, options, Path(folder)))
+                    parts.extend(_parts_of(index, request, options, Path(folder)))
                 except AudioError as error:
                     failed[index] = str(error)
-        for job, piece in _decode_jobs(engine, jobs, options, progress):
-            pieces[job.request].append(piece)
+        for part, piece in _decode_parts(engine, parts, options, progress):
+            pieces[part.request].append(piece)
     return [_join(request, pieces[index], failed.get(index)) for index, request in enumerate(requests)]
 
 
-def _jobs(index: int, request: Request, options: Options, folder: Path) -> list[_Job]:
-    """The pieces of an utterance: itself, or where it is cut if it is long."""
+def _parts_of(index: int, request: Request, options: DecodingOptions, folder: Path) -> list[_PendingPart]:
+    """What is decoded of an utterance: itself, or the parts into which it is cut if it is long."""
     asked = index, request.key
     if request.duration <= options.max_seconds:
         span = Span(request.start, request.start + request.duration, None)
-        return [_Job(*asked, request.source, request.instruction, span, request.start, request.end, False)]
+        return [_PendingPart(*asked, request.source, request.instruction, span, request.start, request.end, False)]
     file = _as_file(request, options, folder / f"{index}.wav")
     probabilities = segment.speech_probabilities(_blocks(file, options))
     spans = segment.cut(probabilities, file.duration, options.max_seconds)
     forced = sum(span.forced for span in spans)
     logger.info("%s: %.1f s, cut into %d pieces, %d in speech", request.key, file.duration, len(spans), forced)
     return [
-        _Job(*asked, file.source, request.instruction, span.later(request.start), read.start, read.end, True)
+        _PendingPart(*asked, file.source, request.instruction, span.later(request.start), read.start, read.end, True)
         for span in spans
         for read in [span.later(file.start)]
     ]
 
 
-def _as_file(request: Request, options: Options, file: Path) -> Request:
+def _as_file(request: Request, options: DecodingOptions, file: Path) -> Request:
     """A long utterance in a file that can be read in parts: a command would run once a part."""
     if fetch.is_url(request.source):
         return replace(request, source=fetch.download(request.source, options.fetch_policy))
@@ -260,8 +267,8 @@ def _as_file(request: Request, options: Options, file: Path) -> Request:
     return replace(request, source=str(file), start=0.0, end=None, duration=len(waveform) / audio.SAMPLING_RATE)
 
 
-def _blocks(request: Request, options: Options) -> Iterator[np.ndarray]:
-    """The utterance at 16 kHz, block by block."""
+def _blocks(request: Request, options: DecodingOptions) -> Iterator[np.ndarray]:
+    """The utterance's samples at 16 kHz [samples], block by block."""
     for start in np.arange(0.0, request.duration, segment.BLOCK_SECONDS).tolist():
         end = min(request.duration, start + segment.BLOCK_SECONDS)
         yield _block(request.source, request.start + start, request.start + end, options.channel)
@@ -284,47 +291,47 @@ def _block(source: str, start: float, end: float, channel: int | str) -> np.ndar
     return np.pad(block, (0, max(0, size - len(block))))
 
 
-def _decode_jobs(
-    engine: Engine, jobs: Sequence[_Job], options: Options, progress: bool
-) -> Iterator[tuple[_Job, Piece]]:
-    """Decode pieces, the longest first but for what is left over, while the next batches are read."""
-    order = sorted(range(len(jobs)), key=lambda i: -jobs[i].seconds)
-    frames = [int(job.seconds / FRAME_SECONDS) + 1 for job in jobs]
-    batches = cut(order, frames, int(options.batch_seconds / FRAME_SECONDS))
+def _decode_parts(
+    engine: Engine, parts: Sequence[_PendingPart], options: DecodingOptions, progress: bool
+) -> Iterator[tuple[_PendingPart, Piece]]:
+    """Decode parts, the longest first but for what is left over, while the next batches are read."""
+    order = sorted(range(len(parts)), key=lambda i: -parts[i].seconds)
+    frames = [int(part.seconds / FRAME_SECONDS) + 1 for part in parts]
+    batches = batch_by_size(order, frames, int(options.batch_seconds / FRAME_SECONDS))
     # Nothing is computed while the first batch is read, so that is the one which is not full.
     batches = batches[-1:] + batches[:-1]
     loader = torch.utils.data.DataLoader(
-        _Prepared(jobs, engine, options), batch_sampler=batches, collate_fn=list, num_workers=options.workers
+        _Prepared(parts, engine, options), batch_sampler=batches, collate_fn=list, num_workers=options.workers
     )
-    ready = loader if options.workers else read_ahead(loader)
-    with tqdm(total=len(jobs), desc="decode", unit="piece", disable=not progress) as bar:
+    ready = loader if options.workers else prefetch(loader)
+    with tqdm(total=len(parts), desc="decode", unit="piece", disable=not progress) as bar:
         for batch, prepared in zip(batches, ready, strict=True):
-            yield from _decode_batch(engine, [jobs[i] for i in batch], prepared, options.limits)
+            yield from _decode_batch(engine, [parts[i] for i in batch], prepared, options.limits)
             bar.update(len(batch))
 
 
 def _decode_batch(
-    engine: Engine, jobs: Sequence[_Job], prepared: Sequence[Any], limits: Limits
-) -> Iterator[tuple[_Job, Piece]]:
+    engine: Engine, parts: Sequence[_PendingPart], prepared: Sequence[Any], limits: Limits
+) -> Iterator[tuple[_PendingPart, Piece]]:
     good = []
-    for job, one in zip(jobs, prepared, strict=True):
+    for part, one in zip(parts, prepared, strict=True):
         if isinstance(one, AudioError):
-            yield job, Piece(job.span, "", "error", error=str(one))
+            yield part, Piece(part.span, "", "error", error=str(one))
         else:
-            good.append((job, one))
+            good.append((part, one))
     if good:
-        outputs = engine.decode([one for _, one in good], [limits.tokens(job.seconds) for job, _ in good])
-        for (job, _), output in zip(good, outputs, strict=True):
-            yield job, _piece(job, output)
+        transcriptions = engine.decode([one for _, one in good], [limits.tokens(part.seconds) for part, _ in good])
+        for (part, _), transcription in zip(good, transcriptions, strict=True):
+            yield part, _piece(part, transcription)
 
 
-def _piece(job: _Job, output: Output) -> Piece:
+def _piece(part: _PendingPart, transcription: Transcription) -> Piece:
     # Hypotheses are lines of a table: white space of any kind becomes single spaces.
-    text = " ".join(output.text.split())
-    flags = [LOOPING] if loops(output.tokens) else []
-    if text and job.heard and job.span.speech is None:
+    text = " ".join(transcription.text.split())
+    flags = [LOOPING] if loops(transcription.tokens) else []
+    if text and part.heard and part.span.speech is None:
         flags.append(TEXT_ON_SILENCE)
-    return Piece(job.span, text, output.ended, len(output.tokens), tuple(flags))
+    return Piece(part.span, text, transcription.ended, len(transcription.tokens), tuple(flags))
 
 
 def _join(request: Request, pieces: list[Piece], error: str | None) -> Hypothesis:

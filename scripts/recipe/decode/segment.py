@@ -61,8 +61,9 @@ def _detector():
 
 @torch.inference_mode()
 def speech_probabilities(blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Probability of speech for every window of the audio in `blocks` (16 kHz, float32; all but the last a multiple of
-    WINDOW samples long). Only one block is held at a time."""
+    """Probability of speech [windows] for every window of WINDOW samples of the audio in `blocks` (16 kHz, float32,
+    [samples]; all but the last a multiple of WINDOW long). Only one block is held at a time. RecipeError if the
+    detector's package is not installed."""
     found, before = [], np.zeros(LEAD_IN_WINDOWS * WINDOW, np.float32)
     for block in blocks:
         windows = -(-len(block) // WINDOW)
@@ -79,7 +80,7 @@ def speech_probabilities(blocks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _judge(windows: torch.Tensor, length: int) -> np.ndarray:
-    """Probabilities of all windows after the lead-in, in streams of `length` windows."""
+    """Probabilities of all `windows` [windows, WINDOW] after the lead-in, in streams of `length` windows."""
     streams = windows.unfold(0, LEAD_IN_WINDOWS + length, length)  # [streams, samples, windows]
     detector = _detector()
     detector.reset_states()
@@ -88,7 +89,8 @@ def _judge(windows: torch.Tensor, length: int) -> np.ndarray:
 
 
 def cut(probabilities: np.ndarray, seconds: float, max_seconds: float) -> list[Span]:
-    """Cut a recording of `seconds` into pieces of at most `max_seconds`.
+    """Cut a recording of `seconds`, with the `probabilities` of speech [windows] in it, into pieces of at most
+    `max_seconds`, which tile it.
 
     Each cut lies in the second half of what a piece may hold, in the middle of the longest silence there (the last
     one, if several are as long); where there is none, at the window that is least like speech, and the piece says so.
@@ -117,6 +119,7 @@ def _best_cut(probabilities: np.ndarray) -> tuple[int, bool]:
 
 
 def _speech(probabilities: np.ndarray, start: float, end: float) -> tuple[float, float] | None:
+    """From the first window with speech to the last between `start` and `end`, in seconds; None: there is none."""
     first = round(start / WINDOW_SECONDS)
     found = np.flatnonzero(probabilities[first : int(np.ceil(end / WINDOW_SECONDS))] >= SPEECH)
     if not len(found):

@@ -1,9 +1,10 @@
-"""Text out of audio embeddings: greedy decoding over a static key/value cache, and beams by transformers' own search.
+"""Text out of audio embeddings: greedy decoding over a static KV cache, and beams by transformers' own search.
 
-The greedy loop exists because of what transformers' general one costs: it allocates and grows caches, asks after every
-token whether to stop, and computes finished rows to the end. Here the cache is allocated once and used for batch after
-batch, rows that have ended leave the batch, and one step is the same few operations on the same memory every time, so
-that a GPU can replay it as a CUDA graph.
+The greedy loop exists because of what transformers' general one costs (measured in docs/tried.md): it allocates and
+grows caches, asks after every token whether to stop, computes finished rows to the end, and reads what all prompts
+begin with once a row. Here the cache is allocated once and used for batch after batch, rows that have ended leave the
+batch (compaction), and one step is the same few operations on the same memory every time, so that a GPU can replay it
+as a CUDA graph.
 """
 
 from collections.abc import Sequence
@@ -11,22 +12,22 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from recipe.model import batches
-from recipe.model.cached_lm import CachedLanguageModel, StaticCache
+from recipe.model.batches import batch_by_size
+from recipe.model.cached_lm import CachedLanguageModel, KVCache, PrefillRegion
 from recipe.model.features import Item, collate
 from recipe.model.network import Recognizer
 from recipe.text.prompt import Example
 
-# Widths of the cache grow in these steps (tokens), numbers of rows on a GPU in these, so that few graphs are needed.
-COLUMNS_STEP = 128
+# Lengths of the cache grow in these steps (tokens), numbers of rows on a GPU in these, so that few graphs are needed.
+CACHE_LENGTH_STEP = 128
 ROWS_STEP = 32
-# Rows are moved together when at most this share of them is still going on.
-SHRINK = 0.75
-# Steps between two looks at which rows have ended: on a GPU each look waits for everything that was queued.
-LOOK_GPU = 8
-# Padded frames that go through encoder and prompt at a time on a CPU: what a core's cache holds is read faster, while
+# The batch is compacted when at most this share of its rows is still going on.
+COMPACTION_SHARE = 0.75
+# Steps from one look at which rows have ended to the next: on a GPU each waits for everything that was queued.
+SYNC_INTERVAL_GPU = 8
+# Padded frames that go through encoder and prefill at a time on a CPU: what a core's cache holds is read faster, while
 # the steps that follow are cheaper the more rows they have.
-FILL_FRAMES_CPU = 1000
+PREFILL_FRAMES_CPU = 1000
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Limits:
     per_second: float = 12.0
 
     def tokens(self, seconds: float) -> int:
+        """The most tokens of a hypothesis for so many seconds of audio."""
         return self.base + int(self.per_second * seconds)
 
 
@@ -44,18 +46,18 @@ def _round_up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def _without(item: Item, tokens: int) -> Item:
+def _without_prefix(item: Item, tokens: int) -> Item:
     """The item without its first tokens."""
     example = item.example
     return replace(item, example=Example(example.input_ids[tokens:], example.labels[tokens:]))
 
 
-def _runs(frames: Sequence[int], budget: int | None) -> list[tuple[int, int]]:
-    """Cut items into runs (start, stop) of at most `budget` padded frames, in their order; None: all in one."""
-    if budget is None:
-        return [(0, len(frames))]
-    runs = batches.cut(range(len(frames)), frames, budget)
-    return [(run[0], run[-1] + 1) for run in runs]
+def _micro_batches(frames: Sequence[int], max_frames: int | None) -> list[slice]:
+    """Runs of rows with so many frames each, of at most `max_frames` padded frames a run; None: all in one."""
+    if max_frames is None:
+        return [slice(0, len(frames))]
+    runs = batch_by_size(range(len(frames)), frames, max_frames)
+    return [slice(run[0], run[-1] + 1) for run in runs]
 
 
 def common_prefix(sequences: Sequence[Sequence[int]], stop: int) -> int:
@@ -67,114 +69,131 @@ def common_prefix(sequences: Sequence[Sequence[int]], stop: int) -> int:
     return len(shortest) - 1
 
 
+class _RowStates:
+    """What is known of each row of a batch between two steps, on the model's device."""
+
+    def __init__(self, rows: int, length: int, dtype: torch.dtype, device: torch.device):
+        long = {"dtype": torch.long, "device": device}
+        self.token = torch.zeros(rows, **long)  # the newest
+        self.position = torch.zeros(rows, 1, **long)  # of the newest, for the rotary embedding
+        self.limit = torch.zeros(rows, **long)
+        self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.attention_bias = torch.zeros(rows, 1, 1, length, dtype=dtype, device=device)  # over the cache
+        self.tokens = torch.zeros(rows, length, **long)  # all new ones
+        self.steps = torch.zeros(1, **long)  # place of the newest in `tokens`
+
+    def start(self, limits: Sequence[int]) -> None:
+        """A new batch with these limits; rows beyond them only round the number up."""
+        self.steps.zero_()
+        self.ended[:] = True
+        self.attention_bias[:] = -torch.inf
+        self.limit[: len(limits)] = torch.tensor(limits, device=self.limit.device)
+
+    def move_rows(self, source: torch.Tensor, target: torch.Tensor) -> None:
+        """Copy rows to the places of others."""
+        for tensor in (self.token, self.position, self.limit, self.ended, self.attention_bias, self.tokens):
+            tensor[target] = tensor[source]
+
+
 class Greedy:
     """Greedy decoding with a model. One object serves batch after batch and keeps its memory (and graphs).
 
-    `static` runs every step over the whole width of the cache and rounds the number of rows, so that shapes repeat;
-    `cuda_graph` (on a GPU; implies `static`) records the step once a shape and replays it. `joint` is for a model that
-    does nothing but decode (see `cached_lm`).
+    `static_shapes` runs every step over the whole length of the cache and rounds the number of rows, so that shapes
+    repeat; `cuda_graph` (on a GPU; implies `static_shapes`) records the step once a shape and replays it. `fused` is
+    for a model that does nothing but decode (see `CachedLanguageModel`).
     """
 
-    def __init__(self, recognizer: Recognizer, cuda_graph: bool = False, static: bool = False, joint: bool = False):
+    def __init__(
+        self, recognizer: Recognizer, cuda_graph: bool = False, static_shapes: bool = False, fused: bool = False
+    ):
         self._recognizer = recognizer
         self._model = recognizer.model
-        self._language_model = CachedLanguageModel(recognizer.model.model.language_model, joint)
+        self._language_model = CachedLanguageModel(recognizer.model.model.language_model, fused)
         self.end = recognizer.prompts.end_id  # the token that ends a hypothesis
         self._pad = recognizer.tokenizer.pad_token_id
         self._device = self._model.device
-        self._graphs = _Graphs(self._step) if cuda_graph and self._device.type == "cuda" else None
-        self._static = static or self._graphs is not None
+        self._graphs = _StepGraphs(self._step) if cuda_graph and self._device.type == "cuda" else None
+        self._static_shapes = static_shapes or self._graphs is not None
         on_gpu = self._device.type == "cuda"
-        self._look = LOOK_GPU if on_gpu else 1
-        self._fill_frames = None if on_gpu else FILL_FRAMES_CPU
-        self._cache: StaticCache | None = None
-        self._state: dict[str, torch.Tensor] = {}
+        self._sync_interval = SYNC_INTERVAL_GPU if on_gpu else 1
+        self._prefill_frames = None if on_gpu else PREFILL_FRAMES_CPU
+        self._cache: KVCache | None = None
+        self._states: _RowStates | None = None
 
     @torch.inference_mode()
     def __call__(self, items: Sequence[Item], limits: Sequence[int]) -> list[list[int]]:
-        """New tokens of each item, at most `limits[i]`, the end-of-turn token included where it was reached."""
-        width, longest = max(len(item.example.input_ids) for item in items), max(limits)
-        self._reserve(self._rows(len(items)), _round_up(width + longest, COLUMNS_STEP), longest)
-        self._read_prompts(items, limits, width)
-        origin = torch.arange(len(items))  # row -> item
+        """New tokens of each item, at most `limits[i]` (1 or more), the end-of-turn token included where it was
+        reached: those of the item alone, whatever else is in the batch (in 16 bits, sums of other shapes may round
+        otherwise)."""
+        prompt_length, longest = max(len(item.example.input_ids) for item in items), max(limits)
+        self._reserve(self._rows(len(items)), _round_up(prompt_length + longest, CACHE_LENGTH_STEP))
+        self._prefill(items, limits, prompt_length)
+        item_of = torch.arange(len(items))  # row -> item
         sequences: list[list[int]] = [[]] * len(items)
-        for done in range(1, longest + 1):
-            if done % self._look == 0 or done == longest:
-                going = (~self._state["done"][: len(origin)]).cpu()
-                if done == longest:
+        for count in range(1, longest + 1):
+            if count % self._sync_interval == 0 or count == longest:
+                going = (~self._states.ended[: len(item_of)]).cpu()
+                if count == longest:
                     going[:] = False
-                if self._rows(int(going.sum())) <= SHRINK * self._cache.rows:
-                    tokens = self._state["tokens"][: len(origin), :done].tolist()
+                if self._rows(int(going.sum())) <= COMPACTION_SHARE * self._cache.rows:
+                    tokens = self._states.tokens[: len(item_of), :count].tolist()
                     for row in (~going).nonzero()[:, 0].tolist():
-                        sequences[origin[row]] = self._cut(tokens[row], limits[origin[row]])
+                        sequences[item_of[row]] = self._trim(tokens[row], limits[item_of[row]])
                     if not going.any():
                         break
-                    origin = origin[self._shrink(going)]
-            self._advance(width + done)
+                    item_of = item_of[self._compact(going)]
+            self._advance(prompt_length + count)
         return sequences
 
-    def _cut(self, tokens: list[int], limit: int) -> list[int]:
+    def _trim(self, tokens: list[int], limit: int) -> list[int]:
         """A row's own tokens: up to its end, or to its own limit whatever else was in the batch."""
         tokens = tokens[:limit]
         return tokens[: tokens.index(self.end) + 1] if self.end in tokens else tokens
 
     def _rows(self, rows: int) -> int:
-        return _round_up(rows, ROWS_STEP) if self._static else rows
+        return _round_up(rows, ROWS_STEP) if self._static_shapes else rows
 
-    def _reserve(self, rows: int, columns: int, tokens: int) -> None:
+    def _reserve(self, rows: int, length: int) -> None:
         """Take memory for a batch, new only if it is larger than any before."""
         held = self._cache.capacity if self._cache else (0, 0)
-        if rows > held[0] or columns > held[1]:
-            rows_held, columns_held = max(rows, held[0]), max(columns, held[1])
-            self._cache = None  # freed before the larger one is taken
-            config = self._model.config.get_text_config()
-            self._cache = StaticCache(config, rows_held, columns_held, self._model.dtype, self._device)
-            long = {"dtype": torch.long, "device": self._device}
-            self._state = {
-                "token": torch.zeros(rows_held, **long),
-                "position": torch.zeros(rows_held, 1, **long),
-                "limit": torch.zeros(rows_held, **long),
-                "done": torch.zeros(rows_held, dtype=torch.bool, device=self._device),
-                "mask": torch.zeros(rows_held, 1, 1, columns_held, dtype=self._model.dtype, device=self._device),
-                "tokens": torch.zeros(rows_held, columns_held, **long),
-                "count": torch.zeros(1, **long),
-            }
+        if rows > held[0] or length > held[1]:
+            capacity = max(rows, held[0]), max(length, held[1])
+            self._cache = self._states = None  # freed before the larger ones are taken
+            kind = self._model.dtype, self._device
+            self._cache = KVCache(self._model.config.get_text_config(), *capacity, *kind)
+            self._states = _RowStates(*capacity, *kind)
             if self._graphs:
                 self._graphs.clear()
-        self._cache.rows, self._cache.columns = rows, columns
+        self._cache.rows, self._cache.length = rows, length
 
-    def _read_prompts(self, items: Sequence[Item], limits: Sequence[int], width: int) -> None:
-        """Run the prompts through the model: their keys and values, which end at column `width`, and the first token
-        of each row."""
-        state, cache = self._state, self._cache
+    def _prefill(self, items: Sequence[Item], limits: Sequence[int], prompt_length: int) -> None:
+        """Run the prompts through the model: their keys and values, which end at position `prompt_length` of the
+        cache, and the first new token of each row."""
+        cache = self._cache
         sequences = [item.example.input_ids for item in items]
         cache.prefix = common_prefix(sequences, self._recognizer.prompts.audio_token_id)
-        cache.slot.fill_(width)
-        state["count"].zero_()
-        state["done"][:] = True  # rows that only round their number up
-        state["mask"][:] = -torch.inf
-        state["limit"][: len(limits)] = torch.tensor(limits, device=self._device)
+        cache.step_position.fill_(prompt_length)
+        self._states.start(limits)
         if cache.prefix:
-            self._read_prefix(sequences[0][: cache.prefix], len(items))
-        for start, stop in _runs([len(item.features) for item in items], self._fill_frames):
-            self._read_own(items[start:stop], slice(start, stop), width)
-        cache.place = None
+            self._prefill_prefix(sequences[0][: cache.prefix], len(items))
+        for rows in _micro_batches([len(item.features) for item in items], self._prefill_frames):
+            self._prefill_rows(items[rows], rows, prompt_length)
+        cache.region = None
 
-    def _read_prefix(self, prefix: list[int], rows: int) -> None:
+    def _prefill_prefix(self, prefix: list[int], rows: int) -> None:
         """What all rows begin with is read once."""
-        state, cache = self._state, self._cache
-        cache.place = slice(0, rows), slice(0, len(prefix))
+        self._cache.region = PrefillRegion(slice(0, rows), slice(0, len(prefix)))
         ids = torch.tensor([prefix], device=self._device)
         causal = torch.ones(len(prefix), len(prefix), dtype=torch.bool, device=self._device).tril()
         positions = torch.arange(len(prefix), device=self._device)[None]
         embeds = self._model.get_input_embeddings()(ids)
-        self._language_model(embeds, positions, self._added(causal[None, None]), cache)
-        state["mask"][:rows, 0, 0, : len(prefix)] = 0
+        self._language_model(embeds, positions, self._attention_bias(causal[None, None]), self._cache)
+        self._states.attention_bias[:rows, 0, 0, : len(prefix)] = 0
 
-    def _read_own(self, items: Sequence[Item], rows: slice, width: int) -> None:
-        """Read the prompts of some rows after the prefix."""
-        state, cache = self._state, self._cache
-        batch = collate([_without(item, cache.prefix) for item in items], self._pad, left=True)
+    def _prefill_rows(self, items: Sequence[Item], rows: slice, prompt_length: int) -> None:
+        """Read what follows the prefix in the prompts of some rows."""
+        states, cache = self._states, self._cache
+        batch = collate([_without_prefix(item, cache.prefix) for item in items], self._pad, left=True)
         batch = {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
         valid = batch["attention_mask"].bool()
         length = valid.shape[1]
@@ -184,63 +203,63 @@ class Greedy:
         itself = torch.eye(length, dtype=torch.bool, device=self._device)
         own = (causal & valid[:, None, None, :]) | itself
         seen = torch.cat([own.new_ones(len(items), 1, length, cache.prefix), own], 3)
-        cache.place = rows, slice(width - length, width)
+        cache.region = PrefillRegion(rows, slice(prompt_length - length, prompt_length))
         embeds, _ = self._model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
-        last = self._language_model(embeds, positions, self._added(seen), cache)
-        state["mask"][rows, 0, 0, width - length : width] = self._added(valid)
-        state["position"][rows] = positions[:, -1:] + 1
-        self._choose(last, rows, torch.zeros(len(items), dtype=torch.bool, device=self._device))
+        last = self._language_model(embeds, positions, self._attention_bias(seen), cache)
+        states.attention_bias[rows, 0, 0, prompt_length - length : prompt_length] = self._attention_bias(valid)
+        states.position[rows] = positions[:, -1:] + 1
+        self._append_likeliest(last, rows, torch.zeros(len(items), dtype=torch.bool, device=self._device))
 
-    def _added(self, seen: torch.Tensor) -> torch.Tensor:
-        """What is added to attention's scores: nothing where a place is seen."""
+    def _attention_bias(self, seen: torch.Tensor) -> torch.Tensor:
+        """What is added to attention's scores, in the shape of `seen`: 0 where it is true, otherwise minus infinity."""
         return torch.zeros_like(seen, dtype=self._model.dtype).masked_fill_(~seen, -torch.inf)
 
-    def _choose(self, hidden: torch.Tensor, rows: slice, done: torch.Tensor) -> None:
-        """Take the likeliest token of each row, and note which rows are at their end."""
-        state = self._state
+    def _append_likeliest(self, hidden: torch.Tensor, rows: slice, ended: torch.Tensor) -> None:
+        """Append the likeliest token after the final states `hidden` [rows, hidden] to each row, and note which rows
+        have ended; `ended` [rows] says which had before."""
+        states = self._states
         token = self._model.lm_head(hidden).argmax(-1)
-        state["tokens"][rows].index_copy_(1, state["count"], token[:, None])
-        state["token"][rows] = token
-        state["done"][rows] = done | (token == self.end) | (state["count"] + 1 >= state["limit"][rows])
+        states.tokens[rows].index_copy_(1, states.steps, token[:, None])
+        states.token[rows] = token
+        states.ended[rows] = ended | (token == self.end) | (states.steps + 1 >= states.limit[rows])
 
-    def _advance(self, columns: int) -> None:
-        """One step; `columns` of the cache will be in use."""
-        if not self._static:
-            self._cache.columns = columns
+    def _advance(self, cache_length: int) -> None:
+        """One step, after which so much of the cache's length is in use."""
+        if not self._static_shapes:
+            self._cache.length = cache_length
         if self._graphs:
-            self._graphs.replay((self._cache.rows, self._cache.columns))
+            self._graphs.replay((self._cache.rows, self._cache.length))
         else:
             self._step()
 
     def _step(self) -> None:
-        state, cache = self._state, self._cache
+        """Read each row's newest token and append the next one."""
+        states, cache = self._states, self._cache
         rows = slice(0, cache.rows)
-        state["count"] += 1
-        mask = state["mask"][rows, :, :, : cache.columns]
-        mask.index_fill_(3, cache.slot, 0)
-        embeds = self._model.get_input_embeddings()(state["token"][rows, None])
-        last = self._language_model(embeds, state["position"][rows], mask, cache)
-        self._choose(last, rows, state["done"][rows])
-        state["position"] += 1
-        cache.slot += 1
+        states.steps += 1
+        attention_bias = states.attention_bias[rows, :, :, : cache.length]
+        attention_bias.index_fill_(3, cache.step_position, 0)
+        embeds = self._model.get_input_embeddings()(states.token[rows, None])
+        last = self._language_model(embeds, states.position[rows], attention_bias, cache)
+        self._append_likeliest(last, rows, states.ended[rows])
+        states.position += 1
+        cache.step_position += 1
 
-    def _shrink(self, going: torch.Tensor) -> torch.Tensor:
+    def _compact(self, going: torch.Tensor) -> torch.Tensor:
         """Keep only the rows that are `going` on, in the first places; the place that each came from."""
         kept = int(going.sum())
-        freed, taken = (~going[:kept]).nonzero()[:, 0], kept + going[kept:].nonzero()[:, 0]
+        freed, moved = (~going[:kept]).nonzero()[:, 0], kept + going[kept:].nonzero()[:, 0]
         origin = torch.arange(kept)
-        origin[freed] = taken
-        freed, taken = freed.to(self._device), taken.to(self._device)
-        self._cache.move(taken, freed)
-        for name, tensor in self._state.items():
-            if name != "count":
-                tensor[freed] = tensor[taken]
-        self._state["done"][kept:] = True
+        origin[freed] = moved
+        freed, moved = freed.to(self._device), moved.to(self._device)
+        self._cache.move_rows(moved, freed)
+        self._states.move_rows(moved, freed)
+        self._states.ended[kept:] = True
         self._cache.rows = self._rows(kept)
         return origin
 
 
-class _Graphs:
+class _StepGraphs:
     """CUDA graphs of a step, one for each shape; they share memory, because only one runs at a time."""
 
     def __init__(self, step):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from recipe.model.batches import cut
+from recipe.model.batches import batch_by_size
 
 # Utterances are shuffled, cut into pools of about this many batches, and sorted by length inside a pool: large enough
 # for little padding, small enough that batches differ from epoch to epoch.
@@ -25,7 +25,7 @@ def epoch_batches(frames: Sequence[int], budget: int, seed: int, epoch: int) -> 
     for start in range(0, len(order), pool):
         part = order[start : start + pool]
         part = part[np.argsort(lengths[part], kind="stable")]
-        batches.extend(cut(part.tolist(), frames, budget))
+        batches.extend(batch_by_size(part.tolist(), frames, budget))
     random.shuffle(batches)
     return batches
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from recipe.files import read_json
-from recipe.model.batches import cut
+from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.network import Recognizer, audio_token_count
 from recipe.settings.train import TrainSettings
@@ -43,7 +43,7 @@ def frozen_outputs(
         return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
 
     mine = sorted(range(rank(), len(train_set), processes()), key=train_set.frames.__getitem__)
-    batches = cut(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    batches = batch_by_size(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],

@@ -11,8 +11,8 @@ import torch
 import transformers
 
 from recipe.files import RecipeError
-from recipe.model.ahead import read_ahead
-from recipe.model.batches import cut
+from recipe.model.ahead import prefetch
+from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
@@ -78,7 +78,7 @@ class AsrTrainer(transformers.Trainer):
         started = time.monotonic()
         if not self._settings.workers:
             if self._source is not epoch_iterator:
-                self._source, self._ahead = epoch_iterator, read_ahead(epoch_iterator)
+                self._source, self._ahead = epoch_iterator, prefetch(epoch_iterator)
             epoch_iterator = self._ahead
         samples = super().get_batch_samples(epoch_iterator, *args, **kwargs)
         self._meter.wait(time.monotonic() - started)
@@ -177,7 +177,7 @@ class AsrTrainer(transformers.Trainer):
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         frames = self.eval_dataset.frames
-        for batch in cut(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
+        for batch in batch_by_size(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
             yield [self.eval_dataset[0, i] for i in batch]
 
     def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
