@@ -8,8 +8,8 @@ from conftest import tone
 from recipe.audio import reading
 from recipe.data.join import Entry
 from recipe.decode import run as decode
-from recipe.decode.engines import Output, TransformersEngine
-from recipe.decode.run import Options
+from recipe.decode.engines import Transcription, TransformersEngine
+from recipe.decode.run import DecodingOptions
 from recipe.decode.transcribe import transcribe
 from recipe.files import RecipeError
 from recipe.model import network
@@ -27,7 +27,7 @@ class Echo:
         return waveform
 
     def decode(self, prepared, limits):
-        return [Output(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
+        return [Transcription(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ class TestTranscribe:
         waveform = np.concatenate([tone(10.0, seed) for seed in range(3)])
         soundfile.write(tmp_path / "long.wav", waveform, 16000, subtype="FLOAT")
         given = waveform if in_memory else tmp_path / "long.wav"
-        found = transcribe(Echo(), given, options=Options(max_seconds=8.0))
+        found = transcribe(Echo(), given, options=DecodingOptions(max_seconds=8.0))
         assert len(found.pieces) >= 4 and found.duration == 30.0
         assert sum(int(piece.text) for piece in found.pieces) == len(waveform)
 
@@ -88,7 +88,7 @@ class TestErrors:
         raw[len(raw) // 2] ^= 0x55
         file.write_bytes(raw)
         with pytest.raises(RecipeError, match=r"cannot transcribe .*damaged\.flac: \d+\.\d\d-\d+\.\d\d s: audio-"):
-            transcribe(Echo(), file, options=Options(max_seconds=8.0))
+            transcribe(Echo(), file, options=DecodingOptions(max_seconds=8.0))
 
     @pytest.mark.parametrize(
         ("waveform", "message"),

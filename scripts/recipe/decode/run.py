@@ -27,6 +27,8 @@ from recipe.model.ahead import prefetch
 from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.generate import Limits
+from recipe.settings.data import AVERAGE
+from recipe.settings.decode import DecodeSettings
 from recipe.text.loops import loops
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 LOOPING = "looping"
 TEXT_ON_SILENCE = "text_on_silence"
 DAMAGE_SECONDS = 1  # what the detector does not hear around a damaged place, about
+CPU_BATCH_SECONDS = 160.0  # of padded audio: more gain nothing there
+_SETTINGS = DecodeSettings()  # as the workflow decodes where nothing is said
 NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 
@@ -41,10 +45,10 @@ NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 class DecodingOptions:
     """How to decode: batches, the cutting of long recordings, limits, and how audio is read."""
 
-    batch_seconds: float = 160.0  # padded audio a batch
-    max_seconds: float = 30.0  # longer recordings are cut
-    limits: Limits = field(default_factory=Limits)
-    channel: int | str = "average"
+    batch_seconds: float = CPU_BATCH_SECONDS  # padded audio a batch
+    max_seconds: float = _SETTINGS.max_seconds  # longer recordings are cut
+    limits: Limits = field(default_factory=lambda: Limits(per_second=_SETTINGS.max_tokens_per_second))
+    channel: int | str = AVERAGE
     fetch_policy: fetch.FetchPolicy = fetch.DEFAULT
     workers: int = 0  # processes that read audio; 0: a thread
 
@@ -138,7 +142,7 @@ def batch_seconds_for(device: torch.device) -> float:
     2,400 s from 24 GB of memory on, less where there is less. With 830 M parameters as much audio took 6 GB, when
     hypotheses were short; the cache for long ones is larger."""
     if device.type != "cuda":
-        return DecodingOptions.batch_seconds
+        return CPU_BATCH_SECONDS
     return min(2400.0, torch.cuda.get_device_properties(device).total_memory / 1e9 * 100)
 
 

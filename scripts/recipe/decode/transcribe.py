@@ -11,13 +11,13 @@ import soundfile
 from recipe.audio.reading import SAMPLING_RATE
 from recipe.data.join import Entry
 from recipe.decode.engines import Engine, TransformersEngine
-from recipe.decode.run import Hypothesis, Options, decode, probe
+from recipe.decode.run import DecodingOptions, Hypothesis, decode, probe
 from recipe.files import RecipeError
 from recipe.model.network import Recognizer
 from recipe.text.prompt import split_hotwords, transcription_prompt
 
 WAVEFORM = "waveform"  # the key of a recording that is no file
-DEFAULT = Options()
+DEFAULT = DecodingOptions()
 
 
 def transcribe(
@@ -28,13 +28,13 @@ def transcribe(
     hotwords: str | Sequence[str] = (),
     wording: str = "zh",
     itn: bool = True,
-    options: Options = DEFAULT,
+    options: DecodingOptions = DEFAULT,
 ) -> Hypothesis:
     """Transcribe a recording as decode.py does: greedily by default, and cut at silences if it is over
     `options.max_seconds` (then `pieces` of the hypothesis has the parts).
 
     `model` is what `network.load` returns, or an engine (`engines.load`), which spares preparing the model for each
-    call. `recording` is a file, or what else wav.scp may hold (a URL; with `options.elsewhere` a command), or a
+    call. `recording` is a file, or what else wav.scp may hold (a URL; with `options.fetch_policy` a command), or a
     waveform: floats [samples] in -1..1 at 16 kHz. `language` is the one to write in, e.g. "zh" (None: not said);
     `hotwords` are a list, or a str with commas between them; `wording` and `itn` as for
     `prompt.transcription_prompt`. The key of the hypothesis is the recording as it was given, or WAVEFORM.
@@ -49,7 +49,7 @@ def transcribe(
             key, source = WAVEFORM, _write(recording, Path(folder) / "waveform.wav")
         else:
             key = source = os.fspath(recording)
-        requests = probe([Entry(1, key, source, prompt=prompt)], options.elsewhere)
+        requests = probe([Entry(1, key, source, prompt=prompt)], options.fetch_policy)
         [hypothesis] = decode(engine, requests, options)
     if hypothesis.error:
         raise RecipeError(f"cannot transcribe {key}: {hypothesis.error}")
