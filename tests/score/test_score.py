@@ -23,12 +23,12 @@ from recipe.text.loops import loops
 def score(tmp_path):
     """Score texts and tables given by the name of their input; returns score.json and the rows of utterances."""
 
-    def run(settings: ScoringPolicy | None = None, **texts: str) -> tuple[dict, list[dict]]:
+    def run(policy: ScoringPolicy | None = None, **texts: str) -> tuple[dict, list[dict]]:
         for name, text in texts.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
         inputs = ScoreInputs(**{name: str(tmp_path / name) for name in texts})
         outputs = [str(tmp_path / name) for name in ("cer.txt", "score.json", "rows.jsonl")]
-        score_files(inputs, settings or ScoringPolicy(), *outputs)
+        score_files(inputs, policy or ScoringPolicy(), *outputs)
         rows = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
         return json.loads((tmp_path / "score.json").read_text(encoding="utf-8")), [json.loads(row) for row in rows]
 

@@ -65,7 +65,6 @@ class ScoreDetails:
     """What score.json has beyond cer.txt, gathered utterance by utterance. RecipeError if an input cannot be read."""
 
     def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy):
-        self.policy = policy
         speakers = read_labels(inputs.utt2spk, "speaker")
         self.rates = RateTallies(speakers)
         self.decoded = read_details(inputs.hyp_jsonl) if inputs.hyp_jsonl else {}

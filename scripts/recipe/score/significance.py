@@ -18,13 +18,15 @@ SEPARATION = 2
 
 
 class Units:
-    """Counts per unit of resampling: a speaker, or an utterance where the speaker is not known."""
+    """Counts per unit of resampling: a speaker, or an utterance where the speaker is not known. Memory grows with the
+    number of speakers and of different counts, not with that of utterances."""
 
     def __init__(self):
         self._speakers: dict[str, tuple[int, ...]] = {}
         self._utterances: Counter[tuple[int, ...]] = Counter()
 
     def add(self, speaker: str | None, values: tuple[int, ...]) -> None:
+        """Add the counts of one utterance, always as many and in the same order."""
         if speaker is None:
             self._utterances[values] += 1
         elif speaker in self._speakers:
@@ -33,20 +35,22 @@ class Units:
             self._speakers[speaker] = values
 
     def cells(self) -> Counter[tuple[int, ...]]:
-        """How many units have the same counts."""
+        """How many units have the same counts, by the counts."""
         return self._utterances + Counter(self._speakers.values())
 
     def sums(self, length: int) -> tuple[int, ...]:
-        """The counts summed over all units; `length` is the number of counts."""
+        """The counts summed over all units; `length` is the number of counts, for there may be no unit."""
         cells = self.cells()
         return tuple(sum(cell[index] * times for cell, times in cells.items()) for index in range(length))
 
 
 def resample(cells: Counter[tuple[int, ...]], samples: int, seed: int):
-    """Sums of the counts over `samples` draws of as many units as there are, with replacement: array (samples, counts).
+    """Sums of the counts over `samples` draws of as many units as there are, with replacement: an array of integers
+    [samples, counts].
 
-    Units with the same counts are exchangeable, so how often each KIND of unit is drawn is one multinomial draw: exact,
-    and its cost does not grow with the number of units. RandomState: its stream is the same in every numpy.
+    `cells` is as `Units.cells` gives it, and not empty. Units with the same counts are exchangeable, so how often each
+    KIND of unit is drawn is one multinomial draw: exact, and its cost does not grow with the number of units.
+    RandomState: its stream is the same in every numpy.
     """
     import numpy as np
 
@@ -75,8 +79,8 @@ def _bounds(values) -> list[float] | None:
 
 
 def rate_interval(units: Units, samples: int, seed: int) -> list[float] | None:
-    """95 % interval of an error rate from units of (correct, substituted, deleted, inserted); None for fewer than two
-    units or without `samples`."""
+    """95 % interval of an error rate (fractions: low, high) from units of (correct, substituted, deleted, inserted);
+    None for fewer than two units, without `samples`, or without reference tokens."""
     cells = Counter()
     for (cor, sub, dels, ins), times in units.cells().items():
         cells[cor + sub + dels, sub + dels + ins] += times
@@ -88,8 +92,12 @@ def rate_interval(units: Units, samples: int, seed: int) -> list[float] | None:
 
 
 def difference(units: Units, samples: int, seed: int) -> dict[str, Any]:
-    """Difference of the rates of two systems, from units of (n, our errors, the other's errors): negative where ours is
-    better. With its 95 % interval and the share of samples in which ours is better (a tie counts half)."""
+    """Difference of the rates of two systems, from units of (reference tokens, our errors, the other's errors).
+
+    It is negative where ours is better. `value` is a fraction of the reference tokens, `relative` one of the other's
+    errors, `ci` the 95 % interval of `value`, `probability_of_improvement` the share of samples in which ours is better
+    (a tie counts half). None where there is nothing to divide by, or no interval (see `rate_interval`).
+    """
     n, ours, others = units.sums(3)
     result = {
         "value": (ours - others) / n if n else None,
