@@ -60,6 +60,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def sections(args: argparse.Namespace) -> tuple[DecodeSettings, DataSettings]:
+    """The settings that the flags give, of the two sections that decoding goes by."""
+    return flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
+
+
 def part(entries: list, number: int, count: int) -> list:
     """The `number`-th, from 1, of `count` parts that follow each other."""
     return entries[len(entries) * (number - 1) // count : len(entries) * number // count]
@@ -135,7 +140,7 @@ def write_subtitles(folder: str, hypotheses: list) -> None:
 
 def main() -> int:
     args = parse_args()
-    settings, data = flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
+    settings, data = sections(args)
     import torch
 
     from recipe.decode import engines

@@ -50,6 +50,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def section(args: argparse.Namespace) -> DataSettings:
+    """The settings that the flags give."""
+    return flags.section(args, DataSettings, SETTINGS)
+
+
 def entries_of(args: argparse.Namespace, asked: PromptSettings):
     """The entries of the shard that was asked for."""
     part = args.shard[0] - 1, args.shard[1]
@@ -88,7 +93,7 @@ def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> Non
 
 def main() -> None:
     args = parse_args()
-    settings = flags.section(args, DataSettings, SETTINGS)
+    settings = section(args)
     checks = Checks(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Checks)})
     most = settings.max_reject_ratio
     if args.merge:

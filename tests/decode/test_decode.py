@@ -367,7 +367,7 @@ def stage(monkeypatch, name, *flags):
 def read(monkeypatch, *flags):
     """Requests that decode.py makes of its command line."""
     script, args = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", *flags)
-    return script.read_requests(args)
+    return script.read_requests(args, *script.sections(args))
 
 
 class TestInput:
@@ -390,7 +390,7 @@ class TestInput:
         flags = ["--scp-file", segmented / "wav.scp.gz", "--language", language, "--hotwords", "Tom, espresso"]
         found = read(monkeypatch, *flags)
         script, args = stage(monkeypatch, "scp2jsonl", *flags, "--transcript-file", segmented / "text")
-        entries = [entry for entry in script.entries_of(args) if entry.source]
+        entries = [entry for entry in script.entries_of(args, script.section(args).prompt) if entry.source]
         listed = [entry for entry in entries if not entry.problem]
         assert [r.key for r in found] == [e.key for e in listed] == ["late", "a", "b", "c"]
         assert [r.instruction.text for r in found] == [e.prompt for e in listed]
@@ -494,10 +494,10 @@ class TestCommandLine:
         assert strict.returncode == 2 and "zz-gone" in strict.stderr
 
     def test_shards_follow_each_other_and_lose_nothing(self, monkeypatch):
-        shard = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", "--scp-file", "w")[0].shard
+        part = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", "--scp-file", "w")[0].part
         entries = list(range(10))
         for count in (1, 3, 7, 12):
-            parts = [shard(entries, f"{i}/{count}") for i in range(1, count + 1)]
+            parts = [part(entries, i, count) for i in range(1, count + 1)]
             assert list(itertools.chain(*parts)) == entries
 
     def test_subtitles_of_segments_are_those_of_their_recording(self, full_model, data_dir, tmp_path):
