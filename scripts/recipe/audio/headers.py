@@ -147,6 +147,7 @@ def _check_length(data: Bytes) -> None:
 
 
 def truncated(stated: int, found: int) -> AudioError:
+    """The error of a recording whose header states more bytes than there are."""
     return AudioError("audio-truncated", f"the header says {stated} bytes of audio, the file has {max(0, found)}")
 
 

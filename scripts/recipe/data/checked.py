@@ -14,6 +14,8 @@ from recipe.files import RecipeError, open_atomic, read_lines
 
 
 class Accepted(NamedTuple):
+    """An utterance of the manifest: its length in seconds, tokens of its transcript, key, and the line itself."""
+
     seconds: float
     tokens: int
     key: str
@@ -21,6 +23,8 @@ class Accepted(NamedTuple):
 
 
 class Rejected(NamedTuple):
+    """An entry that is left out: its key, the reason by its short name, and the detail for a reader."""
+
     key: str
     reason: str
     detail: str
@@ -40,6 +44,7 @@ class Numbered:
 
 
 def write_checked(items: Iterable[Accepted | Rejected], numbered: Numbered, path: str) -> None:
+    """Write checked entries, and at the end how many were taken of `numbered`, atomically."""
     with open_atomic(path) as file:
         for item in items:
             if item.__class__ is Accepted:

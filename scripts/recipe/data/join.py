@@ -84,6 +84,7 @@ class Table:
 
 
 def bad_utf8(table: str, row: Row) -> tuple[str, str]:
+    """The (reason, detail) of a row of `table` whose value is bytes that are not UTF-8."""
     try:
         row.value.decode()
     except UnicodeDecodeError as error:

@@ -45,6 +45,7 @@ def _median(bins: Counter) -> int:
 
 
 def by_rate(item: Accepted | Rejected, least: float, most: float) -> Accepted | Rejected:
+    """The item itself, or its rejection if it has fewer tokens per second than `least` or more than `most`."""
     if item.__class__ is Rejected or least * item.seconds <= item.tokens <= most * item.seconds:
         return item
     short = item.tokens < least * item.seconds

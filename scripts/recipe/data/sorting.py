@@ -71,6 +71,7 @@ def sorted_rows(read: Callable[[], Iterable[Row]]) -> tuple[Iterator[Row], bool]
 
 
 def is_sorted(rows: Iterable[Row]) -> bool:
+    """Whether rows come in the order of their keys."""
     last = ""
     for row in rows:
         if row[0] < last:

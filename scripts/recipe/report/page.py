@@ -225,6 +225,7 @@ def _hashes(results: Results, cards: list[data.DataCard], trainings: list[traini
 
 
 def p_value(p: float) -> str:
+    """A p-value for reading."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 

@@ -20,6 +20,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def signed_percent(value: float | None, digits: int = 1) -> str:
+    """A share as percent with its sign; of None what stands for nothing."""
     return "" if value is None else f"{100 * value:+.{digits}f}"
 
 

@@ -52,6 +52,7 @@ class Training:
 
 
 def load(run: Run) -> Training:
+    """What a run's history and recipe.json say of its training."""
     history = read_json(run.history) if run.history else []
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise RecipeError(f"{run.history}: expected a list of log entries")

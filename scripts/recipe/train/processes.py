@@ -9,10 +9,12 @@ from recipe.settings.train import TrainSettings
 
 
 def rank() -> int:
+    """Number of this process among all of the run, from 0."""
     return int(os.environ.get("RANK", 0))
 
 
 def processes() -> int:
+    """Number of processes of the run, on all machines."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 

@@ -35,6 +35,7 @@ ADAPTER = "adapter"  # LoRA adapters beside the merged model
 def facts_of(
     base: dict, settings: TrainSettings, state, inputs: TrainingInputs, precision: str, seconds: float
 ) -> dict:
+    """What recipe.json says of a run: base model, settings, data, the chosen steps with their results, and seconds."""
     chosen = checkpoints.ranking(state.log_history, settings.select)[: settings.average]
     evaluated = {entry["step"]: entry for entry in state.log_history if "eval_loss" in entry}
     sets, prompt = inputs.describe()

@@ -1,0 +1,108 @@
+"""Settings: said once, refused alike by the workflow and by the scripts, and the same as flags."""
+
+import argparse
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from recipe.files import RecipeError
+from recipe.settings import flags, train
+from recipe.settings.config import Config
+from recipe.settings.data import DataSettings
+from recipe.settings.decode import DecodeSettings
+from recipe.settings.section import from_mapping, schema
+from recipe.workflow import config
+
+WRONG = [
+    ("scheduler: nonsense", 'scheduler is "nonsense", expected one of cosine, linear, constant,'),
+    ("augment: {noise_share: 7}", "augment.noise_share is 7, expected a number from 0 to 1"),
+    ("warmup: -1", "warmup is -1, expected a number of 0 or more"),
+    ("freeze: [encodr]", 'freeze is ["encodr"], expected auto or a list of encoder, adaptor, llm'),
+    ("batch_seconds: much", 'batch_seconds is "much", expected auto or a number over 0'),
+    ("lora: {rank: 0}", "lora.rank is 0, expected a whole number of 1 or more"),
+    ("lora: {rnk: 4}", "unknown setting lora.rnk (is rank meant?)"),
+    (
+        "learning_rates: {encodr: 1e-4}",
+        "learning_rates.encodr is no possible name, expected one of encoder,",
+    ),
+    ("epochs: .nan", "epochs is NaN, expected a number of 0 or more"),
+    ("compile: 1", "compile is 1, expected true or false"),
+    ("seed: 2024-01-01", 'seed is "2024-01-01", expected a whole number of 0 or more'),
+    ("augment: {snr_db: [9, 3]}", "augment.snr_db is [9.0, 3.0], expected the least and then the largest"),
+    ("freeze: [encoder, adaptor, llm]", "freeze names every part of the model"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG)
+def test_a_run_and_the_script_refuse_the_same_with_the_same_words(tmp_path, line, words):
+    (tmp_path / "run.yaml").write_text(line)
+    with pytest.raises(RecipeError) as by_script:
+        train.load(tmp_path / "run.yaml")
+    data = {"train": {"s": "d"}, "valid": {"s": "d"}}
+    values = {"model": {"base": "x"}, "data": data, "runs": {"a": yaml.safe_load(line)}}
+    with pytest.raises(RecipeError) as by_workflow:
+        config.runs(config.check(values))
+    said = [str(error.value).partition(": ")[2] for error in (by_script, by_workflow)]
+    assert said[0] == said[1] and words in said[0]
+
+
+def test_the_script_itself_says_so(tmp_path):
+    (tmp_path / "run.yaml").write_text("augment: {noise_share: 7}")
+    command = [sys.executable, ROOT / "scripts/train.py", "--config", tmp_path / "run.yaml", "--model", "m"]
+    command += ["--train-jsonl", "t", "--valid-jsonl", "v", "--output-dir", tmp_path / "o"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 2 and "noise_share is 7, expected a number from 0 to 1" in done.stderr, done.stderr
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(RecipeError) as error:
+        config.check({"model": {"base": "x"}, "data": {"tets": {}, "channel": "left"}, "train": {"epochs": -1}})
+    assert all(name in str(error.value) for name in ("data.channel is", "unknown setting data.tets", "train.epochs is"))
+
+
+def test_every_setting_says_what_it_is():
+    root = schema(Config)
+    for part in (root, *root["$defs"].values()):
+        for name, entry in part["properties"].items():
+            assert entry.get("description") or "$ref" in entry, name
+
+
+def sections(*given):
+    parser = argparse.ArgumentParser()
+    names = {kind: [field.name for field in dataclasses.fields(kind)] for kind in (DataSettings, DecodeSettings)}
+    data = [name for name in names[DataSettings] if name not in ("train", "valid", "test", "workers", "shards")]
+    decode = [
+        name
+        for name in names[DecodeSettings]
+        if name not in ("workers", "shards", "max_seconds", "max_tokens_per_second")
+    ]
+    flags.add(parser, DataSettings, data)
+    flags.add(parser, DecodeSettings, decode)
+    args = parser.parse_args(given)
+    return [flags.section(args, DataSettings, data), flags.section(args, DecodeSettings, decode)], (data, decode)
+
+
+def test_settings_come_through_flags_as_they_were():
+    values = {
+        "channel": 1,
+        "max_tokens_per_second": "auto",
+        "prompt": {"language": "zh", "itn": False},
+        "fetch": {"retries": 0},
+    }
+    data = from_mapping(DataSettings, values, "data")
+    decode = from_mapping(
+        DecodeSettings, {"hotwords": ["a b", "it is"], "cuda_graph": False, "batch_seconds": 3}, "decode"
+    )
+    _, names = sections()
+    given = [*flags.words(data, names[0]), *flags.words(decode, names[1])]
+    assert sections(*given)[0] == [data, decode]
+    assert sections()[0] == [DataSettings(), DecodeSettings()], "without flags, the defaults"
+
+
+def test_a_wrong_flag_is_refused_in_the_words_of_the_setting():
+    with pytest.raises(RecipeError, match='channel is "left", expected average or a whole number of 0 or more'):
+        sections("--channel", "left")
