@@ -187,7 +187,7 @@ def test_adapters_are_merged_and_kept_beside_the_model(full_model, manifests, tm
 
 
 def test_freeze_auto_follows_the_hours_of_speech(full_model, manifests, tmp_path):
-    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, freeze=("auto",)))
+    run(full_model, manifests, tmp_path, dataclasses.replace(SETTINGS, freeze="auto"))
     before, after = load_file(full_model / "model.safetensors"), weights(tmp_path)
     changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"multi_modal_projector"}  # a few seconds are under 1,000 hours
@@ -216,14 +216,14 @@ def test_a_model_that_says_something_else_when_loaded_is_not_delivered(full_mode
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("learning_rat: 1", "unknown setting 'learning_rat'"),
-        ("seed: x", "seed is 'x', expected int"),
+        ("learning_rat: 1", "unknown setting learning_rat .is learning_rate meant"),
+        ("seed: x", 'seed is "x", expected a whole number of 0 or more'),
         ("freeze: [encoder, adaptor, llm]", "nothing would be trained"),
         ("select: best", "expected one of cer, loss, last"),
         ("- 1", "expected settings"),
-        ("epochs: -1", "expected 0 or more"),
-        ("accumulate: 0", "expected more than 0"),
-        ("lora: {rang: 4}", "lora: unknown setting 'rang'"),
+        ("epochs: -1", "expected a number of 0 or more"),
+        ("accumulate: 0", "expected a whole number of 1 or more"),
+        ("lora: {rang: 4}", "unknown setting lora.rang .is rank meant"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, text, message):

@@ -137,7 +137,7 @@ class TestProof:
     def test_what_is_proven_of_an_averaged_model_is_the_average(self, full_model, jsonl, tmp_path, monkeypatch):
         proven = []
         monkeypatch.setattr(
-            train, "_prove", lambda directory, *_: proven.append(load_file(directory / "model.safetensors"))
+            result, "_prove", lambda directory, *_: proven.append(load_file(directory / "model.safetensors"))
         )
         written = run(full_model, jsonl, tmp_path, max_steps=4, evaluations=2, select="loss", average=2)
         final = load_file(written / "model.safetensors")

@@ -77,5 +77,5 @@ def test_a_model_of_the_hub_is_fetched_once_for_all_stages(project):
     (project / "hub.yaml").write_text(yaml.safe_dump(changed))
     plan = snakemake(project, "--dry-run", "--printshellcmds", settings="hub.yaml")
     assert plan.count(f"organization/name --revision {commit}") == 1
-    assert f"convert.py --to hf organization/name --revision {commit} exp/hub/base" in plan
+    assert f'convert.py" --to hf organization/name --revision {commit} exp/hub/base' in plan
     assert "--tokenizer exp/hub/base" in plan and "--model exp/hub/base" in plan
