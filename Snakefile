@@ -23,6 +23,7 @@ rule all:
         rules.report.output,
         rules.provenance.output,
         DATA_OUTPUTS,
+        base_files,
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,

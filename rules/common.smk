@@ -63,6 +63,7 @@ report: "captions/workflow.rst"
 
 
 CONFIG = told(recipe_config.check, config)
+told(sets.refuse_braces, CONFIG)
 RUNS = told(recipe_config.runs, CONFIG)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE

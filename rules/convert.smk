@@ -7,7 +7,7 @@ if BASE_KIND != model_dir.HF:
 
     rule convert_base:
         input:
-            told(model_dir.source_files, CONFIG.model.base),
+            lambda wildcards: model_dir.source_files(CONFIG.model.base),
         output:
             base_files(),
         log:

@@ -6,8 +6,9 @@ BASE_KIND = told(model_dir.source_kind, CONFIG.model.base, CONFIG.model.revision
 BASE_DIR = CONFIG.model.base if BASE_KIND == model_dir.HF else f"{EXP}/base"
 
 
-def base_files():
-    """Files of the base model's directory; of one that was there before, those that change what a stage makes of it."""
+def base_files(wildcards=None):
+    """Files of the base model's directory; of one that was there before, those that change what a stage makes of it.
+    Rules name the function: braces in names that it gives are no wildcards."""
     if BASE_DIR != CONFIG.model.base:
         return [f"{BASE_DIR}/{name}" for name in BASE_FILES]
     names = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "recipe.json")

@@ -11,7 +11,7 @@ rule provenance:
     input:
         records=RECORDS,
         given=lambda wildcards: sorted({file for role, name in SETS for file in sets.data_files(CONFIG, role, name)}),
-        base=base_files(),
+        base=base_files,
     output:
         f"{EXP}/provenance.json",
     log:
@@ -47,6 +47,7 @@ rule report_spec:
 rule report:
     input:
         DATA_OUTPUTS,
+        base_files,
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,

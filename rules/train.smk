@@ -27,7 +27,7 @@ rule train:
         settings=rules.run_settings.output,
         train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
         valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
-        model=base_files(),
+        model=base_files,
         augment=lambda wildcards: RUNS[wildcards.run].augment.files,
     output:
         [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],
@@ -74,4 +74,4 @@ rule train:
         " --threads {threads} 2>&1 | tee {log:q}"
 
 
-MODEL_OUTPUTS = [*base_files(), *expand(patterns(rules.train), run=RUNS)]
+MODEL_OUTPUTS = expand(patterns(rules.train), run=RUNS)

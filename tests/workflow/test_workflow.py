@@ -57,6 +57,10 @@ def test_until_train_stops_there(finished, tmp_path):
             "model: {base: model}\ndata: {test: {s: nowhere}}\nruns: {}\n",
             ["data.test.s: nowhere/wav.scp does not exist"],
         ),
+        (
+            "model: {base: model}\ndata: {test: {s: 'a {b} c'}}\nruns: {}\n",
+            ["data.test.s: a {b} c: Snakemake cannot have braces", "link to it"],
+        ),
         ("model: {base: x\n", ["Config file is not valid JSON or YAML"]),
         ("- a\n", ["with keys at top level"]),
     ],

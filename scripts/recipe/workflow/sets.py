@@ -8,7 +8,22 @@ from recipe.settings.config import Config
 from recipe.settings.data import WeightedSet
 from recipe.settings.train import RunSettings
 
+ROLES = ("train", "valid", "test")
 LABELS = ("utt2spk", "utt2lang", "utt2group")  # what a score is broken down by
+
+
+def refuse_braces(config: Config) -> None:
+    """RecipeError if the path of a set or of the base model has braces: Snakemake takes them for wildcards, everywhere
+    and without an escape. (The folder that the clone lies in may have them.)"""
+    data = config.data
+    places = {f"data.{role}.{name}": folder(config, role, name) for role in ROLES for name in getattr(data, role)}
+    places |= {f"transcribe.{name}": path for name, path in config.transcribe.items()}
+    places |= {f"train.augment: {path}": path for path in config.train.augment.files}
+    for where, path in {"model.base": config.model.base, **places}.items():
+        if "{" in path or "}" in path:
+            raise RecipeError(
+                f"{where}: {path}: Snakemake cannot have braces in the path of an input; rename it or link to it"
+            )
 
 
 def folder(config: Config, role: str, name: str) -> str:
@@ -84,7 +99,8 @@ def decode_files(source: str) -> list[str]:
     if Path(source).is_dir():
         scp = datadir.find(source, "wav.scp")
         if scp is None:
-            return list(recordings.find(source).values())
+            # Recordings with braces in their names are decoded but not watched: to Snakemake they would be wildcards.
+            return [file for file in recordings.find(source).values() if "{" not in file and "}" not in file]
         source = scp
     if datadir.is_jsonl(source):
         return [source]
