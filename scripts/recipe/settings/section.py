@@ -4,7 +4,6 @@ A section is a frozen dataclass whose fields carry type, limits, default and mea
 schema, the page of settings, the stages' flags and the words of an error are all made from these fields.
 """
 
-import dataclasses
 import difflib
 import functools
 import json
@@ -205,13 +204,3 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected settings as `name: value`, found {type(values).__name__}")
     return values
-
-
-def load(kind: type[Section], path: str | os.PathLike) -> Section:
-    """Read a section from a YAML file of its settings."""
-    return from_mapping(kind, read(path), str(path))
-
-
-def replaced(values: Section, **changes: Any) -> Section:
-    """A section with some other settings, checked."""
-    return dataclasses.replace(values, **changes)
