@@ -112,9 +112,11 @@ def code(name):
     return stage_code.code_hash(ROOT / "scripts" / name)
 
 
-def words(section, *names):
-    """Settings of a section as flags of a stage's script; those that do not change its results are left out."""
-    return flags.words(section, [name for name in names if name not in indifferent(type(section))])
+def words(section, *names, but=()):
+    """Settings of a section, all `but` some where none is named, as flags of a stage's script; those that do not change
+    its results are left out."""
+    left_out = {*but, *indifferent(type(section))}
+    return flags.words(section, [name for name in names or as_mapping(section) if name not in left_out])
 
 
 # What may be done for recordings that are no local files.

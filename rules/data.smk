@@ -4,11 +4,7 @@
 from recipe.data.stats_plots import STATS_PLOTS
 
 DATA_SHARDS = CONFIG.data.shards
-CHECKS = words(
-    CONFIG.data,
-    *("min_seconds", "max_seconds", "min_tokens_per_second", "max_tokens_per_second", "verify", "silence_db"),
-    *("max_clipped", "non_nfc", "channel", "prompt", "fetch", "allow_commands"),
-)
+CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "max_reject_ratio"))
 
 
 scattergather:

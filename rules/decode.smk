@@ -1,12 +1,7 @@
 # Every model, the untouched base included, decodes every test set; in parts, if `decode.shards` says so.
 
 DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
-DECODING = [
-    *words(CONFIG.decode, "batch_seconds", "beams", "max_tokens_per_second", "max_seconds", "hotwords"),
-    *words(CONFIG.decode, "strict", "engine", "cuda_graph"),
-    *words(CONFIG.data, "prompt", "channel"),
-    *ELSEWHERE,
-]
+DECODING = [*words(CONFIG.decode, but=["shards"]), *words(CONFIG.data, "prompt", "channel"), *ELSEWHERE]
 
 
 rule decode:
