@@ -24,7 +24,7 @@ from recipe import versions
 from recipe.files import RecipeError
 from recipe.model import directory as model_dir
 from recipe.settings import flags
-from recipe.settings.section import as_mapping, indifferent
+from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
 from recipe.workflow import devices, sets

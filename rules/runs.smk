@@ -2,9 +2,9 @@
 
 from recipe.settings.train import TrainSettings
 
-# Settings of a run that its settings file has: those of its training that may change its results.
+# Settings of a run that its settings file has: those of its training that may change its results and are not the default.
 TRAINED = [name for name in as_mapping(TrainSettings()) if name not in indifferent(TrainSettings)]
-RUN_SETTINGS = {run: {name: as_mapping(RUNS[run])[name] for name in TRAINED} for run in RUNS}
+RUN_SETTINGS = {run: {name: value for name, value in changed(RUNS[run]).items() if name in TRAINED} for run in RUNS}
 TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run in RUNS}
 
 

@@ -14,7 +14,7 @@ from recipe.settings import flags, train
 from recipe.settings.config import Config
 from recipe.settings.data import DataSettings
 from recipe.settings.decode import DecodeSettings
-from recipe.settings.section import from_mapping, schema
+from recipe.settings.section import changed, from_mapping, schema
 from recipe.workflow import config
 
 WRONG = [
@@ -106,3 +106,12 @@ def test_settings_come_through_flags_as_they_were():
 def test_a_wrong_flag_is_refused_in_the_words_of_the_setting():
     with pytest.raises(RecipeError, match='channel is "left", expected average or a whole number of 0 or more'):
         sections("--channel", "left")
+
+
+def test_a_stage_is_told_what_differs_from_the_defaults_alone():
+    run = from_mapping(
+        train.RunSettings, {"lora": {}, "augment": {"noise_share": 0.5, "hotwords": {"share": 0.1}}}, "x"
+    )
+    assert changed(run) == {"lora": {}, "augment": {"hotwords": {"share": 0.1}}}
+    assert from_mapping(train.RunSettings, changed(run), "x") == run
+    assert flags.words(DecodeSettings(), ["beams", "cuda_graph"]) == []

@@ -145,7 +145,7 @@ def test_a_changed_file(finished, file, expected):
 def test_changed_code(finished, file, expected):
     path = finished / "recipe" / file
     with restored(path):
-        path.write_text(path.read_text() + "\nchanged = 1\n")
+        path.write_text(path.read_text() + "\n_appended = 1\n")
         assert jobs(finished) == expected
 
 
@@ -154,7 +154,7 @@ def test_changed_code_everywhere_trains_nothing(finished):
         for path in sorted((finished / "recipe/scripts").rglob("*.py")):
             if path.name != "versions.py":
                 stack.enter_context(restored(path))
-                path.write_text(path.read_text() + "\nchanged = 1\n")
+                path.write_text(path.read_text() + "\n_appended = 1\n")
         assert jobs(finished) == {"fbank_stats": 3} | NORMALIZE | DECODE
 
 

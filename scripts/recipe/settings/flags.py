@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from recipe.settings.section import allowed, as_mapping, from_mapping, schema
+from recipe.settings.section import allowed, changed, from_mapping, schema
 
 Section = TypeVar("Section")
 # Flags of these sections are called as their settings are, without the section's own name before them.
@@ -82,13 +82,14 @@ def _value(given: Any, part: dict) -> Any:
 
 
 def words(values: Any, names: Collection[str]) -> Sequence[str]:
-    """The command line that gives the settings `names` of a section; for `section` to read."""
-    mapping = as_mapping(values)
+    """The command line that gives those of the settings `names` of a section that differ from their defaults; for
+    `section` to read."""
+    mapping = changed(values)
     found = []
     for flag in _flags(type(values), names):
         value = mapping
         for step in flag.path:
-            value = value[step]
+            value = (value or {}).get(step)
         if isinstance(value, bool):
             found.append(flag.name if value else flag.name.replace("--", "--no-", 1))
         elif value not in (None, []):

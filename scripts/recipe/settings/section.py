@@ -4,6 +4,7 @@ A section is a frozen dataclass whose fields carry type, limits, default and mea
 schema, the page of settings, the stages' flags and the words of an error are all made from these fields.
 """
 
+import dataclasses
 import difflib
 import functools
 import json
@@ -64,6 +65,18 @@ def _untitled(part: Any) -> Any:
 def as_mapping(values: Any) -> dict[str, Any]:
     """A section as plain values, as YAML and JSON have them."""
     return _adapter(type(values)).dump_python(values, mode="json")
+
+
+def changed(values: Any) -> dict[str, Any]:
+    """The settings of a section that differ from its defaults, sections within it likewise, as plain values. A stage is
+    told these alone, so that a setting that an update brings makes nothing again."""
+    usual, plain = type(values)(), as_mapping(values)
+    found = {}
+    for name in plain:
+        own = getattr(values, name)
+        if own != getattr(usual, name):
+            found[name] = changed(own) if dataclasses.is_dataclass(own) else plain[name]
+    return found
 
 
 # --- Checking -----------------------------------------------------------------------------------------------------
