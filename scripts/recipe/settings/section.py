@@ -189,13 +189,9 @@ def _limits(part: dict) -> str:
     low, over = part.get("minimum"), part.get("exclusiveMinimum")
     high, under = part.get("maximum"), part.get("exclusiveMaximum")
     above = f"from {low:g}" if low is not None else f"over {over:g}" if over is not None else ""
-    below = (
-        f"{'to' if above else 'up to'} {high:g}"
-        if high is not None
-        else f"under {under:g}"
-        if under is not None
-        else ""
-    )
+    below = f"to {high:g}" if high is not None else f"under {under:g}" if under is not None else ""
+    if high is not None and not above:
+        below = f"up {below}"
     if low is not None and not below:
         return f" of {low:g} or more"
     joined = " and ".join if "under" in below or "over" in above else " ".join

@@ -25,10 +25,7 @@ from recipe.train.trainer import without_target
 
 logger = logging.getLogger(__name__)
 
-
 HISTORY = "history.json"
-
-
 ADAPTER = "adapter"  # LoRA adapters beside the merged model
 
 

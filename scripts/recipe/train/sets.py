@@ -22,7 +22,6 @@ from recipe.train.processes import rank
 
 logger = logging.getLogger(__name__)
 
-
 ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
 
