@@ -42,6 +42,7 @@ class AudioInfo:
     samples: int  # per channel, at `rate`
     rate: int  # Hz
     channels: int
+    incomplete: str | None = None  # of a recording that lacks its end: what is missing; `samples` is what is there
 
     @property
     def seconds(self) -> float:

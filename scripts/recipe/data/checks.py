@@ -55,6 +55,8 @@ def check(
         seconds = length(entry, info.samples / info.rate)
     except AudioError as error:
         return error.reason, error.detail
+    if info.incomplete:
+        return "audio-truncated", f"{source}: {info.incomplete}"
     problem = _check_length(info, seconds, source, checks)
     if problem:
         return problem

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
     speaker: str | None = None
     language: str | None = None
     group: str | None = None
+    channel: int | None = None  # of a recording with several, from 0; None: as the settings say
     recording: str | None = None  # key in wav.scp, of a segment
     problem: tuple[str, str] | None = None
 
@@ -223,7 +224,7 @@ def _merge(
                 wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
             yield Entry(
                 number, key, source, transcript, prompt, "", start, end,
-                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), recording, wrong or problem,
+                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), None, recording, wrong or problem,
             )  # fmt: skip
     if text:
         text.finish()
@@ -275,7 +276,7 @@ def _jsonl_rows(path: str) -> Iterator[Row]:
 def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
     for _, group in groupby(rows, key=itemgetter(0)):
         entries = [_jsonl_entry(Row._make(row), path) for row in group]
-        conflict = any(entry[2:11] != entries[0][2:11] for entry in entries)
+        conflict = any(entry[2:12] != entries[0][2:12] for entry in entries)
         for position, entry in enumerate(entries):
             if conflict:
                 entry = entry._replace(problem=("conflicting-key", f"{path}:{entry.number}: the key has other content"))
@@ -305,5 +306,5 @@ def _jsonl_entry(row: Row, path: str) -> Entry:
         return Entry(row.number, row.key, "", problem=("jsonl-invalid", " ".join(str(error).split())))
     return Entry(
         row.number, row.key, found.source, found.text, found.prompt, found.after, found.start, found.end,
-        found.speaker, found.language, found.group, None, problem,
+        found.speaker, found.language, found.group, found.channel, None, problem,
     )  # fmt: skip
