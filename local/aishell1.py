@@ -15,7 +15,8 @@ import _recipe  # noqa: F401
 from datadirs import Entry, write_tables
 
 from recipe.cli import run
-from recipe.files import RecipeError, read_map
+from recipe.files import RecipeError
+from recipe.text import tables
 
 logger = logging.getLogger("aishell1")
 
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("out_dir", type=Path, help="where train, valid and test go")
     args = parser.parse_args()
     corpus = find_corpus(args.aishell_dir)
-    transcripts = read_map(corpus / _TRANSCRIPTS)
+    transcripts = tables.read_map(corpus / _TRANSCRIPTS)
     for source, name in SETS.items():
         found = entries(corpus / "wav" / source, transcripts)
         if not found:

@@ -16,7 +16,8 @@ import _recipe  # noqa: F401
 from datadirs import Entry, write_tables
 
 from recipe.cli import run
-from recipe.files import RecipeError, read_map
+from recipe.files import RecipeError
+from recipe.text import tables
 
 logger = logging.getLogger("librispeech")
 
@@ -40,7 +41,7 @@ def entries(subset: Path, lower: bool) -> Iterator[Entry]:
         transcripts = chapter / f"{speaker}-{chapter.name}.trans.txt"
         if not transcripts.is_file():
             raise RecipeError(f"{transcripts}: no such file; unpack the archive of {subset.name} again")
-        texts = read_map(transcripts)
+        texts = tables.read_map(transcripts)
         for key in sorted(texts.keys() | {path.stem for path in chapter.glob("*.flac")}):
             text = texts.get(key, "")
             path = str((chapter / f"{key}.flac").resolve())

@@ -7,6 +7,14 @@ DATA_SHARDS = CONFIG.data.shards
 CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "max_reject_ratio"))
 
 
+def purpose(role):
+    """What a set of this role is for, as flags of scp2jsonl.py: of test sets nothing is left out that can be read, and
+    their utterances without hotwords of their own have those of decoding."""
+    if role != "test":
+        return []
+    return ["--purpose", "scoring", *(["--hotwords", ",".join(CONFIG.decode.hotwords)] if CONFIG.decode.hotwords else [])]
+
+
 scattergather:
     shard=DATA_SHARDS,
 
@@ -32,11 +40,13 @@ rule scp2jsonl_shard:
         source=lambda wildcards: sets.data_source(CONFIG, wildcards.role, wildcards.set),
         tokenizer=lambda wildcards: BASE_DIR,
         settings=CHECKS,
+        purpose=lambda wildcards: purpose(wildcards.role),
     message:
         "scp2jsonl: part {wildcards.scatteritem} of {wildcards.role}/{wildcards.set}"
     shell:
         'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --shard {wildcards.scatteritem}'
-        " --checked-file {output:q} --tokenizer {params.tokenizer:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
+        " --checked-file {output:q} --tokenizer {params.tokenizer:q} {params.purpose:q} {params.settings:q}"
+        " --workers {threads} > {log:q} 2>&1"
 
 
 rule scp2jsonl:
@@ -47,6 +57,7 @@ rule scp2jsonl:
     output:
         jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
         rejects=f"{EXP}/data/{{role}}/{{set}}.rejects.tsv",
+        remarks=f"{EXP}/data/{{role}}/{{set}}.remarks.tsv",
         record=f"{EXP}/records/scp2jsonl/{{role}}.{{set}}.json",
     log:
         f"{EXP}/logs/scp2jsonl/{{role}}.{{set}}.log",
@@ -65,13 +76,15 @@ rule scp2jsonl:
         ),
         tokenizer=lambda wildcards: BASE_DIR,
         settings=CHECKS,
+        purpose=lambda wildcards: purpose(wildcards.role),
         ratio=words(CONFIG.data, "max_reject_ratio"),
     message:
         "scp2jsonl: {wildcards.role}/{wildcards.set}"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/scp2jsonl.py" {params.source:q}'
-        " --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q} --tokenizer {params.tokenizer:q}"
-        " {params.settings:q} {params.ratio:q} --workers {threads} > {log:q} 2>&1"
+        " --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q} --remarks-file {output.remarks:q}"
+        " --tokenizer {params.tokenizer:q} {params.purpose:q} {params.settings:q} {params.ratio:q} --workers {threads}"
+        " > {log:q} 2>&1"
 
 
 rule fbank_stats:
@@ -110,6 +123,20 @@ rule fbank_stats:
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/fbank_stats.py" --jsonl-file {input.jsonl:q}'
         " --output-dir {params.folder:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
+
+
+# What can stop a run is found before its first long stage, in every set: no training and no decoding begins before.
+rule check_data:
+    input:
+        [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
+    output:
+        touch(f"{EXP}/data/checked"),
+    message:
+        "all sets are checked"
+
+
+localrules:
+    check_data,
 
 
 DATA_OUTPUTS = [

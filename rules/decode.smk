@@ -1,15 +1,16 @@
 # Every model, the untouched base included, decodes every test set; in parts, if `decode.shards` says so.
 
 DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
-DECODING = [*words(CONFIG.decode, but=["shards"]), *words(CONFIG.data, "prompt", "channel"), *ELSEWHERE]
+# A manifest has prompts, hotwords and channels in its lines; recordings without one are asked for in the same words.
+DECODING = [*words(CONFIG.decode, but=["shards", "hotwords"]), *ELSEWHERE]
+ASKED = [*words(CONFIG.decode, "hotwords"), *words(CONFIG.data, "prompt", "channel")]
 
 
 rule decode:
     input:
-        recordings=lambda wildcards: sets.decode_files(sets.folder(CONFIG, "test", wildcards.test)),
-        # The data stage stops the run on a broken set before time is spent on decoding it.
-        manifest=f"{EXP}/data/test/{{test}}.jsonl",
+        recordings=f"{EXP}/data/test/{{test}}.jsonl",
         model=decoded_model,
+        checked=ancient(rules.check_data.output),
     output:
         text=f"{EXP}/decode/{{model}}/{{test}}/text",
         details=f"{EXP}/decode/{{model}}/{{test}}/text.jsonl",
@@ -28,7 +29,7 @@ rule decode:
         runtime=720,
     params:
         code=code("decode.py"),
-        source=lambda wildcards: sets.decode_source(sets.folder(CONFIG, "test", wildcards.test)),
+        source=lambda wildcards, input: ["--input-jsonl", input.recordings],
         model=decoded_model_dir,
         settings=DECODING,
     message:
@@ -55,9 +56,8 @@ if len(DECODE_SHARDS) > 1:
             f"{EXP}/benchmarks/decode/{{model}}.{{test}}.{{shard}}.jsonl"
         params:
             code=code("decode.py"),
-            source=lambda wildcards: [
-                *sets.decode_source(sets.folder(CONFIG, "test", wildcards.test)),
-                *("--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}"),
+            source=lambda wildcards, input: [
+                *("--input-jsonl", input.recordings, "--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}"),
             ],
             model=decoded_model_dir,
             settings=DECODING,
@@ -95,6 +95,7 @@ use rule decode as transcribe_set with:
     input:
         recordings=lambda wildcards: sets.decode_files(told(sets.transcribed, CONFIG, wildcards.name)),
         model=decoded_model,
+        checked=ancient(rules.check_data.output),
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
         details=f"{EXP}/transcribe/{{model}}/{{name}}/text.jsonl",
@@ -111,7 +112,7 @@ use rule decode as transcribe_set with:
             *("--subtitles-dir", output.subtitles),
         ],
         model=decoded_model_dir,
-        settings=DECODING,
+        settings=[*DECODING, *ASKED],
     message:
         "transcribe: {wildcards.name} with {wildcards.model}"
 

@@ -1,17 +1,13 @@
 # Scoring: references and hypotheses are normalized in every mode, then compared.
 
 
-localrules:
-    hotwords,
-
-
 # Test sets whose utterances have hotwords.
-WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.hotwords(CONFIG, test)]
+WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.has_hotwords(CONFIG, test)]
 
 
 rule normalize_reference:
     input:
-        lambda wildcards: told(sets.reference, CONFIG, wildcards.test),
+        rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
         record=f"{EXP}/records/normalize/{{mode}}.ref.{{test}}.json",
@@ -49,27 +45,8 @@ use rule normalize_reference as normalize with:
         "normalize: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
 
 
-# What decoding was told to expect: the test set's own table, and for other keys (`*`) decode.hotwords.
-rule hotwords:
-    input:
-        lambda wildcards: sets.hotwords(CONFIG, wildcards.test),
-    output:
-        f"{EXP}/score/hotwords/{{test}}.txt",
-    log:
-        f"{EXP}/logs/hotwords/{{test}}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        others=", ".join(CONFIG.decode.hotwords),
-    message:
-        "hotwords of {wildcards.test}"
-    shell:
-        "{{ gzip -cdf {input:q} < /dev/null && printf '\\n* %s\\n' {params.others:q}; }} > {output:q} 2> {log:q}"
-
-
+# What decoding was told to expect: the lists in the prompts of the manifest.
 use rule normalize_reference as normalize_hotwords with:
-    input:
-        rules.hotwords.output,
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.hotwords.txt",
         record=f"{EXP}/records/normalize/{{mode}}.hotwords.{{test}}.json",
@@ -86,7 +63,8 @@ use rule normalize_reference as normalize_hotwords with:
 
 rule compute_wer:
     input:
-        unpack(lambda wildcards: sets.labels(CONFIG, wildcards.test)),
+        manifest=rules.normalize_reference.input[0],
+        rejects=rules.scp2jsonl.output.rejects.replace("{role}", "test").replace("{set}", "{test}"),
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,
         details=rules.decode.output.details,
@@ -127,19 +105,17 @@ rule compute_wer:
     params:
         code=code("compute_wer.py"),
         settings=words(CONFIG.score, "bootstrap"),
-        tables=lambda wildcards: " ".join(
-            f"--{name} {shlex.quote(file)}" for name, file in sets.labels(CONFIG, wildcards.test).items()
-        ),
         hotwords=lambda wildcards, input: f"--hotwords {shlex.join(input.hotwords)}" if input.hotwords else "",
         base=lambda wildcards, input: f"--compare {shlex.quote(input.base)}" if input.base else "",
     message:
         "compute_wer: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
     shell:
-        # A hypothesis without a reference is a recording without transcript: the data stage lists it as rejected.
+        # References are those of the manifest: what the data stage rejected is counted, and not scored.
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/compute_wer.py" {input.ref:q} {input.hyp:q}'
         " {output.cer:q} --json {output.score:q} --utterances {output.utterances:q} --mode {wildcards.mode}"
-        " --hyp-jsonl {input.details:q} --durations {input.details:q} {params.tables} {params.hotwords} {params.base}"
-        " --extra ignore {params.settings:q} > {log:q} 2>&1"
+        " --utt2spk {input.manifest:q} --utt2lang {input.manifest:q} --utt2group {input.manifest:q}"
+        " --rejects {input.rejects:q} --hyp-jsonl {input.details:q} --durations {input.details:q} {params.hotwords}"
+        " {params.base} {params.settings:q} > {log:q} 2>&1"
 
 
 SCORE_OUTPUTS = [

@@ -28,6 +28,7 @@ rule train:
         train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
         valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
         model=base_files,
+        checked=ancient(rules.check_data.output),
         augment=lambda wildcards: RUNS[wildcards.run].augment.files,
     output:
         [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],

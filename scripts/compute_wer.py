@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
     details.add_argument("--utt2group", metavar="F", help="groups of any kind (domain, device, ...); or *.jsonl")
     details.add_argument("--durations", metavar="F", help="JSON lines with key and duration (or a manifest): groups")
     details.add_argument("--hyp-jsonl", metavar="F", help="the decoder's details: how each hypothesis ended")
+    details.add_argument("--rejects", metavar="F", help="what the data stage rejected of the set, to be counted")
     details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key (* for those not listed), then words")
     details.add_argument("--compare", metavar="HYP2", help="hypotheses of another system, to compare with")
     flags.add(details, ScoreSettings, ["bootstrap"])
@@ -61,6 +62,7 @@ def main() -> None:
         durations=args.durations,
         hyp_jsonl=args.hyp_jsonl,
         hotwords=args.hotwords,
+        rejects=args.rejects,
     )
     settings = ScoringPolicy(
         missing=args.missing,

@@ -26,8 +26,9 @@ def main() -> None:
     args = parse_args()
     import yaml
 
-    from recipe import files
     from recipe.convert import init
+    from recipe.files import RecipeError
+    from recipe.text import tables
 
     values = {}
     if args.sizes:
@@ -36,11 +37,11 @@ def main() -> None:
     try:
         sizes = init.Sizes(**values)
     except TypeError as error:
-        raise files.RecipeError(f"{args.sizes}: {error}") from None
+        raise RecipeError(f"{args.sizes}: {error}") from None
     if args.tokenizer:
         tokenizer = init.load_tokenizer(args.tokenizer)
     else:
-        texts = [value for path in args.text for value in files.read_map(path).values()]
+        texts = [value for path in args.text for value in tables.read_map(path).values()]
         # The words around every audio, often enough that they become few tokens.
         texts += init.PROMPT_TEXTS * (1 + len(texts) // 10)
         tokenizer = init.train_tokenizer(texts, sizes.vocabulary)

@@ -1,10 +1,13 @@
 """Turn wav.scp and transcripts, or an existing JSONL, into a training manifest, joined by key.
 
-In:  wav.scp (key, recording) and transcripts (key, text), with segments, utt2spk, utt2lang, utt2group, utt2prompt and
-     utt2hotwords where they lie beside wav.scp, each plain or with gzip; or --input-jsonl in the published format.
+In:  wav.scp (key, recording) and transcripts (key, text), with segments, utt2spk, utt2lang, utt2group, utt2prompt,
+     utt2hotwords and utt2channel where they lie beside wav.scp, each plain or with gzip; or --input-jsonl in the
+     published format.
      A recording is a path, an http(s) URL, ark:offset, or a command that ends in `|` (only with --allow-commands).
 Out: --jsonl-file, one accepted utterance a line in the published ChatML format with key, duration and what is known;
      --rejects-file, every other entry with key, stage, reason and detail. Accepted + rejected = entries.
+     --remarks-file, in the same columns what is odd about accepted ones.
+With --purpose scoring (test sets) only what cannot be read is rejected: limits that protect training do not hold.
 
 Large corpora: --shard 1/8 ... 8/8 with --checked-file each, on as many machines, then --merge with these files.
 """
@@ -17,7 +20,9 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run, shard
-from recipe.data import datadir, join, prepare
+from recipe.data import datadir, join, prepare, verification
+from recipe.data.checks import CheckPolicy
+from recipe.data.prepare import DataOutputs
 from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.data import Checks, DataSettings, PromptSettings
@@ -39,6 +44,10 @@ def parse_args() -> argparse.Namespace:
     files.add_argument("--input-jsonl", help="instead of the two: JSONL in the published format, key optional")
     files.add_argument("--jsonl-file", help="manifest to write")
     files.add_argument("--rejects-file", help="rejected entries to write (TSV)")
+    files.add_argument("--remarks-file", help="remarks on accepted entries to write (TSV)")
+    files.add_argument(
+        "--purpose", choices=("training", "scoring"), default="training", help="what the set is for (default: training)"
+    )
     files.add_argument("--tokenizer", help="directory with the model's tokenizer.json")
     files.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="check the I-th of N parts of the lines"
@@ -76,40 +85,60 @@ def require(args: argparse.Namespace, *names: str) -> None:
 def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> None:
     """Say what was found, and stop if it is too little."""
     logger.info("%s", counts.summary())
+    source = args.input_jsonl or args.scp_file or " ".join(args.merge)
     if counts.entries == 0:
-        raise RecipeError(f"{args.input_jsonl or args.scp_file or ' '.join(args.merge)}: no entries")
+        raise RecipeError(f"{source}: no entries")
     # A workflow removes the outputs of a failed stage; this copy stays to be looked at.
     kept = Path(f"{args.rejects_file.removesuffix('.tsv')}.failed.tsv")
     kept.unlink(missing_ok=True)
-    if counts.rejected.total() > most * counts.entries:
-        shutil.copyfile(args.rejects_file, kept)
-        commonest = [reason for reason, _ in counts.rejected.most_common(5)]
-        examples = "; ".join(f"{reason}: {', '.join(counts.examples[reason])}" for reason in commonest)
-        raise RecipeError(
-            f"{counts.summary()}: more than max_reject_ratio {most:g}. For example {examples}. "
-            f"Look into {kept}, mend the data or raise the limit"
-        )
+    few = counts.rejected.total() - counts.orphans <= most * (counts.entries - counts.orphans)
+    if few and counts.accepted:
+        return
+    shutil.copyfile(args.rejects_file, kept)
+    commonest = [reason for reason, _ in counts.rejected.most_common(5)]
+    examples = "; ".join(f"{reason}: {', '.join(counts.examples[reason])}" for reason in commonest)
+    what = f"more than max_reject_ratio {most:g}" if counts.accepted else "nothing is left"
+    raise RecipeError(
+        f"{source}: {counts.summary()}: {what}. For example {examples}. Look into {kept}, mend the data"
+        + (" or raise the limit" if counts.accepted else "")
+    )
+
+
+def policy_of(args: argparse.Namespace, settings: DataSettings) -> CheckPolicy:
+    """How entries are checked."""
+    return CheckPolicy(
+        Checks(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Checks)}),
+        # Paths of a JSONL are as its maker wrote them; those of wav.scp count from its folder.
+        None if args.input_jsonl else args.scp_file,
+        fetch.policy_of(settings.fetch, settings.allow_commands),
+        scoring=args.purpose == "scoring",
+    )
+
+
+def table(args: argparse.Namespace) -> str:
+    """The table that has a line an utterance."""
+    return args.input_jsonl or datadir.tables(args.scp_file, ["segments"]).get("segments", args.scp_file)
 
 
 def main() -> None:
     args = parse_args()
     settings = section(args)
-    checks = Checks(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Checks)})
-    most = settings.max_reject_ratio
+    outputs = DataOutputs(args.jsonl_file, args.rejects_file, args.remarks_file)
     if args.merge:
         require(args, "jsonl_file", "rejects_file")
-        finish(prepare.merge(args.merge, checks, args.jsonl_file, args.rejects_file), args, most)
+        finish(prepare.merge(args.merge, policy_of(args, settings), outputs), args, settings.max_reject_ratio)
         return
     require(args, "tokenizer", *(() if args.input_jsonl else ("scp_file", "transcript_file")))
-    source = (entries_of(args, settings.prompt), args.tokenizer, checks)
-    # Paths of a JSONL are as its maker wrote them; those of wav.scp count from its folder.
-    options = {"scp_file": None if args.input_jsonl else args.scp_file, "workers": settings.workers}
-    options["fetch_policy"] = fetch.policy_of(settings.fetch, settings.allow_commands)
+    source = (
+        entries_of(args, settings.prompt),
+        args.tokenizer,
+        verification.decided(policy_of(args, settings), table(args)),
+    )
     if args.checked_file:
-        prepare.prepare_shard(*source, args.checked_file, **options)
+        prepare.prepare_shard(*source, args.checked_file, settings.workers)
         return
     require(args, "jsonl_file", "rejects_file")
-    finish(prepare.prepare(*source, args.jsonl_file, args.rejects_file, **options), args, most)
+    finish(prepare.prepare(*source, outputs, settings.workers), args, settings.max_reject_ratio)
 
 
 if __name__ == "__main__":

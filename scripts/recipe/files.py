@@ -1,8 +1,8 @@
-"""Files: atomic writes, JSON lines, Kaldi tables and hashes.
+"""Files: atomic writes, JSON lines and hashes.
 
 Every output of the recipe is written through `open_atomic`, so a file that exists is whole. Every text input is read
-through `byte_lines`, by `read_lines` or `read_table` where a bad byte is an error, so that compression and a
-byte-order mark mean the same thing in every stage.
+through `byte_lines` (lines `key value` by `recipe.text.tables`), so that compression, a byte-order mark and another
+encoding mean the same thing in every stage.
 """
 
 import contextlib
@@ -17,10 +17,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-# Key, gap, value: only space and tab separate, as in Kaldi; an ideographic space belongs to the text.
-_ENTRY = re.compile(r"[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
-
 
 # One encoder for all lines: json.dumps would make one for each.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -99,12 +95,13 @@ def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
 
 def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
     """Yield the lines of a file with their ends, gzip-compressed or not, without a byte-order mark. RecipeError if it
-    is not there, no file, or damaged."""
+    is not there, no file, damaged, or in UTF-16."""
     try:
         # Opened once and peeked at, so that a pipe can be read as well.
         with open(path, "rb") as file:
             lines = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
             for first in itertools.islice(lines, 1):
+                _refuse_wide(first, path)
                 yield first.removeprefix(b"\xef\xbb\xbf")
             yield from lines
     except FileNotFoundError:
@@ -113,6 +110,12 @@ def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
         raise RecipeError(f"{path}: is a directory, expected a file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+
+
+def _refuse_wide(line: bytes, path: str | os.PathLike) -> None:
+    """RecipeError if a first line is of characters of two bytes or more: with their mark, or zeros among its bytes."""
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or line.count(0) * 3 > len(line):
+        raise RecipeError(f"{path}: is UTF-16 or UTF-32, expected UTF-8; convert it (iconv -f UTF-16 -t UTF-8)")
 
 
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
@@ -131,33 +134,6 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
                 f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); "
                 "convert the file to UTF-8"
             ) from None
-
-
-def split_entry(line: str) -> tuple[str, str]:
-    """Split a Kaldi table line into (key, value) at the first run of spaces or tabs; the value may be empty."""
-    match = _ENTRY.match(line)
-    return match[1], match[2]
-
-
-def read_table(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
-    """Yield (line number, key, value) of a Kaldi table (`wav.scp`, `text`, `utt2spk`, ...); blank lines are passed
-    over. Duplicate keys are the caller's business: what they mean differs from table to table."""
-    for number, line in read_lines(path):
-        if line.strip(" \t"):
-            key, value = split_entry(line)
-            yield number, key, value
-
-
-def read_map(path: str | os.PathLike) -> dict[str, str]:
-    """Read a Kaldi table into a dict in file order. A key that appears twice is an error that names both lines."""
-    values: dict[str, str] = {}
-    first: dict[str, int] = {}
-    for number, key, value in read_table(path):
-        if key in values:
-            raise RecipeError(f"{path}:{number}: key {key!r} appeared already on line {first[key]}; keep one of them")
-        values[key] = value
-        first[key] = number
-    return values
 
 
 def exponents_to_floats(value: Any) -> Any:

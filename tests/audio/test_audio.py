@@ -19,6 +19,8 @@ from recipe.audio import reading as audio
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data import join, prepare
+from recipe.data.checks import CheckPolicy
+from recipe.data.prepare import DataOutputs
 from recipe.data.workers import map_chunks
 from recipe.settings.data import Checks
 
@@ -283,8 +285,8 @@ def test_damaged_files_are_all_accounted_for(tmp_path, shared, full_model):
         outputs = []
         for workers in (1, 3):
             files = tmp_path / "o.jsonl", tmp_path / "o.tsv"
-            checks = Checks(verify=verify, min_tokens_per_second=0.0)
-            counts = prepare.prepare(entries, str(full_model), checks, *files, None, workers)
+            policy = CheckPolicy(Checks(verify=verify, min_tokens_per_second=0.0))
+            counts = prepare.prepare(entries, str(full_model), policy, DataOutputs(*map(str, files)), workers)
             assert counts.entries == len(entries) == counts.accepted + counts.rejected.total()
             assert 20 < counts.accepted < len(entries) - 100
             assert "decoder-crashed" not in counts.rejected

@@ -15,6 +15,8 @@ from stages import scp2jsonl
 
 from recipe.audio import reading as audio
 from recipe.data import datadir, join, manifest, prepare, sorting
+from recipe.data.checks import CheckPolicy
+from recipe.data.prepare import DataOutputs
 from recipe.data.tokens import token_counter
 from recipe.files import RecipeError, json_line, read_lines
 from recipe.settings.data import Checks
@@ -112,19 +114,21 @@ def test_same_bytes_for_any_number_of_workers_and_shards(data_dir, full_model, m
     monkeypatch.setattr(prepare, "CHUNK", 7)
     # The tokenizer's threads exist here before workers are forked, and must not be waited for in them.
     token_counter(str(full_model), 2)(["set it to 1"] * 1000)
-    files = [data_dir / f"out.{end}" for end in ("jsonl", "tsv")]
+    files = [data_dir / f"out.{end}" for end in ("jsonl", "tsv", "remarks")]
+    written = DataOutputs(*map(str, files))
     outputs = []
     for learned in (False, True):
         checks = Checks(max_tokens_per_second="auto" if learned else 40.0)
+        policy = CheckPolicy(checks, str(data_dir / "wav.scp"))
         for workers in (1, 3):
-            prepare.prepare(entries_of(data_dir), str(full_model), checks, *files, str(data_dir / "wav.scp"), workers)
+            prepare.prepare(entries_of(data_dir), str(full_model), policy, written, workers)
             outputs.append([file.read_bytes() for file in files])
         for shards in (2, 5):
             parts = [str(data_dir / f"checked{i}") for i in range(shards)]
             for i, part in enumerate(parts):
                 entries = entries_of(data_dir, (i, shards))
-                prepare.prepare_shard(entries, str(full_model), checks, part, str(data_dir / "wav.scp"))
-            assert prepare.merge(parts, checks, *files).entries == 58
+                prepare.prepare_shard(entries, str(full_model), policy, part)
+            assert prepare.merge(parts, policy, written).entries == 58
             outputs.append([file.read_bytes() for file in files])
     assert all(output == outputs[0] for output in outputs)
 

@@ -20,7 +20,8 @@ import fsdd  # noqa: E402
 import sentences  # noqa: E402
 from espeak import Voice  # noqa: E402
 
-from recipe.files import RecipeError, read_map  # noqa: E402
+from recipe.files import RecipeError  # noqa: E402
+from recipe.text.tables import read_map  # noqa: E402
 
 DATA = ROOT / "data"
 SETS = ("train", "valid", "test", "test_general")

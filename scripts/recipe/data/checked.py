@@ -1,25 +1,28 @@
 """Checked entries, and the file that holds a shard's.
 
 One line an entry:
-    + <tab> seconds <tab> tokens <tab> key <tab> line of the manifest
+    + <tab> seconds <tab> tokens <tab> key <tab> remarks, as JSON <tab> line of the manifest
     - <tab> key <tab> reason <tab> detail
     = <tab> number of entries                   (the last line, without which the file is not whole)
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from recipe.data.join import Entry
-from recipe.files import RecipeError, open_atomic, read_lines
+from recipe.files import RecipeError, json_line, open_atomic, read_lines
 
 
 class Accepted(NamedTuple):
-    """An utterance of the manifest: its length in seconds, tokens of its transcript, key, and the line itself."""
+    """An utterance of the manifest: its length in seconds, tokens of its transcript, key, the line itself, and what is
+    to be remarked about it, as pairs of a short name and a detail."""
 
     seconds: float
     tokens: int
     key: str
     line: str
+    remarks: Sequence[Sequence[str]] = ()
 
 
 class Rejected(NamedTuple):
@@ -48,7 +51,8 @@ def write_checked(items: Iterable[Accepted | Rejected], numbered: Numbered, path
     with open_atomic(path) as file:
         for item in items:
             if item.__class__ is Accepted:
-                file.write(f"+\t{item.seconds!r}\t{item.tokens}\t{item.key}\t{item.line}\n")
+                remarks = json_line(item.remarks) if item.remarks else "[]"
+                file.write(f"+\t{item.seconds!r}\t{item.tokens}\t{item.key}\t{remarks}\t{item.line}\n")
             else:
                 file.write(f"-\t{item.key}\t{item.reason}\t{one_line(item.detail)}\n")
         file.write(f"=\t{numbered.count}\n")
@@ -61,8 +65,8 @@ def read_checked(paths: Sequence[str], stated: list[int]) -> Iterator[Accepted |
         for _, line in read_lines(path):
             kind, _, rest = line.partition("\t")
             if kind == "+":
-                seconds, tokens, key, text = rest.split("\t", 3)
-                yield Accepted(float(seconds), int(tokens), key, text)
+                seconds, tokens, key, remarks, text = rest.split("\t", 4)
+                yield Accepted(float(seconds), int(tokens), key, text, json.loads(remarks))
             elif kind == "-":
                 yield Rejected._make(rest.split("\t"))
             else:

@@ -1,26 +1,19 @@
-"""Kaldi data directories: which files there may be, their rows, and what an entry of wav.scp refers to."""
+"""Kaldi data directories: which files there may be, and what an entry of wav.scp refers to."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from recipe.audio import fetch
 from recipe.files import byte_lines
 
+# What looks like no path of this machine: it stays as it was written, so that the error can say what to do.
+_ODD = re.compile(r"""~|['"]|[A-Za-z][A-Za-z0-9+.-]*:(//|\\)""")
 _ARK_OFFSET = re.compile(r"(.+)(:\d+)\Z", re.DOTALL)
 
 # Tables beside wav.scp that are used where they are, each plain or with gzip.
-OPTIONAL = ("segments", "utt2spk", "utt2lang", "utt2group", "utt2prompt", "utt2hotwords")
-
-
-class Row(NamedTuple):
-    """A line of a table. `value` is bytes where the line is not UTF-8: its entry is rejected, and the run goes on."""
-
-    key: str
-    number: int  # line number from 1
-    value: str | bytes
+OPTIONAL = ("segments", "utt2spk", "utt2lang", "utt2group", "utt2prompt", "utt2hotwords", "utt2channel")
 
 
 def resolve(source: str, scp_file: str | os.PathLike) -> str:
@@ -30,7 +23,8 @@ def resolve(source: str, scp_file: str | os.PathLike) -> str:
         return source
     ark = _ARK_OFFSET.match(source)
     path, offset = (ark[1], ark[2]) if ark else (source, "")
-    return os.path.normpath(os.path.join(os.path.dirname(scp_file), path)) + offset
+    path = os.path.normpath(os.path.join(os.path.dirname(scp_file), path))
+    return source if _ODD.match(source) and not os.path.exists(path) else path + offset
 
 
 def find(folder: str | os.PathLike, name: str) -> str | None:
@@ -55,17 +49,6 @@ def is_jsonl(path: str | os.PathLike) -> bool:
 def raw_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
     """Yield (line number, bytes of the line with its end), blank lines and a byte-order mark left out."""
     return ((number, raw) for number, raw in enumerate(byte_lines(path), 1) if raw.strip())
-
-
-def read_rows(path: str | os.PathLike) -> Iterator[Row]:
-    """Yield the rows of a table in file order. Space and tab separate, as in Kaldi; the value may be empty."""
-    for number, raw in raw_lines(path):
-        first, *rest = raw.split(None, 1)
-        value = rest[0].rstrip(b" \t\r\n") if rest else b""
-        try:
-            yield Row(first.decode(), number, value.decode())
-        except UnicodeDecodeError:
-            yield Row(first.decode("utf-8", "backslashreplace"), number, raw)
 
 
 def count_lines(path: str | os.PathLike) -> int:

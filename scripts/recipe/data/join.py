@@ -5,15 +5,18 @@ table that is not sorted is sorted first, in runs that lie on disk. What comes o
 of segments, where there is one); after it come the lines that belong to no recording.
 """
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
 from recipe.data import datadir
-from recipe.data.datadir import Row
 from recipe.data.sorting import Sorter, is_sorted, sorted_rows
 from recipe.files import RecipeError
+from recipe.text import tables as lines
+from recipe.text.tables import Row
 
 _END = 1 << 60
 
@@ -43,7 +46,7 @@ class Table:
 
     def __init__(self, path: str, unused: Callable[[Row], None] | None = None):
         self.name = path.rpartition("/")[2].removesuffix(".gz")
-        self._rows, _ = sorted_rows(lambda: datadir.read_rows(path))
+        self._rows, _ = sorted_rows(lambda: lines.rows(path))
         self._unused = unused
         self._row = next(self._rows, None)
         self._last: tuple[str | None, list[Row]] = (None, [])
@@ -86,17 +89,18 @@ class Table:
 
 def bad_utf8(table: str, row: Row) -> tuple[str, str]:
     """The (reason, detail) of a row of `table` whose value is bytes that are not UTF-8."""
-    try:
-        row.value.decode()
-    except UnicodeDecodeError as error:
-        return "bad-utf8", f"{table}:{row.number}: byte {error.start + 1} of the line is 0x{row.value[error.start]:02x}"
-    raise AssertionError("bytes that are UTF-8 after all")
+    return "bad-utf8", f"{table}:{row.number}: {lines.not_utf8(row.value)}"
 
 
 # --- Kaldi data directories ---------------------------------------------------------------------------------------
 
+_COLUMNS = re.compile(r"[ \t]+")
+_INDEX = re.compile(r"\d{1,4}", re.ASCII)
 _RECORDING, _TRANSCRIPT = 0, 1  # kinds of lines that belong to nothing, in the order in which they are listed
 NO_SEGMENTS = "recording-without-segments"
+# Reasons of lines that belong to no utterance: they are listed, and no fault where a list of recordings is a part of
+# a larger set.
+ORPHANS = ("key-without-audio", "duplicate-transcript", NO_SEGMENTS)
 
 
 def join(
@@ -140,52 +144,82 @@ def _part(entries: Iterable[Entry], ordered: bool, path: str, shard: tuple[int, 
 
 
 def _recordings(scp_file: str) -> tuple[Iterator[tuple], bool]:
-    """(key, line, source, start, end, problem, None) of wav.scp by key."""
-    rows, ordered = sorted_rows(lambda: datadir.read_rows(scp_file))
-    return ((key, number, *_source(value, scp_file, key, number), None) for key, number, value in rows), ordered
+    """(key, line, source, start, end, channel, problem, None) of wav.scp by key."""
+    rows, ordered = sorted_rows(lambda: lines.rows(scp_file))
+    return ((key, number, *_source(value, scp_file, key, number)) for key, number, value in rows), ordered
 
 
 def _source(value: str | bytes, scp_file: str, key: str, number: int) -> tuple:
     if value.__class__ is bytes:
-        return "", 0.0, None, bad_utf8("wav.scp", Row(key, number, value))
+        return "", 0.0, None, None, bad_utf8("wav.scp", Row(key, number, value)), None
     if not value:
-        return "", 0.0, None, ("audio-missing", f"{scp_file}:{number}: nothing after the key")
-    return value, 0.0, None, None
+        return "", 0.0, None, None, ("audio-missing", f"{scp_file}:{number}: nothing after the key"), None
+    return value, 0.0, None, None, None, None
+
+
+def entry_of(raw: bytes, number: int, path: str) -> Entry | None:
+    """What a line, the `number`-th of the table at `path`, says by itself, before it is joined: of JSONL everything, of
+    segments the part of a recording, of wav.scp the recording. None of a blank one."""
+    if datadir.is_jsonl(path):
+        return _jsonl_entry(_jsonl_row(raw, number, path), path)
+    if (row := lines.parse(raw, number)) is None:
+        return None
+    if os.path.basename(path).startswith("segments"):
+        recording, key, number, start, end, channel, problem = _segment(row, path)
+        return Entry(number, key, "", start=start, end=end, channel=channel, recording=recording, problem=problem)
+    source, start, end, channel, problem, _ = _source(row.value, path, row.key, row.number)
+    return Entry(row.number, row.key, source, start=start, end=end, channel=channel, problem=problem)
 
 
 def _segments(path: str, scp_file: str, unused: Sorter) -> tuple[Iterator[tuple], bool]:
     """(key, line, source, start, end, problem, recording) of segments by key: sorted by recording to meet wav.scp, then
     by key."""
     by_recording = Sorter(itemgetter(0, 2))
-    for row in datadir.read_rows(path):
+    for row in lines.rows(path):
         by_recording.add(_segment(row, path))
     recordings = Table(scp_file, lambda row: unused.add((_RECORDING, row[1], row[0], NO_SEGMENTS, scp_file)))
     by_key = Sorter(itemgetter(0, 1))
-    for recording, key, number, start, end, problem in by_recording:
+    for recording, key, number, start, end, channel, problem in by_recording:
         source = ""
         if problem is None:
             source, problem = recordings.value(recording)
             if not source and not problem:
                 problem = ("audio-missing", f"{path}:{number}: recording {recording!r} is not in {scp_file}")
-        by_key.add((key, number, source or "", start, end, problem, recording))
+        by_key.add((key, number, source or "", start, end, channel, problem, recording))
     recordings.finish()
-    return iter(by_key), is_sorted(datadir.read_rows(path))
+    return iter(by_key), is_sorted(lines.rows(path))
 
 
 def _segment(row: Row, path: str) -> tuple:
-    """(recording, key, line, start, end, problem) of a line of segments; an end of -1 is that of the recording."""
-    if isinstance(row.value, bytes):
-        return "", row.key, row.number, 0.0, None, bad_utf8("segments", row)
+    """(recording, key, line, start, end, channel, problem) of a line of segments; an end of -1 is that of the
+    recording, and a fifth column is the channel, as of Kaldi's extract-segments."""
+    key, number, value = row
+    where = f"{path}:{number}"
+    if isinstance(value, bytes):
+        return "", key, number, 0.0, None, None, bad_utf8("segments", row)
     try:
-        recording, start, end = row.value.split()
+        recording, start, end, *channel = _COLUMNS.split(value)
         start, end = float(start), float(end)
+        [channel] = [channel_index(name) for name in channel] or [None]
     except ValueError:
-        problem = ("segment-invalid", f"{path}:{row.number}: expected `key recording start end`")
-        return "", row.key, row.number, 0.0, None, problem
+        found = f"expected `key recording start end`, in seconds, and perhaps a channel, found {value!r}"
+        return "", key, number, 0.0, None, None, ("segment-invalid", f"{where}: {found}")
     end = None if end == -1 else end
-    if problem := _span_problem(start, end, f"{path}:{row.number}"):
-        return "", row.key, row.number, 0.0, None, problem
-    return recording, row.key, row.number, start, end, None
+    if problem := _span_problem(start, end, where):
+        return "", key, number, 0.0, None, None, problem
+    return recording, key, number, start, end, channel, None
+
+
+def channel_index(name: str) -> int | None:
+    """The channel, from 0, that a table names: by its index or as A and B, the sides of a call; -1, as in Kaldi, is
+    none in particular (None). ValueError for anything else."""
+    if name in ("A", "B"):
+        return "AB".index(name)
+    if name == "-1":
+        return None
+    if not _INDEX.fullmatch(name):
+        raise ValueError(f"{name!r} is no channel")
+    return int(name)
 
 
 def _span_problem(start: float, end: float | None, where: str) -> tuple[str, str] | None:
@@ -215,19 +249,44 @@ def _merge(
         for name, table in others.items():
             facts[name], wrong = table.value(key)
             problem = problem or wrong
-        prompt = facts.get("utt2prompt") or make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords"))
-        conflict = len(rows) > 1 and any(row[2:5] != rows[0][2:5] for row in rows)
-        for position, (_, number, source, start, end, wrong, recording) in enumerate(rows):
+        prompt, wrong = _prompt(facts, make_prompt)
+        problem = problem or wrong
+        conflict = len(rows) > 1 and any(row[2:6] != rows[0][2:6] for row in rows)
+        for position, (_, number, source, start, end, channel, wrong, recording) in enumerate(rows):
+            if facts.get("utt2channel") is not None:
+                channel, problem = _channel(channel, facts["utt2channel"], problem)
             if conflict:
                 wrong = ("conflicting-key", f"{primary}:{number}: {source}; the key has other audio elsewhere")
             elif position:
                 wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
             yield Entry(
-                number, key, source, transcript, prompt, "", start, end,
-                facts.get("utt2spk"), facts.get("utt2lang"), facts.get("utt2group"), None, recording, wrong or problem,
+                number, key, source, transcript, prompt, "", start, end, facts.get("utt2spk"), facts.get("utt2lang"),
+                facts.get("utt2group"), channel, recording, wrong or problem,
             )  # fmt: skip
     if text:
         text.finish()
+
+
+def _prompt(
+    facts: dict[str, str | None], make_prompt: Callable[[str | None, str | None], str]
+) -> tuple[str, tuple[str, str] | None]:
+    """The prompt of an utterance, and what is wrong with its language if it cannot be asked for."""
+    if facts.get("utt2prompt"):
+        return facts["utt2prompt"], None
+    return make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords")), None
+
+
+def _channel(
+    of_segment: int | None, name: str, problem: tuple[str, str] | None
+) -> tuple[int | None, tuple[str, str] | None]:
+    """The channel that utt2channel says, and what is wrong with it; `problem` if there was one before."""
+    try:
+        channel = channel_index(name)
+    except ValueError:
+        return None, problem or ("channel-invalid", f"utt2channel: expected an index from 0, A or B, found {name!r}")
+    if channel is not None and of_segment not in (None, channel):
+        return None, problem or ("channel-invalid", f"utt2channel says {channel}, segments {of_segment}")
+    return of_segment if channel is None else channel, problem
 
 
 def _transcript(rows: list[Row], table: str) -> tuple[str | None, tuple[str, str] | None]:
@@ -255,22 +314,25 @@ def from_jsonl(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Entry]:
 
 
 def _jsonl_rows(path: str) -> Iterator[Row]:
+    return (_jsonl_row(raw, number, path) for number, raw in datadir.raw_lines(path))
+
+
+def _jsonl_row(raw: bytes, number: int, path: str) -> Row:
+    """A line of JSONL by its key; one without a key of its own is called by file and line."""
     import json
 
     from recipe.data import manifest
 
-    stem = path.rpartition("/")[2].removesuffix(".gz").removesuffix(".jsonl")
-    for number, raw in datadir.raw_lines(path):
-        key = f"{stem}-{number:08d}"
-        try:
-            line = raw.decode()
-            found = json.loads(line)
-            own = manifest.name(found, "key") if isinstance(found, dict) else None
-            yield Row(own if own and own.split() == [own] else key, number, line)
-        except UnicodeDecodeError:
-            yield Row(key, number, raw)
-        except (ValueError, RecursionError):
-            yield Row(key, number, line)
+    key = f"{path.rpartition('/')[2].removesuffix('.gz').removesuffix('.jsonl')}-{number:08d}"
+    try:
+        line = raw.decode()
+        found = json.loads(line)
+        own = manifest.name(found, "key") if isinstance(found, dict) else None
+        return Row(own if own and not lines.key_problem(own) else key, number, line)
+    except UnicodeDecodeError:
+        return Row(key, number, raw)
+    except (ValueError, RecursionError):
+        return Row(key, number, line)
 
 
 def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
@@ -299,12 +361,12 @@ def _jsonl_entry(row: Row, path: str) -> Entry:
         # The lengths are counted anew, so a file may lack them.
         found = manifest.parse({"speech_length": 0, "text_length": 0} | record, f"{path}:{row.number}")
         if record.get("key") is not None and found.key != row.key:
-            raise ValueError(f"key is {record['key']!r}, expected text without white space")
+            raise ValueError(f"key is {record['key']!r}, expected text without spaces or control characters")
         "".join((found.source, found.prompt, found.after)).encode()  # an escaped half of a character is none
         problem = _span_problem(found.start, found.end, f"{path}:{row.number}")
     except (ValueError, RecursionError, RecipeError) as error:
         return Entry(row.number, row.key, "", problem=("jsonl-invalid", " ".join(str(error).split())))
     return Entry(
         row.number, row.key, found.source, found.text, found.prompt, found.after, found.start, found.end,
-        found.speaker, found.language, found.group, found.channel, None, problem,
+        found.speaker, found.language, found.group, found.channel, found.recording, problem,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 {"messages": [system, user, assistant], "speech_length": 10 ms frames, "text_length": tokens,
  "key": ..., "duration": seconds, "start"/"end": seconds of a segment, "channel": index, if one was chosen,
- "speaker"/"language"/"group": if known}
+ "speaker"/"language"/"group": if known, "recording": key of a segment's recording}
 """
 
 import collections
@@ -35,6 +35,7 @@ class Utterance:
     speaker: str | None = None
     language: str | None = None
     group: str | None = None
+    recording: str | None = None  # key in wav.scp, of a segment
 
     def to_json(self) -> dict:
         """The line's JSON object: the published fields first, in the published order."""
@@ -51,7 +52,7 @@ class Utterance:
         }
         if self.start or self.end is not None:
             record |= {"start": self.start, "end": self.end}
-        known = {"channel": self.channel, "speaker": self.speaker, "language": self.language, "group": self.group}
+        known = {name: getattr(self, name) for name in ("channel", *_NAMES)}
         return record | {name: value for name, value in known.items() if value is not None}
 
     def fragments(self) -> tuple[str, str]:
@@ -66,8 +67,8 @@ class Utterance:
             tail += f', "start": {self.start!r}, "end": {"null" if self.end is None else repr(self.end)}'
         if self.channel is not None:
             tail += f', "channel": {self.channel}'
-        for name, value in (("speaker", self.speaker), ("language", self.language), ("group", self.group)):
-            if value is not None:
+        for name in _NAMES:
+            if (value := getattr(self, name)) is not None:
                 tail += f', "{name}": {quoted(value)}'
         return head, tail + "}"
 
@@ -75,6 +76,7 @@ class Utterance:
 _HEAD = f'{{"messages": [{{"role": "system", "content": {quoted(prompts.SYSTEM)}}}, {{"role": "user", "content": '
 _BETWEEN = '}, {"role": "assistant", "content": '
 _ROLES = ["system", "user", "assistant"]
+_NAMES = ("speaker", "language", "group", "recording")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls, line ends, halves of characters
 
 
@@ -93,13 +95,28 @@ def name(record: dict, field: str) -> str | None:
     raise ValueError(f"{field} is {value!r}, expected text of one line")
 
 
+def _contents(messages: list[dict]) -> dict[str, str]:
+    """Content of each message by its role; ValueError unless they are those of the format, in its order, and text."""
+    roles = [message["role"] for message in messages]
+    if roles != _ROLES or messages[0]["content"] != prompts.SYSTEM:
+        raise ValueError(f"expected messages of system ({prompts.SYSTEM!r}), user and assistant, found {roles}")
+    for message in messages:
+        if not isinstance(message["content"], str):
+            kind = type(message["content"]).__name__
+            raise ValueError(f"the content of {message['role']} is of type {kind}, expected one string")
+    return {message["role"]: message["content"] for message in messages}
+
+
+def _channel(value: object) -> int | None:
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise ValueError(f"channel is {value!r}, expected an index from 0")
+
+
 def parse(record: dict, where: str) -> Utterance:
     """Make an Utterance of a manifest line; `where` (file:line) begins the message of a RecipeError."""
     try:
-        roles = [message["role"] for message in record["messages"]]
-        by_role = {message["role"]: message["content"] for message in record["messages"]}
-        if roles != _ROLES or by_role["system"] != prompts.SYSTEM or not isinstance(by_role["assistant"], str):
-            raise ValueError(f"expected messages of system ({prompts.SYSTEM!r}), user and assistant, found {roles}")
+        by_role = _contents(record["messages"])
         prompt, source, after = prompts.split_user_content(by_role["user"])
         frames = int(record["speech_length"])
         return Utterance(
@@ -113,10 +130,8 @@ def parse(record: dict, where: str) -> Utterance:
             duration=float(record.get("duration", (frames * 10 + 15) / 1000)),
             start=float(record.get("start") or 0.0),
             end=None if record.get("end") is None else float(record["end"]),
-            channel=record.get("channel"),
-            speaker=name(record, "speaker"),
-            language=name(record, "language"),
-            group=name(record, "group"),
+            channel=_channel(record.get("channel")),
+            **{field: name(record, field) for field in _NAMES},
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)

@@ -1,8 +1,8 @@
-"""Data stage: entries to a manifest and its rejects.
+"""Data stage: entries to a manifest, its rejects, and remarks on what was accepted.
 
-Every entry ends up in exactly one of the two: accepted + rejected = entries. The order is that of the entries, and the
-bytes depend neither on the number of workers nor on that of shards. Worker processes check text and audio, another one
-loads the tokenizer and counts tokens, and the main process joins, hands out and writes.
+Every entry ends up in exactly one of the first two: accepted + rejected = entries. The order is that of the entries,
+and the bytes depend neither on the number of workers nor on that of shards. Worker processes check text and audio,
+another one loads the tokenizer and counts tokens, and the main process joins, hands out and writes.
 """
 
 import logging
@@ -10,28 +10,29 @@ import os
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
 from recipe.audio import fetch
-from recipe.audio.fetch import DEFAULT, FetchPolicy
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.headers import AudioError
 from recipe.data.checked import Accepted, Numbered, Rejected, one_line, read_checked, write_checked
-from recipe.data.checks import check
-from recipe.data.join import Entry
+from recipe.data.checks import CheckPolicy, check
+from recipe.data.join import ORPHANS, Entry
 from recipe.data.rates import Rates, by_rate
 from recipe.data.tokens import TokenCounter
 from recipe.data.workers import map_chunks
 from recipe.files import open_atomic
-from recipe.settings.data import Checks
 from recipe.settings.section import AUTO
 
 logger = logging.getLogger(__name__)
 
 REJECTS_HEADER = "key\tstage\treason\tdetail"
+REMARKS_HEADER = "key\tstage\tremark\tdetail"
 STAGE = "scp2jsonl"
+_OF_ACCEPTED = 6  # values that a worker says of an accepted entry; of a rejected one it says three
 CHUNK = 4000  # entries that a worker checks at a time, by their headers ...
 CHUNK_FULL = 200  # ... or decoding them
 WAITING = 8  # chunks kept while the tokenizer is being loaded
@@ -45,19 +46,28 @@ class Ledger:
 
     entries: int = 0
     accepted: int = 0
-    rejected: Counter = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)  # keys by reason
+    rejected: Counter = field(default_factory=Counter)  # by reason
+    remarked: Counter = field(default_factory=Counter)  # accepted utterances by remark
+    examples: dict[str, list[str]] = field(default_factory=dict)  # by reason: "key (detail)"
 
-    def reject(self, key: str, reason: str) -> None:
-        self.rejected[reason] += 1
-        if len(found := self.examples.setdefault(reason, [])) < EXAMPLES:
-            found.append(key)
+    def reject(self, item: Rejected) -> None:
+        self.rejected[item.reason] += 1
+        if len(found := self.examples.setdefault(item.reason, [])) < EXAMPLES:
+            found.append(f"{item.key} ({one_line(item.detail)})")
+
+    @property
+    def orphans(self) -> int:
+        """Lines that belong to no recording or no utterance; a list of recordings may be a part of a larger set."""
+        return sum(self.rejected[reason] for reason in ORPHANS)
 
     def summary(self) -> str:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in self.rejected.most_common())
+        reasons, remarks = (
+            ", ".join(f"{name} {n}" for name, n in counted.most_common()) for counted in (self.rejected, self.remarked)
+        )
         total = self.rejected.total()
-        return f"{self.entries} entries: {self.accepted} accepted, {total} rejected" + (
-            f" ({reasons})" if reasons else ""
+        return (
+            f"{self.entries} entries: {self.accepted} accepted{f' (of these {remarks})' if remarks else ''}, "
+            f"{total} rejected{f' ({reasons})' if reasons else ''}"
         )
 
 
@@ -67,14 +77,12 @@ class Ledger:
 def checked(
     entries: Iterable[Entry],
     tokenizer_dir: str,
-    checks: Checks,
-    scp_file: str | None = None,
+    policy: CheckPolicy,
     workers: int = 1,
-    fetch_policy: FetchPolicy = DEFAULT,
 ) -> Iterator[Accepted | Rejected]:
-    """Check entries one by one, in order. Relative paths count from the folder of `scp_file` (None: from here)."""
-    chunks = _chunks(entries, CHUNK if checks.verify == "header" else CHUNK_FULL)
-    work = partial(_check_rows, checks=checks, scp_file=scp_file, fetch_policy=fetch_policy)
+    """Check entries one by one, in order."""
+    chunks = _chunks(entries, CHUNK if policy.checks.verify == "header" else CHUNK_FULL)
+    work = partial(_check_rows, policy=policy)
     with TokenCounter(tokenizer_dir, workers) as tokens:
         waiting: deque[list[tuple]] = deque()  # checked while the tokenizer is being loaded
         for results in map_chunks(work, chunks, workers, _crashed):
@@ -86,12 +94,12 @@ def checked(
 
 
 def _counted(results: list[tuple], tokens: "TokenCounter") -> Iterator[Accepted | Rejected]:
-    numbers = iter(tokens.count([result[2] for result in results if len(result) == 5]))
+    numbers = iter(tokens.count([result[2] for result in results if len(result) == _OF_ACCEPTED]))
     for result in results:
-        if len(result) == 5:
-            key, seconds, _, head, tail = result
+        if len(result) == _OF_ACCEPTED:
+            key, seconds, _, head, tail, remarks = result
             number = next(numbers)
-            yield Accepted(seconds, number, key, f"{head}{number}{tail}")
+            yield Accepted(seconds, number, key, f"{head}{number}{tail}", remarks)
         else:
             yield Rejected._make(result)
 
@@ -102,16 +110,16 @@ def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[tuple]]:
         yield chunk
 
 
-def _check_rows(rows: list[tuple], checks: Checks, scp_file: str | None, fetch_policy: FetchPolicy) -> list[tuple]:
-    """(key, seconds, text, fragments of the line) or (key, reason, detail) of each entry."""
-    _download_all([row[2] for row in rows if row[2][:4].lower() == "http" and row[-1] is None], fetch_policy)
+def _check_rows(rows: list[tuple], policy: CheckPolicy) -> list[tuple]:
+    """(key, seconds, text, two fragments of the line, remarks) or (key, reason, detail) of each entry."""
+    _download_all([row[2] for row in rows if row[2][:4].lower() == "http" and row[-1] is None], policy.fetch_policy)
     results = []
     for row in rows:
-        found = check(Entry._make(row), checks, scp_file, fetch_policy)
-        if found.__class__ is tuple:
-            results.append((row[1], *found))
+        found, remarks = check(Entry._make(row), policy)
+        if found is None:
+            results.append((row[1], *remarks[0]))
         else:
-            results.append((found.key, found.duration, found.text, *found.fragments()))
+            results.append((found.key, found.duration, found.text, *found.fragments(), remarks))
     return results
 
 
@@ -130,52 +138,48 @@ def _crashed(row: tuple) -> tuple[str, str, str]:
     return row[1], "decoder-crashed", f"{row[2]}: reading it ended the process"
 
 
-# --- Limits of the speech rate ------------------------------------------------------------------------------------
-
-
 # --- Writing ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DataOutputs:
+    """The files that the data stage writes; `remarks` may be None."""
+
+    jsonl: str
+    rejects: str
+    remarks: str | None = None
 
 
 def prepare(
     entries: Iterable[Entry],
     tokenizer_dir: str,
-    checks: Checks,
-    jsonl_file: str,
-    rejects_file: str,
-    scp_file: str | None = None,
+    policy: CheckPolicy,
+    outputs: DataOutputs,
     workers: int = 1,
-    fetch_policy: FetchPolicy = DEFAULT,
 ) -> Ledger:
-    """Check entries and write the manifest and the rejects, both in the order of the entries."""
+    """Check entries and write the manifest, the rejects and the remarks, all in the order of the entries."""
     numbered = Numbered(entries)
-    items = checked(numbered, tokenizer_dir, checks, scp_file, workers, fetch_policy)
-    if checks.learns:
+    items = checked(numbered, tokenizer_dir, policy, workers)
+    if policy.learns:
         with tempfile.TemporaryDirectory(prefix="recipe-") as folder:
             file = os.path.join(folder, "checked")
             write_checked(items, numbered, file)
-            return merge([file], checks, jsonl_file, rejects_file)
-    limits = checks.min_tokens_per_second, checks.max_tokens_per_second
-    return _write(items, limits, lambda: numbered.count, jsonl_file, rejects_file)
+            return merge([file], policy, outputs)
+    return _write(items, policy.rates, lambda: numbered.count, outputs)
 
 
 def prepare_shard(
-    entries: Iterable[Entry],
-    tokenizer_dir: str,
-    checks: Checks,
-    checked_file: str,
-    scp_file: str | None = None,
-    workers: int = 1,
-    fetch_policy: FetchPolicy = DEFAULT,
+    entries: Iterable[Entry], tokenizer_dir: str, policy: CheckPolicy, checked_file: str, workers: int = 1
 ) -> None:
     """Check a shard's entries; `merge` makes the manifest of all shards."""
     numbered = Numbered(entries)
-    write_checked(checked(numbered, tokenizer_dir, checks, scp_file, workers, fetch_policy), numbered, checked_file)
+    write_checked(checked(numbered, tokenizer_dir, policy, workers), numbered, checked_file)
 
 
-def merge(checked_files: Sequence[str], checks: Checks, jsonl_file: str, rejects_file: str) -> Ledger:
-    """Make the manifest and the rejects of the shards' results, given in the order of the shards."""
-    limits = checks.min_tokens_per_second, checks.max_tokens_per_second
-    if checks.learns:
+def merge(checked_files: Sequence[str], policy: CheckPolicy, outputs: DataOutputs) -> Ledger:
+    """Make the outputs of the shards' results, given in the order of the shards."""
+    limits = policy.rates
+    if policy.learns:
         rates = Rates()
         for item in read_checked(checked_files, []):
             rates.add(item)
@@ -183,28 +187,39 @@ def merge(checked_files: Sequence[str], checks: Checks, jsonl_file: str, rejects
         limits = tuple(found if fixed == AUTO else fixed for fixed, found in zip(limits, learned, strict=True))
         logger.info("tokens per second: %.3g to %.3g accepted", *limits)
     stated: list[int] = []
-    return _write(read_checked(checked_files, stated), limits, lambda: sum(stated), jsonl_file, rejects_file)
+    return _write(read_checked(checked_files, stated), limits, lambda: sum(stated), outputs)
 
 
 def _write(
     items: Iterable[Accepted | Rejected],
     limits: tuple[float, float],
     entries: Callable[[], int],
-    jsonl_file: str,
-    rejects_file: str,
+    outputs: DataOutputs,
 ) -> Ledger:
     counts = Ledger()
-    with open_atomic(jsonl_file) as accepted, open_atomic(rejects_file) as rejected:
+    with ExitStack() as stack:
+        accepted, rejected = (stack.enter_context(open_atomic(path)) for path in (outputs.jsonl, outputs.rejects))
+        remarked = stack.enter_context(open_atomic(outputs.remarks)) if outputs.remarks else None
         rejected.write(REJECTS_HEADER + "\n")
+        if remarked:
+            remarked.write(REMARKS_HEADER + "\n")
         for item in items:
             item = by_rate(item, *limits)
             if item.__class__ is Accepted:
                 counts.accepted += 1
                 accepted.write(item.line + "\n")
+                for remark, detail in item.remarks:
+                    counts.remarked[remark] += 1
+                    if remarked:
+                        remarked.write(_row(item.key, remark, detail))
             else:
-                counts.reject(item.key, item.reason)
-                rejected.write(f"{item.key}\t{STAGE}\t{item.reason}\t{one_line(item.detail)}\n")
+                counts.reject(item)
+                rejected.write(_row(item.key, item.reason, item.detail))
         counts.entries = entries()
         if counts.accepted + counts.rejected.total() != counts.entries:
             raise AssertionError(f"the ledger does not add up: {counts}")
     return counts
+
+
+def _row(key: str, name: str, detail: str) -> str:
+    return f"{key}\t{STAGE}\t{name}\t{one_line(detail)}\n"

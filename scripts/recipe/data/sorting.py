@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
-from recipe.data.datadir import Row
+from recipe.text.tables import Row
 
 RUN = 50_000  # rows sorted in memory at a time
 

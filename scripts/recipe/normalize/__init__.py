@@ -14,8 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from recipe.data import datadir, join
-from recipe.files import RecipeError, open_atomic, read_lines
-from recipe.text.prompt import split_hotwords
+from recipe.data.join import Entry
+from recipe.files import RecipeError, open_atomic
+from recipe.text import tables
+from recipe.text.prompt import listed_hotwords, split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
 VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}
@@ -87,11 +89,12 @@ def normalize_file(
 ) -> int:
     """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
 
-    Of a file *.jsonl in the published format, the transcripts are normalized; a line in another format, or whose key
-    has another line too, has none. With `lists` the texts are lists of hotwords.
+    Of a file *.jsonl in the published format, such as a manifest, the transcripts are normalized; a line in another
+    format, or whose key has another line too, has none. With `lists` the texts are lists of hotwords, and those of
+    *.jsonl are what the prompts list.
 
-    The key ends at the first white space; blank lines are passed over; a key without text stays. The bytes written do
-    not depend on `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
+    What a line is, `recipe.text.tables` says; a key without text stays. The bytes written do not depend on
+    `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
     """
     if workers < 1:
         raise RecipeError(f"{workers} workers cannot do anything; use 1 or more")
@@ -104,25 +107,24 @@ def normalize_file(
     if Path(source).is_file() and os.path.getsize(source) <= _SMALL:
         workers = 1
     with open_atomic(target) as file:
-        for lines in _map(work, _batches(source), workers):
+        for lines in _map(work, _batches(source, lists), workers):
             file.writelines(lines)
             count += len(lines)
     return count
 
 
-def _batches(source: str | os.PathLike) -> Iterator[list[_Line]]:
+def _batches(source: str | os.PathLike, lists: bool) -> Iterator[list[_Line]]:
     if datadir.is_jsonl(source):
         entries = (entry for entry in join.from_jsonl(os.fspath(source)) if entry.problem is None)
-        lines = ((entry.number, entry.key, re.sub("[\r\n]", " ", entry.text)) for entry in entries)
+        lines = ((entry.number, entry.key, _text(entry, lists)) for entry in entries)
     else:
-        lines = ((number, *_split(line)) for number, line in read_lines(source) if line.strip())
+        lines = tables.read(source)
     while batch := list(itertools.islice(lines, _BATCH)):
         yield batch
 
 
-def _split(line: str) -> tuple[str, str]:
-    key, *text = line.split(maxsplit=1)
-    return key, text[0] if text else ""
+def _text(entry: Entry, lists: bool) -> str:
+    return ", ".join(listed_hotwords(entry.prompt)) if lists else re.sub("[\r\n]", " ", entry.text)
 
 
 def _normalize_batch(source: str, mode: str, kana: bool, lists: bool, batch: list[_Line]) -> list[str]:

@@ -1,10 +1,12 @@
 """What other files, and the texts themselves, say about utterances: decoding, durations, labels, loops."""
 
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 from recipe.data import datadir, join
-from recipe.files import RecipeError, read_json_lines, read_map
+from recipe.files import RecipeError, read_json_lines, read_lines
+from recipe.text import tables
 from recipe.text.loops import loops
 
 UNKNOWN = "unknown"
@@ -55,11 +57,24 @@ def read_durations(path: str) -> dict[str, float]:
     return durations
 
 
+def read_rejects(path: str) -> Counter[str]:
+    """How many lines of a set the data stage rejected for which reason, from its table (key, stage, reason, detail,
+    with a header). RecipeError names a line of another form."""
+    reasons: Counter[str] = Counter()
+    for number, line in read_lines(path):
+        columns = line.split("\t")
+        if len(columns) != 4:
+            raise RecipeError(f"{path}:{number}: expected 4 columns (key, stage, reason, detail), found {len(columns)}")
+        if number > 1:
+            reasons[columns[2]] += 1
+    return reasons
+
+
 def read_labels(path: str | None, field: str) -> dict[str, str] | None:
     """A property of utterances by key: from a Kaldi table, or from *.jsonl in the published format its `field` (see
     join.Entry). None where nothing is known of any."""
     if path is None or not datadir.is_jsonl(path):
-        return read_map(path) if path else None
+        return tables.read_map(path) if path else None
     values = ((entry.key, getattr(entry, field)) for entry in join.from_jsonl(path) if entry.problem is None)
     return {key: str(value) for key, value in values if value is not None} or None
 

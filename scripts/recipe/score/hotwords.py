@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from recipe.files import read_map
 from recipe.score.tokens import fold, mixed_tokens
+from recipe.text import tables
 from recipe.text.prompt import split_hotwords
 
 LISTED_HOTWORDS = 50
@@ -20,7 +20,7 @@ class HotwordScores:
 
     def __init__(self, path: str, remove_tags: bool):
         self.words: dict[str, dict[str, list[str]]] = {}
-        for key, listed in read_map(path).items():
+        for key, listed in tables.read_map(path).items():
             entries = (mixed_tokens(fold(word, remove_tags)) for word in split_hotwords(listed))
             self.words[key] = {" ".join(tokens): tokens for tokens in entries if tokens}
         self._others = self.words.get(OTHER_KEYS, {})

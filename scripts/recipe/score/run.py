@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from recipe.score.annotations import (
     read_details,
     read_durations,
     read_labels,
+    read_rejects,
 )
 from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width
 from recipe.score.comparison import Comparison
@@ -44,7 +46,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoreInputs:
-    """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines."""
+    """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines, and
+    `rejects`, what the data stage left out of the set."""
 
     ref: str
     hyp: str
@@ -55,6 +58,7 @@ class ScoreInputs:
     durations: str | None = None
     hyp_jsonl: str | None = None
     hotwords: str | None = None
+    rejects: str | None = None
 
     def given(self) -> dict[str, str]:
         """Paths of the files that there are, by the names of the fields."""
@@ -80,6 +84,7 @@ class ScoreDetails:
         self.hotwords = HotwordScores(inputs.hotwords, policy.remove_tags) if inputs.hotwords else None
         self.comparison = Comparison(inputs.compare, policy) if inputs.compare else None
         self.flags = FlagCounts()
+        self.rejected = read_rejects(inputs.rejects) if inputs.rejects else Counter()
         self.empty_ref = self.empty_hyp = self.unexplained = 0
 
     def add(self, scored: ScoredUtterance) -> list[str]:
@@ -161,7 +166,9 @@ class Scorer:
                 "empty_hyp": details.empty_hyp,
                 "repeated_ref": self.refs.repeated,
                 "repeated_hyp": self.hyps.repeated,
+                "rejected": details.rejected.total(),
             },
+            "rejected": dict(sorted(details.rejected.items())),
             "by_cluster": {
                 name: counts.as_dict() | {"utterances": tokens.cluster_utterances[name]}
                 for name, counts in tokens.by_cluster().items()
@@ -188,6 +195,9 @@ class Scorer:
         if self.details and self.details.unexplained:
             path, times = self.inputs.hyp_jsonl, self.details.unexplained
             log.warning("%s: has no details of %d hypotheses; is it of another decoding?", path, times)
+        if self.details and (rejected := self.details.rejected):
+            named = ", ".join(f"{reason} {times}" for reason, times in rejected.most_common())
+            log.warning("%s: %d lines of the set were rejected and are not scored: %s", out, rejected.total(), named)
         log.info("%s: %s over %d utterances", out, self.tokens.total(), self.tokens.sentences().n)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from os import PathLike
 
-from recipe.files import RecipeError, read_table
+from recipe.files import RecipeError
 from recipe.score.policy import ScoringPolicy
+from recipe.text import tables
 
 NAMED_KEYS = 10
 
@@ -19,7 +20,7 @@ class Transcripts:
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Yield (key, text). RecipeError names the line of a key with two different texts or of a NUL character."""
         seen: dict[str, int] = {}
-        for number, key, text in read_table(self.path):
+        for number, key, text in tables.read(self.path):
             if "\0" in key or "\0" in text:
                 raise RecipeError(f"{self.path}:{number}: key {key!r} has a NUL character; the file is damaged")
             mark = hash(text)  # in place of the text, for the sake of memory; 64 bits do not meet by chance

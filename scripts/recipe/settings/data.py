@@ -44,8 +44,10 @@ class Checks:
     max_tokens_per_second: Rate = setting(
         40.0, "Transcripts with more tokens per second of audio are rejected; auto learns the limit from the set."
     )
-    verify: Literal["header", "full"] = setting(
-        "header", "header checks what headers and file sizes say; full decodes everything."
+    verify: Literal["auto", "header", "full"] = setting(
+        AUTO,
+        "header checks what headers and file sizes say; full decodes everything; auto is full for sets of up to 200 "
+        "hours.",
     )
     silence_db: float = setting(
         -70.0, "With verify full, utterances of a lower RMS level are rejected (dB of full scale).", le=0
@@ -60,11 +62,6 @@ class Checks:
         AVERAGE, "Of recordings with several channels: their average, or the index of one from 0."
     )
 
-    @property
-    def learns(self) -> bool:
-        """Whether a limit of the speech rate is learned from the set."""
-        return AUTO in (self.min_tokens_per_second, self.max_tokens_per_second)
-
 
 @section
 class WeightedSet:
@@ -77,7 +74,7 @@ class WeightedSet:
 @section
 class DataSettings(Checks):
     """Kaldi data directories (wav.scp, text, optional segments, utt2spk, utt2lang, utt2group, utt2prompt, utt2hotwords,
-    each plain or with gzip) or JSONL files by name, and what is checked of them."""
+    utt2channel, each plain or with gzip) or JSONL files by name, and what is checked of them."""
 
     max_reject_ratio: float = setting(0.1, "The run stops if more than this share of a set is rejected.", ge=0, le=1)
     train: dict[Name, NonEmpty | WeightedSet] = setting(

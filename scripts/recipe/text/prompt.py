@@ -72,6 +72,12 @@ def with_hotwords(prompt: str, hotwords: Sequence[str]) -> str:
     return f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}" if hotwords else prompt
 
 
+def listed_hotwords(prompt: str) -> list[str]:
+    """The hotwords that the published header of a prompt lists, in any wording; none without it."""
+    listed = _HOTWORD_LIST.match(prompt)
+    return split_hotwords(listed[1]) if listed else []
+
+
 def prompt_maker(
     wording: str, language: str | None, itn: bool, hotwords: str
 ) -> Callable[[str | None, str | None], str]:

@@ -16,8 +16,9 @@ from recipe.audio import reading as audio
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data import datadir
-from recipe.files import RecipeError, read_map
+from recipe.files import RecipeError
 from recipe.settings.train import AugmentSettings
+from recipe.text import tables
 
 BINS = 80  # mel bins in each of the frames that are stacked into one
 
@@ -37,7 +38,7 @@ class Recordings:
         sources, seconds = [], []
         for directory in directories:
             scp = f"{directory}/wav.scp"
-            for key, entry in read_map(scp).items():
+            for key, entry in tables.read_map(scp).items():
                 sources.append(datadir.resolve(entry, scp))
                 try:
                     seconds.append(audio.probe(sources[-1], fetch_policy).seconds)

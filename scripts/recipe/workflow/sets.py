@@ -9,7 +9,6 @@ from recipe.settings.data import WeightedSet
 from recipe.settings.train import RunSettings
 
 ROLES = ("train", "valid", "test")
-LABELS = ("utt2spk", "utt2lang", "utt2group")  # what a score is broken down by
 
 
 def refuse_braces(config: Config) -> None:
@@ -65,25 +64,10 @@ def data_source(config: Config, role: str, name: str) -> list[str]:
     return ["--scp-file", files[0], "--transcript-file", files[1]]
 
 
-def reference(config: Config, test: str) -> str:
-    """The transcripts of a test set: text, or its JSONL."""
-    files = data_files(config, "test", test)
-    return files[0] if datadir.is_jsonl(files[0]) else files[1]
-
-
-def labels(config: Config, test: str) -> dict[str, str]:
-    """What the score of a test set is broken down by: a flag of compute_wer.py and its table; JSONL has all in one."""
+def has_hotwords(config: Config, test: str) -> bool:
+    """Whether utterances of a test set may have hotwords of their own: in utt2hotwords, or in the prompts of JSONL."""
     place = folder(config, "test", test)
-    if datadir.is_jsonl(place):
-        return dict.fromkeys(LABELS, place)
-    found = {name: datadir.find(place, name) for name in LABELS}
-    return {name: file for name, file in found.items() if file}
-
-
-def hotwords(config: Config, test: str) -> list[str]:
-    """A test set's own table of hotwords, where it has one."""
-    table = datadir.find(folder(config, "test", test), "utt2hotwords")
-    return [table] if table else []
+    return datadir.is_jsonl(place) or datadir.find(place, "utt2hotwords") is not None
 
 
 def transcribed(config: Config, name: str) -> str:
@@ -104,7 +88,7 @@ def decode_files(source: str) -> list[str]:
         source = scp
     if datadir.is_jsonl(source):
         return [source]
-    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang"]).values()]
+    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang", "utt2channel"]).values()]
 
 
 def decode_source(source: str) -> list[str]:
