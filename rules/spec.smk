@@ -18,6 +18,7 @@ def report_spec():
                 "name": name,
                 "manifest": rules.scp2jsonl.output.jsonl.format(role=role, set=name),
                 "rejects": rules.scp2jsonl.output.rejects.format(role=role, set=name),
+                "remarks": rules.scp2jsonl.output.remarks.format(role=role, set=name),
                 "stats": rules.fbank_stats.output.stats.format(role=role, set=name),
             }
             for role, name in SETS
@@ -43,12 +44,6 @@ def report_spec():
             for test in TESTS
             for scored in [{"model": model, "test": test, "mode": mode}]
         ],
-        # Players are found by wav.scp.
-        "audio": {
-            test: source[1]
-            for test, source in ((test, sets.data_source(CONFIG, "test", test)) for test in TESTS)
-            if source[0] == "--scp-file"
-        },
         "timings": timings(),
         "provenance": f"{EXP}/provenance.json",
     }

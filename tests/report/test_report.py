@@ -1,5 +1,6 @@
 """The report: what its table says, what its page shows, and that nothing in the data can break it."""
 
+import dataclasses
 import json
 import math
 import re
@@ -154,7 +155,6 @@ class TestSpec:
             ({"models": ["base", "base"]}, "models is"),
             ({"tests": ["home"]}, "base / general / faithful is not among"),
             ({"embed_audio_mb": "5"}, "embed_audio_mb is '5'"),
-            ({"audio": {"homee": "x"}}, "audio: homee"),
             ({"data": [{"role": "dev", "name": "x"}]}, "role 'dev'"),
             ({"data": [{"role": "train"}]}, r"data\[0\]: missing: name"),
             ({"timings": [3]}, r"timings\[0\]: expected an object"),
@@ -200,7 +200,6 @@ def make_whole(folder: Path) -> Path:
     """A specification with everything: two models, two modes, real scores, data, runs, audio and timings."""
     found = utterances(folder)
     write_lines(folder / "ref", (f"{u.key} {u.text}" for u in found))
-    write_lines(folder / "wav.scp", (f"{u.key} {u.source}" for u in found))
     write_lines(folder / "test.jsonl", (json_line(u.to_json()) for u in found))
     write_lines(folder / "train.jsonl", (json_line(u.to_json()) for u in found[:1]))
     rejects = ["key\tstage\treason\tdetail", "<b>k</b>\taudio\taudio-unreadable\t<i>d</i>", "k2\ttext\ttext-empty\t"]
@@ -234,7 +233,6 @@ def make_whole(folder: Path) -> Path:
         "runs": [{"name": "tuned", "history": str(folder / "history.json"), "recipe": str(folder / "recipe.json"),
                   "settings": {"freeze": ["<llm>"]}}],
         "scores": [scored(folder, model, mode) for model in HYPOTHESES for mode in ("faithful", "compatible")],
-        "audio": {"home": str(folder / "wav.scp")},
         "timings": [{"stage": "train", "name": "tuned",
                      "benchmarks": [str(folder / "run.jsonl"), str(folder / "no.jsonl")]},
                     {"stage": "scp2jsonl", "name": "home", "benchmarks": [str(folder / "run.jsonl")],
@@ -459,8 +457,10 @@ class TestAudio:
         "source", [f"https://example.org/{'a' * 300}.wav", "feats.ark:12", "cat a.wav |", "gone.wav"]
     )
     def test_has_no_player_where_it_is_no_file(self, whole, source):
-        (whole.parent / "wav.scp").write_text(f"u1 {source}\n")
-        assert self.collect(whole) == [None, None]
+        for change in ({"source": source}, {"start": 0.01}):
+            changed = (dataclasses.replace(u, **change) for u in utterances(whole.parent))
+            write_lines(whole.parent / "test.jsonl", (json_line(u.to_json()) for u in changed))
+            assert self.collect(whole) == [None, None]
 
 
 class TestData:

@@ -68,7 +68,7 @@ class TestRates:
         result, _ = score(ScoringPolicy(extra="ignore"), ref="a x\nb y\nc\na x\nd z\n", hyp="a x\na x\nb\nc\ne\nf t\n")
         assert result["utterances"] == {
             **{"ref": 4, "scored": 4, "missing": 1, "extra": 2, "empty_ref": 1, "empty_hyp": 2},
-            **{"repeated_ref": 1, "repeated_hyp": 1},
+            **{"repeated_ref": 1, "repeated_hyp": 1, "rejected": 0},
         }
 
     def test_clusters_add_up_to_the_whole(self, score):

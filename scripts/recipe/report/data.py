@@ -9,8 +9,8 @@ from recipe.data import manifest
 from recipe.files import RecipeError, read_json, read_lines, sha256
 from recipe.report.spec import DataSet, Spec
 
-EXAMPLES = 20  # rejected entries shown per set
-REJECTS_COLUMNS = 4
+EXAMPLES = 20  # rejected entries, and remarks, shown per set
+LEDGER_COLUMNS = 4
 
 
 @dataclass
@@ -22,7 +22,9 @@ class DataCard:
     accepted: int | None = None
     stats: dict[str, Any] = field(default_factory=dict)
     rejected: Counter = field(default_factory=Counter)  # by (stage, reason)
-    examples: list[tuple[str, ...]] = field(default_factory=list)  # (key, stage, reason, detail)
+    remarked: Counter = field(default_factory=Counter)  # accepted utterances by (stage, remark)
+    examples: list[tuple[str, ...]] = field(default_factory=list)  # of rejects: (key, stage, reason, detail)
+    noted: list[tuple[str, ...]] = field(default_factory=list)  # of remarks, likewise
     sha256: str | None = None
 
     @property
@@ -41,19 +43,21 @@ def read_card(data: DataSet) -> DataCard:
         if made.accepted is None:
             made.accepted = made.stats.get("utterances")
     if data.rejects:
-        _read_rejects(data.rejects, made)
+        _read_ledger(data.rejects, made.rejected, made.examples)
+    if data.remarks:
+        _read_ledger(data.remarks, made.remarked, made.noted)
     return made
 
 
-def _read_rejects(path: str, made: DataCard) -> None:
+def _read_ledger(path: str, counts: Counter, examples: list[tuple[str, ...]]) -> None:
     for number, line in read_lines(path):
         values = tuple(line.split("\t"))
-        if len(values) != REJECTS_COLUMNS:
-            raise RecipeError(f"{path}:{number}: expected {REJECTS_COLUMNS} columns, found {len(values)}")
+        if len(values) != LEDGER_COLUMNS:
+            raise RecipeError(f"{path}:{number}: expected {LEDGER_COLUMNS} columns, found {len(values)}")
         if number > 1:  # the first line is the header
-            made.rejected[values[1:3]] += 1
-            if len(made.examples) < EXAMPLES:
-                made.examples.append(values)
+            counts[values[1:3]] += 1
+            if len(examples) < EXAMPLES:
+                examples.append(values)
 
 
 OVERLAPS = {"key": "keys", "source": "recordings", "speaker": "speakers", "text": "transcripts"}

@@ -83,3 +83,6 @@ def _rejects(cards: list[DataCard]) -> Iterator[str]:
     for card in cards:
         if card.rejected:
             yield f"{card.role} set {card.name}: {card.rejected.total()} of {card.entries} entries were rejected."
+        if card.remarked:
+            named = ", ".join(f"{remark} {count}" for (_, remark), count in card.remarked.most_common())
+            yield f"{card.role} set {card.name}: remarks on accepted utterances: {named}."

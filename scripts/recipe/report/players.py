@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from recipe.data import datadir
-from recipe.files import read_map
+from recipe.data import manifest
 from recipe.report.spec import Spec
 
 # What browsers play, by suffix. Ark files, commands and URLs have no player: the page loads nothing from elsewhere.
@@ -24,7 +23,8 @@ TYPES = {
 def collect(spec: Spec, keys: dict[str, list[str]], output_dir: Path) -> dict[str, list[str | None]]:
     """Source of a player per test set and listed key: a data URI if all of the audio together is at most
     `embed_audio_mb`, else a path relative to `output_dir`; None where there is no playable file."""
-    files = {test: _files(spec.audio[test], listed) for test, listed in keys.items() if test in spec.audio}
+    manifests = {entry.name: entry.manifest for entry in spec.of_role("test") if entry.manifest}
+    files = {test: _files(manifests[test], listed) for test, listed in keys.items() if test in manifests}
     total = sum(path.stat().st_size for paths in files.values() for path in paths if path)
     embedded = total <= spec.embed_audio_mb * 1e6
     return {
@@ -33,8 +33,9 @@ def collect(spec: Spec, keys: dict[str, list[str]], output_dir: Path) -> dict[st
     }
 
 
-def _files(scp_file: str, keys: list[str]) -> list[Path | None]:
-    sources = {key: Path(datadir.resolve(source, scp_file)) for key, source in read_map(scp_file).items()}
+def _files(path: str, keys: list[str]) -> list[Path | None]:
+    # A player plays all of a file: an utterance that is a part of one has none.
+    sources = {u.key: Path(u.source) for u in manifest.read(path) if not u.start and u.end is None}
     # Not Path.is_file, which raises for what is too long to be a path, as a URL may be.
     playable = {key: path for key, path in sources.items() if path.suffix.lower() in TYPES and os.path.isfile(path)}
     return [playable.get(key) for key in keys]

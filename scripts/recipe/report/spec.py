@@ -19,6 +19,7 @@ class DataSet:
     name: str
     manifest: str | None = None
     rejects: str | None = None
+    remarks: str | None = None
     stats: str | None = None
 
 
@@ -68,7 +69,6 @@ class Spec:
     config: dict = field(default_factory=dict)
     data: list = field(default_factory=list)
     runs: list = field(default_factory=list)
-    audio: dict = field(default_factory=dict)
     embed_audio_mb: int | float = 5
     timings: list = field(default_factory=list)
     provenance: str | None = None
@@ -139,15 +139,13 @@ def _check_names(spec: Spec, where: str) -> None:
             problem = "appears twice" if known else "is not among the models, tests and modes"
             raise RecipeError(f"{where}: scores: {' / '.join(place)} {problem}")
         seen.add(place)
-    if unknown := [test for test in spec.audio if test not in spec.tests]:
-        raise RecipeError(f"{where}: audio: {', '.join(unknown)}: not among the tests")
 
 
 def _check_files(spec: Spec, where: str) -> None:
-    paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "stats")]
+    paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "remarks", "stats")]
     paths += [getattr(run, name) for run in spec.runs for name in ("history", "recipe")]
     paths += [getattr(score, name) for score in spec.scores for name in ("score", "utterances", "details")]
-    paths += [*spec.audio.values(), spec.provenance]
+    paths += [spec.provenance]
     paths += [path for timing in spec.timings for path in (*timing.stats, timing.history)]
     missing = [path for path in dict.fromkeys(paths) if path is not None and not Path(path).is_file()]
     if missing:

@@ -88,7 +88,10 @@ def decode_files(source: str) -> list[str]:
         source = scp
     if datadir.is_jsonl(source):
         return [source]
-    return [source, *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang", "utt2channel"]).values()]
+    return [
+        source,
+        *datadir.tables(source, ["segments", "utt2prompt", "utt2hotwords", "utt2lang", "utt2channel"]).values(),
+    ]
 
 
 def decode_source(source: str) -> list[str]:
