@@ -48,7 +48,9 @@ def test_raw_texts_are_scored_beside_the_normalized_ones(project):
 
 def test_hotwords_are_counted_in_the_form_of_the_texts_around_them(project):
     table = (project / "exp/e/score/faithful/ref/s.hotwords.txt").read_text().splitlines()
-    assert table == ["spk0-utt0\tlight, moon", "spk1-utt1\t45%, 没 有", "*\ttom, 7 点"]
+    listed = dict(line.split("\t") for line in table)
+    assert listed["spk0-utt0"] == "light, moon" and listed["spk1-utt1"] == "45%, 没 有"
+    assert {listed[key] for key in listed.keys() - {"spk0-utt0", "spk1-utt1"}} == {"tom, 7 点"}
     counted = {word: times for word, times, *_ in score(project, "faithful")["hotwords"]["words"]}
     # `light` and `45%` are in two utterances, but asked of one; `tom` and `7 点` of those without a line of their own.
     assert {word: counted[word] for word in ("LIGHT", "45 %", "TOM", "7 点")} == {
@@ -65,6 +67,41 @@ def test_what_the_results_are_made_of_is_recorded(project):
     jobs = {stage: len(files) for group in made["made"] for stage, files in group["jobs"].items()}
     assert {"scp2jsonl", "fbank_stats", "decode", "normalize", "compute_wer"} <= jobs.keys()
     assert all(group["with"]["packages"]["torch"] and group["with"]["machine"]["python"] for group in made["made"])
+
+
+def test_what_the_data_stage_rejects_is_counted_and_not_scored(project, tmp_path, full_model):
+    """Two transcripts of a key, bytes that are not UTF-8, a recording that is none, tables that contradict themselves,
+    and texts that belong to nothing, beside a set of noise: all in test sets."""
+    write_data(tmp_path / "home")
+    write_data(tmp_path / "noise", 4)
+    keys = [line.split()[0] for line in (tmp_path / "noise" / "text").read_text().splitlines()]
+    (tmp_path / "noise" / "text").write_text("".join(f"{key}\n" for key in keys))
+    home = tmp_path / "home"
+    with open(home / "text", "ab") as file:
+        file.write(
+            "spk0-utt0 other words\n录音\u30001 light\n录音\u30002 light\nelsewhere hi\ngone hi\n".encode() + b"odd \xff\n"
+        )
+    with open(home / "wav.scp", "a") as file:
+        file.writelines(f"{key} wav/spk0-utt0.wav\n" for key in ("录音\u30001", "录音\u30002", "odd"))
+        file.write("gone no.wav\n")
+    (home / "utt2spk").write_text("spk0-utt0 a\nspk1-utt1 a\nspk1-utt1 b\n")
+    settings = {
+        "experiment": "e",
+        "model": {"base": str(full_model)},
+        "data": {"test": {"home": "home", "noise": "noise"}, "max_reject_ratio": 0.5},
+        "runs": {},
+        "score": {"bootstrap": 20},
+    }
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(tmp_path, "all")
+    counts = json.loads((tmp_path / "exp/e/score/faithful/hyp/base/home/score.json").read_text())
+    expected = {"conflicting-transcripts": 1, "bad-utf8": 1, "audio-missing": 1, "conflicting-utt2spk": 1}
+    assert counts["rejected"] == expected | {"key-without-audio": 1}
+    assert counts["utterances"]["rejected"] == 5
+    assert counts["utterances"]["scored"] == len((home / "wav.scp").read_text().splitlines()) - 4
+    noise = json.loads((tmp_path / "exp/e/score/faithful/hyp/base/noise/score.json").read_text())
+    assert noise["utterances"]["scored"] == noise["utterances"]["empty_ref"] == 4
+    assert noise["mer"]["rate"] is None and noise["mer"]["n"] == 0
 
 
 def test_the_report_tells_what_the_stages_took(project):
