@@ -3,6 +3,7 @@
 
 python benchmarks/bench_data.py --wavs DIR --tokenizer DIR [--published-python .../bin/python]
 python benchmarks/bench_data.py --wavs DIR --tokenizer DIR --scale         # ours with 10,000, 100,000, 1,000,000
+python benchmarks/bench_data.py --verification         # what decoding everything adds to looking at headers, by format
 python benchmarks/bench_data.py --formats                                  # read + resample + fbank, by format
 
 --wavs is a folder with recordings, which are repeated under new keys; --tokenizer a folder with Qwen3's tokenizer.json
@@ -101,9 +102,10 @@ def write_corpus(folder: Path, wavs: list[Path], utterances: int) -> None:
             text.write(f"utt{i:08d} {draw.choice(sentences)} {draw.choice(sentences)}\n")  # few are the same
 
 
-def ours(folder: Path, tokenizer: Path, workers: int) -> list[str]:
-    # Recordings of single words are given whole sentences here, so the limit of the speech rate is out of the way.
-    limits = ["--max-tokens-per-second", "100000"]
+def ours(folder: Path, tokenizer: Path, workers: int, verify: str = "header") -> list[str]:
+    # Of recordings the published script reads headers. Those of single words are given whole sentences here, so the
+    # limit of the speech rate is out of the way.
+    limits = ["--max-tokens-per-second", "100000", "--verify", verify]
     return [
         sys.executable, str(SCRIPT), "--scp-file", str(folder / "wav.scp"), "--transcript-file", str(folder / "text"),
         "--jsonl-file", str(folder / "ours.jsonl"), "--rejects-file", str(folder / "ours.tsv"),
@@ -177,6 +179,18 @@ def write_formats(folder: Path) -> None:
             soundfile.write(folder / f"{rate}.{ending}", wave, rate, format=container, subtype=subtype)
 
 
+def verification(workers: int, folder: Path, utterances: int = 5000) -> None:
+    """scp2jsonl.py by headers and decoding everything, of ten seconds of speech at 16 kHz over and over."""
+    write_formats(folder)
+    print(f"{utterances * 10 / 3600:.1f} h, {workers} workers        header       full   200 h in full")
+    for path in sorted(folder.glob("16000.*")):
+        write_corpus(folder, [path], utterances)
+        header, full = (
+            measure(ours(folder, ROOT / "models/tiny", workers, verify), folder).clock for verify in ("header", "full")
+        )
+        print(f"{path.name:24} {header:8.2f} s {full:8.2f} s {full * 200 * 360 / utterances:13.0f} s", flush=True)
+
+
 def formats(folder: Path, seconds: float) -> None:
     """Reading, resampling and fbank of each recording against torchaudio's fbank alone on the loaded waveform, on one
     core."""
@@ -237,6 +251,7 @@ def main() -> None:
     parser.add_argument("--scale", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--formats", action="store_true")
+    parser.add_argument("--verification", action="store_true")
     parser.add_argument("--recordings", type=Path, help="with --formats: a folder instead of the bundled speech")
     parser.add_argument("--seconds", type=float, default=1.0, help="per measurement, with --formats")
     args = parser.parse_args()
@@ -245,6 +260,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             write_formats(Path(folder))
             formats(args.recordings or Path(folder), args.seconds)
+        return
+    if args.verification:
+        with tempfile.TemporaryDirectory() as folder:
+            verification(args.workers, Path(folder))
         return
     if not args.wavs or not args.tokenizer:
         parser.error("--wavs and --tokenizer are required")

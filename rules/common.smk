@@ -119,6 +119,17 @@ def words(section, *names, but=()):
     return flags.words(section, [name for name in names or as_mapping(section) if name not in left_out])
 
 
+LONGEST_TEXT = 100_000  # bytes that a shell's command can hand over, with room for the rest of it (Linux: 128 KiB)
+
+
+def handed_over(value, what):
+    """A value as JSON for a shell's command. WorkflowError before anything runs if that is too long for one."""
+    text = json.dumps(value, ensure_ascii=False)
+    if (size := len(text.encode())) > LONGEST_TEXT:
+        raise WorkflowError(f"{what}: {size} bytes, at most {LONGEST_TEXT} fit into a command; shorten what is longest")
+    return text
+
+
 # What may be done for recordings that are no local files.
 ELSEWHERE = words(CONFIG.data, "fetch", "allow_commands")
 

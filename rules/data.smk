@@ -7,14 +7,6 @@ DATA_SHARDS = CONFIG.data.shards
 CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "max_reject_ratio"))
 
 
-def purpose(role):
-    """What a set of this role is for, as flags of scp2jsonl.py: of test sets nothing is left out that can be read, and
-    their utterances without hotwords of their own have those of decoding."""
-    if role != "test":
-        return []
-    return ["--purpose", "scoring", *(["--hotwords", ",".join(CONFIG.decode.hotwords)] if CONFIG.decode.hotwords else [])]
-
-
 scattergather:
     shard=DATA_SHARDS,
 
@@ -40,7 +32,7 @@ rule scp2jsonl_shard:
         source=lambda wildcards: sets.data_source(CONFIG, wildcards.role, wildcards.set),
         tokenizer=lambda wildcards: BASE_DIR,
         settings=CHECKS,
-        purpose=lambda wildcards: purpose(wildcards.role),
+        purpose=lambda wildcards: sets.purpose(CONFIG, wildcards.role),
     message:
         "scp2jsonl: part {wildcards.scatteritem} of {wildcards.role}/{wildcards.set}"
     shell:
@@ -76,7 +68,7 @@ rule scp2jsonl:
         ),
         tokenizer=lambda wildcards: BASE_DIR,
         settings=CHECKS,
-        purpose=lambda wildcards: purpose(wildcards.role),
+        purpose=lambda wildcards: sets.purpose(CONFIG, wildcards.role),
         ratio=words(CONFIG.data, "max_reject_ratio"),
     message:
         "scp2jsonl: {wildcards.role}/{wildcards.set}"

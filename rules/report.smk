@@ -6,6 +6,12 @@ localrules:
     report_spec,
 
 
+ALL_SETTINGS = handed_over(as_mapping(CONFIG), "configuration")
+SPEC = handed_over(
+    report_spec(), f"what the report shows of {len(MODELS)} models, {len(TESTS)} test sets, {len(MODES)} modes"
+)
+
+
 # What goes in, and what each job ran with, as it said then.
 rule provenance:
     input:
@@ -20,7 +26,7 @@ rule provenance:
         ENVIRONMENT
     params:
         code=code("provenance.py"),
-        settings=lambda wildcards: json.dumps(as_mapping(CONFIG), ensure_ascii=False),
+        settings=lambda wildcards: ALL_SETTINGS,
     message:
         "provenance: what the results are made of"
     shell:
@@ -37,7 +43,7 @@ rule report_spec:
     conda:
         ENVIRONMENT
     params:
-        spec=lambda wildcards: json.dumps(report_spec(), indent=2, ensure_ascii=False),
+        spec=lambda wildcards: SPEC,
     message:
         "what the report shows"
     shell:

@@ -27,6 +27,7 @@ from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.data import Checks, DataSettings, PromptSettings
 from recipe.text import prompt
+from recipe.text.markup import Content, special_tokens
 from recipe.text.prompt import EACH
 
 logger = logging.getLogger("scp2jsonl")
@@ -112,6 +113,7 @@ def policy_of(args: argparse.Namespace, settings: DataSettings) -> CheckPolicy:
         None if args.input_jsonl else args.scp_file,
         fetch.policy_of(settings.fetch, settings.allow_commands),
         scoring=args.purpose == "scoring",
+        content=Content(special_tokens(f"{args.tokenizer}/tokenizer.json") if args.tokenizer else ()),
     )
 
 

@@ -79,7 +79,8 @@ def test_what_the_data_stage_rejects_is_counted_and_not_scored(project, tmp_path
     home = tmp_path / "home"
     with open(home / "text", "ab") as file:
         file.write(
-            "spk0-utt0 other words\n录音\u30001 light\n录音\u30002 light\nelsewhere hi\ngone hi\n".encode() + b"odd \xff\n"
+            "spk0-utt0 other words\n录音\u30001 light\n录音\u30002 light\nelsewhere hi\ngone hi\n".encode()
+            + b"odd \xff\n"
         )
     with open(home / "wav.scp", "a") as file:
         file.writelines(f"{key} wav/spk0-utt0.wav\n" for key in ("录音\u30001", "录音\u30002", "odd"))

@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from recipe.audio import fetch, headers
@@ -13,7 +13,8 @@ from recipe.data import datadir, manifest
 from recipe.data.join import Entry
 from recipe.settings.data import AVERAGE, Checks
 from recipe.settings.section import AUTO
-from recipe.text import tables
+from recipe.text import prompt, tables
+from recipe.text.markup import INVISIBLE, Content
 
 MIN_SECONDS = 400 / 16000  # a shorter waveform gives no whole 25 ms frame
 MAX_OVERSHOOT = 0.5  # seconds that a segment may end behind its recording, as in Kaldi's extract-segments
@@ -40,6 +41,7 @@ class CheckPolicy:
     scp_file: str | None = None
     fetch_policy: FetchPolicy = DEFAULT
     scoring: bool = False
+    content: Content = field(default_factory=Content)  # what in transcripts is not said, for the model's tokenizer
 
     @property
     def rates(self) -> tuple[float | str, float | str]:
@@ -79,6 +81,8 @@ def _utterance(entry: Entry, policy: CheckPolicy) -> tuple[manifest.Utterance, l
     if wrong := tables.key_problem(entry.key):
         raise _Unfit("key-invalid", wrong)
     text, remarks = check_text(entry.text, policy)
+    if wrong := prompt.problem(entry.prompt, entry.after, policy.content.special_tokens):
+        raise _Unfit("prompt-special-token", wrong)
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)
     info = _measured(source, entry, policy) if policy.checks.verify == "full" else header(source, policy.fetch_policy)
     seconds, end, found = _part(entry, info, policy.scoring)
@@ -97,7 +101,7 @@ def check_text(text: str | None, policy: CheckPolicy) -> tuple[str, list[Problem
     """A transcript as it is used, and what is to be remarked about it."""
     if text is None:
         raise _Unfit("transcript-missing", "no transcript for this key")
-    remarks: list[Problem] = []
+    text, remarks = _cleaned(text, policy)
     if not text.isascii() or not text.isprintable():
         if found := _FORBIDDEN.search(text):
             reason = "replacement-character" if found[0] == "\ufffd" else "control-character"
@@ -106,6 +110,23 @@ def check_text(text: str | None, policy: CheckPolicy) -> tuple[str, list[Problem
     if not policy.scoring and (not text or text.isspace()):
         raise _Unfit("transcript-empty", "the transcript has no text")
     return text, remarks
+
+
+def _cleaned(text: str, policy: CheckPolicy) -> tuple[str, list[Problem]]:
+    """A transcript without what in it is not said, as far as the settings say so, and remarks on what was there. What
+    is scored is never rejected for it: what would be stays."""
+    found = policy.content.findings(text)
+    actions = {kind: policy.checks.policy(kind) for kind, _ in found}
+    for kind, what in () if policy.scoring else found:
+        if actions[kind] == "reject":
+            name = "invisible" if kind == INVISIBLE else "markup"
+            raise _Unfit(kind, f"{what} in the transcript; take it out, or set {name}: remove")
+    removed = [kind for kind, action in actions.items() if action == "remove"]
+    remarks = [
+        (f"{kind}-removed" if kind in removed else kind, ", ".join(what for other, what in found if other == kind))
+        for kind in actions
+    ]
+    return policy.content.removed(text, removed) if removed else text, remarks
 
 
 def _composed(text: str, policy: CheckPolicy) -> str:

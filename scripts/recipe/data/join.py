@@ -16,6 +16,7 @@ from recipe.data import datadir
 from recipe.data.sorting import Sorter, is_sorted, sorted_rows
 from recipe.files import RecipeError
 from recipe.text import tables as lines
+from recipe.text.languages import UnknownLanguage
 from recipe.text.tables import Row
 
 _END = 1 << 60
@@ -273,7 +274,10 @@ def _prompt(
     """The prompt of an utterance, and what is wrong with its language if it cannot be asked for."""
     if facts.get("utt2prompt"):
         return facts["utt2prompt"], None
-    return make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords")), None
+    try:
+        return make_prompt(facts.get("utt2lang"), facts.get("utt2hotwords")), None
+    except UnknownLanguage as error:
+        return "", ("unknown-language", f"utt2lang: {error}")
 
 
 def _channel(

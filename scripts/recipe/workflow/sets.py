@@ -64,6 +64,15 @@ def data_source(config: Config, role: str, name: str) -> list[str]:
     return ["--scp-file", files[0], "--transcript-file", files[1]]
 
 
+def purpose(config: Config, role: str) -> list[str]:
+    """Flags of scp2jsonl.py that say what a set of this role is for: of test sets nothing is left out that can be read,
+    and utterances without hotwords of their own have those of decoding."""
+    if role != "test":
+        return []
+    words = config.decode.hotwords
+    return ["--purpose", "scoring", *(["--hotwords", ",".join(words)] if words else [])]
+
+
 def has_hotwords(config: Config, test: str) -> bool:
     """Whether utterances of a test set may have hotwords of their own: in utt2hotwords, or in the prompts of JSONL."""
     place = folder(config, "test", test)
