@@ -188,3 +188,62 @@ def test_an_odd_path_stays_as_it_was_written(tmp_path, full_model):
     assert [r["key"] for r in records] == ["b"]
     assert {row["reason"] for row in rejects} == {"audio-missing"}
     assert all(source in row["detail"] for source, row in zip(odd, rejects, strict=True))
+
+
+TAGGED = {
+    "zh": ("<|zh|><|NEUTRAL|><|Speech|><|woitn|>今天天气", "markup", "今天天气"),
+    "end": ("hello <|im_end|> world", "special-token", "hello world"),
+    "place": ("hello <|object_ref_start|> x", "special-token", "hello x"),
+    "unk": ("hello <sil> world", "markup", "hello world"),
+    "noise": ("[noise] hello (laughter) world", "markup", "hello world"),
+    "entity": ("you &amp; me", "html-entity", "you & me"),
+    "only": ("<sil>", "markup", ""),
+    "plain": ("f(x) is [1] &", None, "f(x) is [1] &"),
+}
+HIDDEN = {"mark": ("\ufeffhello\u200b", "invisible-removed", "hello")}
+
+
+def tagged(folder, texts):
+    write(folder, "a.wav", 1)
+    return make(folder / "data", [(key, "../a.wav", text) for key, (text, *_) in texts.items()])
+
+
+def test_what_is_not_said_is_rejected_or_removed(tmp_path, full_model):
+    folder = tagged(tmp_path, TAGGED | HIDDEN)
+    flags = ("--remarks-file", str(folder / "remarks.tsv"))
+    records, rejects, done = scp2jsonl(folder, full_model, *flags)
+    assert reasons(rejects) == {key: kind for key, (_, kind, _) in TAGGED.items() if kind}
+    assert remarks(folder) == {"mark": "invisible-removed"} and "(of these invisible-removed 1)" in done.stderr
+    assert {r["key"]: r["messages"][2]["content"] for r in records} == {"plain": TAGGED["plain"][0], "mark": "hello"}
+
+    records, rejects, _ = scp2jsonl(folder, full_model, *flags, "--markup", "remove", "--invisible", "reject")
+    assert reasons(rejects) == {"only": "transcript-empty", "mark": "invisible"}
+    texts = {r["key"]: r["messages"][2]["content"] for r in records}
+    assert texts == {key: left for key, (_, _, left) in TAGGED.items() if key in texts} and len(texts) == 7
+    assert remarks(folder) == {key: f"{kind}-removed" for key, (_, kind, left) in TAGGED.items() if kind and left}
+
+    records, rejects, _ = scp2jsonl(folder, full_model, *flags, "--markup", "keep")
+    assert reasons(rejects) == {"end": "special-token", "place": "special-token"}
+    assert remarks(folder)["unk"] == "markup"
+
+
+def test_what_is_scored_is_not_rejected_for_its_marks(tmp_path, full_model):
+    folder = tagged(tmp_path, TAGGED | HIDDEN)
+    flags = ("--remarks-file", str(folder / "remarks.tsv"), "--purpose", "scoring")
+    records, rejects, _ = scp2jsonl(folder, full_model, *flags)
+    assert not rejects and records[1]["messages"][2]["content"] == TAGGED["end"][0]
+    assert remarks(folder)["end"] == "special-token"
+    records, rejects, _ = scp2jsonl(folder, full_model, *flags, "--markup", "remove")
+    assert not rejects and [r["messages"][2]["content"] for r in records][:8] == [left for *_, left in TAGGED.values()]
+
+
+def test_languages_and_prompts_that_cannot_be_asked_for(tmp_path, full_model):
+    write(tmp_path, "a.wav", 1)
+    folder = make(tmp_path / "data", [(key, "../a.wav", "hi") for key in "abcde"])
+    (folder / "utt2lang").write_text("a zh-CN\nb en_US\nc klingon\nd auto\n")
+    (folder / "utt2hotwords").write_text("e x<|im_end|>y\na Tom\n")
+    records, rejects, _ = scp2jsonl(folder, full_model, "--language", "utt2lang")
+    assert reasons(rejects) == {"c": "unknown-language", "d": "unknown-language", "e": "prompt-special-token"}
+    assert "语音转写成中文：" in records[0]["messages"][1]["content"]
+    records, rejects, _ = scp2jsonl(folder, full_model)
+    assert [r["key"] for r in records] == ["a", "b", "c", "d"] and records[0]["language"] == "zh-CN"
