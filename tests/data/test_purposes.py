@@ -222,7 +222,7 @@ def test_what_is_not_said_is_rejected_or_removed(tmp_path, full_model):
     assert texts == {key: left for key, (_, _, left) in TAGGED.items() if key in texts} and len(texts) == 7
     assert remarks(folder) == {key: f"{kind}-removed" for key, (_, kind, left) in TAGGED.items() if kind and left}
 
-    records, rejects, _ = scp2jsonl(folder, full_model, *flags, "--markup", "keep")
+    records, rejects, _ = scp2jsonl(folder, full_model, *flags, "--markup", "keep", "--max-tokens-per-second", "99")
     assert reasons(rejects) == {"end": "special-token", "place": "special-token"}
     assert remarks(folder)["unk"] == "markup"
 

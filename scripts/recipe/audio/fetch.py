@@ -5,13 +5,16 @@ import hashlib
 import os
 import re
 import selectors
+import shutil
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from recipe.audio.headers import AudioError
+from recipe.audio.info import AudioError
 from recipe.files import open_atomic
 from recipe.settings.data import FetchSettings
 
@@ -70,7 +73,8 @@ def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike =
 
     The copy is called by the SHA-256 of its content, and a small file by that of the URL says which content it had:
     a URL is fetched once, and the same content is kept once. AudioError: `url-timeout` and `url-too-large` beyond the
-    limits of `policy`, `url-failed` after an answer that is final or the last attempt.
+    limits of `policy`, `url-failed` after an answer that is final or the last attempt, and at once where no URL of the
+    same host was answered before.
     """
     contents, known = Path(cache, "content"), Path(cache, "urls", hashlib.sha256(url.encode()).hexdigest())
     if known.is_file():
@@ -107,18 +111,77 @@ def _with_retries(url: str, policy: FetchPolicy, part: Path) -> str:
     import tenacity
     import urllib3
 
+    host = _host_of(url)
     attempts = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(policy.retries + 1),
         wait=tenacity.wait_exponential(multiplier=policy.pause),
         retry=tenacity.retry_if_exception(_may_pass),
         reraise=True,
     )
-    try:
-        return attempts(_fetch, url, policy, part)
-    # A file system that is full is no fault of the URL: other OSErrors go their way.
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        number = attempts.statistics["attempt_number"]
-        raise AudioError("url-failed", f"{url}: {_problem(error)} (attempt {number})") from None
+    with host.asked_by(url):
+        try:
+            return attempts(_fetch, url, policy, part, host)
+        # A file system that is full is no fault of the URL: other OSErrors go their way.
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            problem = f"{_problem(error)} (attempt {attempts.statistics['attempt_number']})"
+            if isinstance(error, requests.ConnectionError | requests.Timeout) and not _is_garbage(error):
+                host.problem = problem
+            raise AudioError("url-failed", f"{url}: {problem}") from None
+
+
+class _Host:
+    """What is known of a host in this process. Until it has answered, one URL of it is tried at a time: a host that is
+    dead costs its attempts once, however many URLs it has and however many threads ask."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.problem: str | None = None  # why it is taken for dead
+        self._answers = False
+        self._busy = False
+        self._changed = threading.Condition()
+
+    def answered(self) -> None:
+        """Anything came from it: it is not dead, whatever happens later."""
+        with self._changed:
+            self._answers = True
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def asked_by(self, url: str) -> Iterator[None]:
+        """A context in which a URL may be tried; AudioError if none of the host answered before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._answers or self.problem or not self._busy)
+            if self.problem and not self._answers:
+                raise AudioError("url-failed", f"{url}: {self.name} did not answer before: {self.problem}")
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def forked(self) -> None:
+        """In a process that was forked meanwhile there are no threads to wait for."""
+        self._busy, self._changed = False, threading.Condition()
+
+
+_hosts: dict[str, _Host] = {}
+os.register_at_fork(after_in_child=lambda: [host.forked() for host in _hosts.values()])
+
+
+def _host_of(url: str) -> _Host:
+    """The host of a URL, with scheme and port."""
+    name = re.match(r"[^/]*//[^/?#]*", url)[0].lower()
+    return _hosts.setdefault(name, _Host(name))
+
+
+def _is_garbage(error: BaseException) -> bool:
+    """Whether a connection failed because of what was answered, which is none of HTTP."""
+    import http.client
+
+    found = _bottom(error)
+    return isinstance(found, http.client.HTTPException) and not isinstance(found, ConnectionError)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -137,25 +200,30 @@ def _problem(error: BaseException) -> str:
     """What went wrong at the bottom of an error: around it, each layer of the client has wrapped its own."""
     import urllib3
 
-    while inner := error.__cause__ or next((arg for arg in _parts(error) if isinstance(arg, Exception)), None):
-        error = inner
+    error = _bottom(error)
     if isinstance(error, urllib3.exceptions.IncompleteRead):
         return f"connection closed after {error.partial} of {error.partial + error.expected} bytes"
     return str(error) or type(error).__name__
+
+
+def _bottom(error: BaseException) -> BaseException:
+    while inner := error.__cause__ or next((arg for arg in _parts(error) if isinstance(arg, Exception)), None):
+        error = inner
+    return error
 
 
 def _parts(error: BaseException) -> tuple:
     return (getattr(error, "reason", None), *error.args)
 
 
-def _fetch(url: str, policy: FetchPolicy, part: Path) -> str:
+def _fetch(url: str, policy: FetchPolicy, part: Path, host: _Host) -> str:
     """One attempt: write what `url` holds to the file `part`; returns its SHA-256.
 
     Raises AudioError beyond a limit of `policy`, and the errors of requests and, while content comes, of urllib3.
     """
     import requests
 
-    attempt = _Attempt(url, policy, time.monotonic() + policy.timeout)
+    attempt = _Attempt(url, policy, time.monotonic() + policy.timeout, host)
     with requests.Session() as session:
         session.max_redirects = REDIRECTS
         session.headers["Accept-Encoding"] = "identity"  # sound hardly shrinks, and the limit is on what is kept
@@ -173,6 +241,7 @@ class _Attempt:
     url: str
     policy: FetchPolicy
     deadline: float
+    host: _Host
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -180,6 +249,7 @@ class _Attempt:
 
     def answered(self, response: "requests.Response", **_: object) -> None:
         """requests calls this with each answer. The content of a redirection, which it would read whole, is left."""
+        self.host.answered()
         if response.is_redirect:
             response.close()
         self.check_time()
@@ -216,30 +286,53 @@ def _check_answer(response: "requests.Response") -> None:
         raise requests.HTTPError(f"compressed on the way, unasked ({', '.join(unknown)})", response=response)
 
 
-def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
-    """Standard output of a wav.scp entry that is a command, run by a shell as Kaldi runs it.
+# What becomes of a command's exit status where bash runs it: that of any member of its pipeline counts. One that was
+# ended because a later one had enough (SIGPIPE) did not fail.
+_STATUSES = """
+
+for status in "${PIPESTATUS[@]}"; do case $status in 0|141) ;; *) exit "$status" ;; esac; done
+"""
+
+
+@contextlib.contextmanager
+def command_output(source: str, policy: FetchPolicy = DEFAULT) -> Iterator[str]:
+    """Path of a file, for the time of the context, with the standard output of a wav.scp entry that is a command. A
+    shell runs it as Kaldi does, bash where it is there.
 
     AudioError: `command-refused` where `policy` allows none, `command-timeout` and `command-too-large` beyond its
-    limits, which end the whole process group, `command-failed` at any exit status but 0.
+    limits, which end the whole process group, `command-failed` at any exit status but 0, with bash also that of a
+    command within a pipeline.
     """
+    if not policy.commands:
+        raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
+    output = _output_of(source, policy)
+    with tempfile.NamedTemporaryFile(prefix="command-") as file:
+        file.write(output)
+        file.flush()
+        yield file.name
+
+
+def _shell(command: str) -> list[str]:
+    bash = shutil.which("bash")
+    return [bash, "-o", "pipefail", "-c", command + _STATUSES] if bash else ["/bin/sh", "-c", command]
+
+
+def _output_of(source: str, policy: FetchPolicy) -> bytes:
     import signal
     import subprocess
 
-    if not policy.commands:
-        raise AudioError("command-refused", "wav.scp holds a shell command; set allow_commands: true to run it")
     deadline = time.monotonic() + policy.timeout
     with tempfile.TemporaryFile() as messages:
         # The user allowed commands: wav.scp is then a program of theirs, run as Kaldi runs it.
-        process = subprocess.Popen(  # noqa: S602
-            source.rstrip()[:-1],
-            shell=True,
+        process = subprocess.Popen(
+            _shell(source.rstrip()[:-1]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=messages,
             start_new_session=True,
         )
         try:
-            output = _read_pipe(process.stdout, deadline, policy, source)
+            output = read_pipe(process.stdout, deadline, int(policy.megabytes * 1e6))
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
@@ -247,6 +340,8 @@ def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
             process.wait()
             if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
                 raise AudioError("command-timeout", f"more than {policy.timeout:g} s: {source}") from None
+            if isinstance(error, OverflowError):
+                raise AudioError("command-too-large", f"more than {policy.megabytes:g} MB: {source}") from None
             raise
         if status != 0:
             messages.seek(0)
@@ -255,8 +350,9 @@ def command_output(source: str, policy: FetchPolicy = DEFAULT) -> bytes:
     return output
 
 
-def _read_pipe(pipe: IO[bytes], deadline: float, policy: FetchPolicy, source: str) -> bytes:
-    """All that comes until the pipe is closed; TimeoutError at the deadline, AudioError beyond the limit of size."""
+def read_pipe(pipe: IO[bytes], deadline: float, most: int) -> bytes:
+    """All that comes until the pipe is closed; TimeoutError at the deadline (of time.monotonic), OverflowError beyond
+    `most` bytes."""
     output = bytearray()
     with pipe, selectors.DefaultSelector() as waiting:
         waiting.register(pipe, selectors.EVENT_READ)
@@ -265,6 +361,6 @@ def _read_pipe(pipe: IO[bytes], deadline: float, policy: FetchPolicy, source: st
             if not block:
                 return bytes(output)
             output += block
-            if len(output) > policy.megabytes * 1e6:
-                raise AudioError("command-too-large", f"more than {policy.megabytes:g} MB: {source}")
+            if len(output) > most:
+                raise OverflowError
     raise TimeoutError

@@ -1,333 +1,264 @@
 """Audio headers: length, rate and channels of a recording, and whether the file holds what its header promises.
 
 libsndfile takes a shortened file as it is. So the length that the header states is compared with the file's size here:
-for WAV (RIFF, RF64), AIFF and SPHERE exactly, for FLAC by the last frame, for Ogg by the last page, for MP3 by its
-Xing header where it has one. WAV and FLAC are read without libsndfile, which is several times as fast; every other
-format, and every variant not known here, is libsndfile's. This module imports no numpy: that alone would take longer
-than reading some thousand headers.
+for WAV (RIFF, RF64), AIFF, AU and SPHERE exactly, for FLAC by the last frame, for Ogg by the last page, for MP3 by its
+Xing header or the last frame. A recording that lacks its end is no error: what is there can be decoded, and what is
+missing is said. WAV and FLAC are read without libsndfile, which is several times as fast; every other format, and
+every variant not known here, is libsndfile's, and what that does not read is for `containers`. This module imports no
+numpy: that alone would take longer than reading some thousand headers.
 """
 
 import os
 import re
-import struct
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import IO
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-HEAD_BYTES = 4096
+from recipe.audio import containers, flac, mpeg, wav
+from recipe.audio.fetch import DEFAULT, FetchPolicy
+from recipe.audio.info import AudioError, AudioInfo, lacking
+from recipe.audio.place import HEAD_BYTES, Bytes, Window
+
+__all__ = ["AudioError", "AudioInfo", "Form", "form_of", "opened", "probe_file"]
+
 TAIL_BYTES = 65536
-MAX_CHUNKS = 1000  # of a RIFF or AIFF file; more is no recording
-# Lengths that programs write which cannot go back to the header (a pipe): the data go to the end of the file.
-UNKNOWN_LENGTHS = range(0x7FFFF000, 0x80000000)
-UNKNOWN_LENGTH = 0xFFFFFFFF
-_RATES = range(100, 1_000_001)  # Hz; what lies outside is a damaged header
-
-
-class AudioError(Exception):
-    """A recording that cannot be used: `reason` is one of a few fixed words, `detail` says what was found."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
+_CONTAINER = b"AUDIO"  # kaldiio's
+_UNKNOWN_SAMPLES = 2**40  # from here on: libsndfile's "unknown"
+_BLOCK = 4096  # samples decoded at a time where it is counted how many there are
 
 
 @dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What a recording's header says."""
+class Form:
+    """What the bytes of a recording say without libsndfile's help, and how they are decoded."""
 
-    samples: int  # per channel, at `rate`
-    rate: int  # Hz
-    channels: int
-    incomplete: str | None = None  # of a recording that lacks its end: what is missing; `samples` is what is there
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.rate
+    source: bytes | Window  # for libsndfile: a path or a file object
+    info: AudioInfo | None = None  # None: libsndfile has to say
+    incomplete: str | None = None  # what is missing at the end
+    container: str | None = None  # what `containers` has to decode
 
 
-class Bytes:
-    """Positioned reading of an open file from `base` on (an ark holds recordings behind one another)."""
-
-    __slots__ = ("_descriptor", "base", "head", "size")
-
-    def __init__(self, descriptor: int, base: int = 0):
-        self._descriptor = descriptor
-        self.base = base
-        self.size = os.lseek(descriptor, 0, os.SEEK_END) - base
-        self.head = os.pread(descriptor, HEAD_BYTES, base) if self.size > 0 else b""
-
-    def at(self, position: int, count: int) -> bytes:
-        if position + count <= len(self.head):
-            return self.head[position : position + count]
-        return os.pread(self._descriptor, count, self.base + position)
-
-    def reopened(self) -> int:
-        """A descriptor at the start of the file for a library to read and close."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        return os.dup(self._descriptor)
+def probe_file(path: str, offset: int = 0, fetch_policy: FetchPolicy = DEFAULT) -> AudioInfo:
+    """Read the header of the recording that starts `offset` bytes into a local file: some ten microseconds for WAV and
+    FLAC. One that lacks its end is decoded to count its samples unless its format shows them, and so is one that only
+    `containers` reads. AudioError says what is wrong where nothing can be decoded."""
+    with opened(path, offset) as data:
+        form = form_of(data)
+        if form.container:
+            return containers.probe(data, form.container, fetch_policy.timeout)
+        if form.info is None:
+            info = _libsndfile(form.source)
+            form = replace(form, info=replace(info, samples=_count(form.source)) if form.incomplete else info)
+        if form.incomplete and not form.info.samples:
+            raise AudioError("audio-truncated", form.incomplete)
+        return form.info if form.info.incomplete == form.incomplete else replace(form.info, incomplete=form.incomplete)
 
 
-class Rest:
-    """An open file from its position on, for soundfile: of an ark one entry is read, not all that lies behind it."""
-
-    def __init__(self, file: IO[bytes]):
-        self._file, self._start = file, file.tell()
-        self.read = file.read
-
-    def tell(self) -> int:
-        return self._file.tell() - self._start
-
-    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(position + (self._start if whence == os.SEEK_SET else 0), whence) - self._start
-
-
-def probe_file(path: str, offset: int = 0) -> AudioInfo:
-    """Read the header of the recording that starts `offset` bytes into a local file. AudioError says what is wrong."""
+@contextmanager
+def opened(path: str, offset: int = 0) -> Iterator[Bytes]:
+    """The bytes of a local file, from `offset` on those of an entry of an ark. AudioErrors inside get its name, and
+    failures of the disk become some."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not hold up the run
     except (FileNotFoundError, NotADirectoryError):
-        raise AudioError("audio-missing", f"no such file: {path}") from None
+        raise AudioError("audio-missing", f"no such file: {path}{_hint(path)}") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise AudioError("audio-unreadable", f"{path}: {getattr(error, 'strerror', None) or error}") from None
     try:
-        data = Bytes(descriptor, offset)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise AudioError("audio-unreadable", "not a file")  # a device or a named pipe would hold up the run
+        data = Bytes(path, descriptor, offset, shared=offset > 0)
         if data.size <= 0:
-            raise AudioError("audio-empty", f"{path}: {max(0, data.size)} bytes")
-        return _probe(data, path)
-    except OSError as error:  # a folder, or a disk that fails
-        raise AudioError("audio-unreadable", f"{path}: {error.strerror}") from None
+            raise AudioError("audio-empty", f"{max(0, data.size)} bytes")
+        yield data
     except AudioError as error:
-        raise error if path in error.detail else AudioError(error.reason, f"{path}: {error.detail}") from None
+        raise error.named(path) from None
+    except OSError as error:  # a disk that fails
+        raise AudioError("audio-unreadable", f"{path}: {error.strerror or error}") from None
     finally:
         os.close(descriptor)
 
 
-def _probe(data: Bytes, path: str) -> AudioInfo:
+_HINTS = (
+    (r"""(?:^|/)(["']).*\1\Z""", "write the path without quotes; what follows the key is the path, spaces included"),
+    (r"(?:^|/)~", "write the folder out; only a shell knows what ~ stands for"),
+    (r"(?:^|/)file:/*(/.*)", "write the path alone, {0}"),
+    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http and https are fetched; copy it here, or have a command print it: ... |"),
+    (r"\\", r"write / in place of \, and the path as it is on this machine"),
+    (r"\r\Z", "the line ends with a carriage return, as on Windows; convert the table"),
+)  # fmt: skip
+
+
+def _hint(path: str) -> str:
+    """What may be wrong with a path that names no file. One that was relative has its table's folder before it."""
+    for pattern, hint in _HINTS:
+        if match := re.search(pattern, path, re.IGNORECASE):
+            return f" ({hint.format(*match.groups())})"
+    return ""
+
+
+def form_of(data: Bytes, piped: bool = False) -> Form:
+    """Look at a recording's header and end; `piped`: it came through a pipe, and its header may not know its length.
+
+    AudioError if nothing of it can be decoded.
+    """
     magic = data.head[:4]
+    if magic == _CONTAINER[:4] and data.shared:
+        return _kaldiio(data)
     if magic in (b"RIFF", b"RF64") and data.head[8:12] == b"WAVE":
-        info = riff(data)
-    elif magic == b"fLaC":
-        info = flac(data)
+        return _wav(data, piped)
+    if magic == b"fLaC" and (info := flac.probe(data)):
+        return Form(data.source(), info, info.incomplete)
+    if data.shared:
+        raise AudioError("audio-unreadable", f"no WAV, FLAC or AUDIO entry of an ark at byte {data.base}")
+    if kind := containers.kind_of(data):
+        return Form(data.source(), container=kind)
+    return Form(data.source(), incomplete=_lack(data))
+
+
+def _wav(data: Bytes, piped: bool) -> Form:
+    layout = wav.layout(data, piped)
+    info = layout.info()
+    if layout.restated:
+        source = layout.mended(data)
+    elif data.shared:
+        source = Window(data, 0, layout.start + layout.length)
     else:
-        info = None
-    if info is None:
-        if data.base:
-            raise AudioError("audio-unreadable", f"neither WAV nor FLAC at byte {data.base}")
-        info = _libsndfile(path)
-        _check_length(data)
+        source = data.source()
+    return Form(source, info, layout.incomplete)
+
+
+def _kaldiio(data: Bytes) -> Form:
+    """kaldiio's container (its matio.py): AUDIO, one byte that says how many bytes its length has, the length, a
+    recording in a format of its own."""
+    digits = int.from_bytes(data.at(len(_CONTAINER), 1))
+    begin = len(_CONTAINER) + 1 + digits
+    length = int.from_bytes(data.at(len(_CONTAINER) + 1, digits), "little")
+    content = data.part(begin, length)
+    if data.head[: len(_CONTAINER)] != _CONTAINER or content.size <= 0:
+        raise AudioError("audio-truncated", f"{length} bytes stated, {max(0, content.size)} there")
+    form = form_of(content)
+    if form.container:
+        raise AudioError("audio-unreadable", f"{form.container} in an ark is not read")
+    if content.size < length and not form.incomplete:
+        return replace(form, incomplete=f"{length} bytes stated, {content.size} there")
+    return form
+
+
+def _libsndfile(source: bytes | Window) -> AudioInfo:
+    import soundfile
+
+    from recipe.audio.sound import sound
+
+    try:
+        with sound(source) as file:
+            info = AudioInfo(file.frames, file.samplerate, file.channels)
+    except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
+        raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
+    if info.samples >= _UNKNOWN_SAMPLES:
+        raise AudioError("audio-unreadable", "the header does not say how long the recording is")
     return info
 
 
-def _libsndfile(path: str) -> AudioInfo:
+def _count(source: bytes | Window) -> int:
+    """Samples per channel that can be decoded, up to the end or an error."""
     import soundfile
 
+    from recipe.audio.sound import sound
+
+    count = 0
     try:
-        info = soundfile.info(path)
-    except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
-        raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
-    if info.frames >= 2**40:  # libsndfile's "unknown"
-        raise AudioError("audio-unreadable", "the header does not say how long the recording is")
-    return AudioInfo(info.frames, info.samplerate, info.channels)
+        with sound(source) as file:
+            while block := len(file.read(_BLOCK, dtype="int16", always_2d=True)):
+                count += block
+    except (soundfile.SoundFileError, TypeError, ValueError, MemoryError):
+        pass  # what came before it is there
+    return count
 
 
-def _check_length(data: Bytes) -> None:
-    """Compare what other headers state with the file's size."""
+# --- What is missing at the end of other formats --------------------------------------------------------------------
+
+
+def _lack(data: Bytes) -> str | None:
+    """Compare what other headers state with the file's size; None if nothing is missing, or shows."""
     head = data.head
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        _check_aiff(data)
-    elif head[:7] == b"NIST_1A":
-        _check_sphere(data)
-    elif head[:4] == b"OggS":
-        _check_ogg(data)
-    elif head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
-        _check_mp3(data)
+        return _lack_of_aiff(data)
+    if head[:4] == b".snd":
+        return _lack_of_au(data)
+    if head[:7] == b"NIST_1A":
+        return _lack_of_sphere(data)
+    if head[:4] == b"riff":
+        return _lack_of_w64(data)
+    if head[:4] == b"OggS":
+        return _lack_of_ogg(data)
+    if head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
+        return mpeg.lack(data)
+    return None
 
 
-def truncated(stated: int, found: int) -> AudioError:
-    """The error of a recording whose header states more bytes than there are."""
-    return AudioError("audio-truncated", f"the header says {stated} bytes of audio, the file has {max(0, found)}")
+def _more(stated: int, found: int) -> str | None:
+    return lacking(stated, found) if stated > found else None
 
 
-# --- RIFF and AIFF ------------------------------------------------------------------------------------------------
-
-_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-_WIDTHS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _ALAW: (8,), _MULAW: (8,)}  # bits of a sample
-
-
-def riff(data: Bytes) -> AudioInfo | None:
-    """The header of a RIFF or RF64 WAV file; None for a coding that has to be left to libsndfile."""
-    format_chunk = long_length = None
-    for name, length, start in _chunks(data, "<"):
-        if name == b"data":
-            if length == UNKNOWN_LENGTH and long_length is not None:
-                length = long_length
-            return _wav_info(data, format_chunk, length, start)
-        if name == b"fmt ":
-            format_chunk = data.at(start, min(length, 40))
-        elif name == b"ds64" and length >= 16:
-            long_length = int.from_bytes(data.at(start + 8, 8), "little")
-    raise AudioError("audio-truncated", "there is no data chunk")
+def _lack_of_aiff(data: Bytes) -> str | None:
+    return next(
+        (_more(length, data.size - start) for name, length, start in wav.chunks(data, ">") if name == b"SSND"), None
+    )
 
 
-def _chunks(data: Bytes, endian: str):
-    """(name, length, position of the content) of the chunks of a RIFF or AIFF file."""
-    unpack = struct.Struct(endian + "4sI").unpack
-    position = 12
-    for _ in range(MAX_CHUNKS):
-        header = data.at(position, 8)
-        if len(header) < 8:
-            return
-        name, length = unpack(header)
-        yield name, length, position + 8
-        position += 8 + length + (length & 1)
+def _lack_of_au(data: Bytes) -> str | None:
+    """All bits set: not known, up to the end."""
+    start, stated = (int.from_bytes(data.head[i : i + 4], "big") for i in (4, 8))
+    return None if stated == 0xFFFFFFFF else _more(stated, data.size - start)
 
 
-def _wav_info(data: Bytes, format_chunk: bytes | None, length: int, start: int) -> AudioInfo | None:
-    if format_chunk is None or len(format_chunk) < 16:
-        raise AudioError("audio-unreadable", "there is no fmt chunk before the audio")
-    coding, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", format_chunk)
-    if coding == _EXTENSIBLE and len(format_chunk) >= 26:
-        coding = int.from_bytes(format_chunk[24:26], "little")
-    there = data.size - start
-    if length == UNKNOWN_LENGTH or length in UNKNOWN_LENGTHS:
-        # Said of the whole file as well: written through a pipe. Said of the data alone: a damaged header.
-        whole = int.from_bytes(data.head[4:8], "little")
-        if data.base or not (whole == UNKNOWN_LENGTH or whole in range(0x7FFFF000, 0x80001000)):
-            raise truncated(length, there)
-        length = there
-    if length > there:
-        raise truncated(length, there)
-    if length == 0 and there > 0 and not data.base and int.from_bytes(data.head[4:8], "little") + 8 < data.size:
-        raise AudioError("header-mismatch", f"the header says 0 bytes of audio, the file has {there} behind it")
-    if bits not in _WIDTHS.get(coding, ()) or channels == 0 or block != channels * bits // 8 or rate not in _RATES:
-        return None
-    return AudioInfo(length // block, rate, channels)
+def _lack_of_w64(data: Bytes) -> str | None:
+    """Chunks as in RIFF, but named by 16 bytes, with lengths of 8 that count name and length, in multiples of 8."""
+    position = 40
+    while len(header := data.at(position, 24)) == 24 and position < HEAD_BYTES:
+        length = int.from_bytes(header[16:], "little")
+        if header[:4] == b"data" or length < 24:
+            return _more(length - 24, data.size - position - 24)
+        position += length + -length % 8
+    return None
 
-
-def _check_aiff(data: Bytes) -> None:
-    for name, length, start in _chunks(data, ">"):
-        if name == b"SSND" and start + length > data.size:
-            raise truncated(length, data.size - start)
-
-
-# --- FLAC ---------------------------------------------------------------------------------------------------------
-
-
-def flac(data: Bytes) -> AudioInfo | None:
-    """The header of a FLAC file; None if it does not say how long the recording is."""
-    info = data.head[8:42]
-    if len(info) < 34 or data.head[4] & 0x7F:
-        raise AudioError("audio-truncated" if data.size < 42 else "audio-unreadable", "there is no FLAC stream header")
-    packed = int.from_bytes(info[10:18], "big")
-    rate, channels, samples = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
-    if rate not in _RATES or samples == 0:
-        return None
-    if data.base:
-        # Where an entry of an ark ends is not known, but it can only be cut where the ark is, and coding saves space.
-        whole = data.size > samples * channels * ((packed >> 36 & 31) + 1) // 7 or _flac_decodes(data, samples)
-    else:
-        whole = _flac_is_whole(data, samples, int.from_bytes(info[2:4], "big"), int.from_bytes(info[7:10], "big"))
-    if not whole:
-        raise AudioError("audio-truncated", f"the header says {samples} samples, the last ones are missing")
-    return AudioInfo(samples, rate, channels)
-
-
-def _flac_is_whole(data: Bytes, samples: int, block: int, largest: int) -> bool:
-    """Whether the last frame's header lies near the end of the file; if it is not found, whether it can be decoded."""
-    window = min(data.size, max(largest + 1024, 16384), 1 << 20)
-    tail = data.at(data.size - window, window)
-    last_frame = (samples - 1) // max(1, block)
-    # Frames of one size are numbered (sync code ff f8); with sizes that vary, the first sample is stated (ff f9).
-    for sync, numbers in ((b"\xff\xf8", (last_frame,)), (b"\xff\xf9", range(max(0, samples - 65536), samples))):
-        position = len(tail)
-        while (position := tail.rfind(sync, 0, position)) >= 0:
-            if _coded_number(tail[position + 4 : position + 11]) in numbers:
-                return True
-    return _flac_reaches_end(data, samples)
-
-
-def _coded_number(code: bytes) -> int | None:
-    """The frame or sample number of a FLAC frame header: UTF-8's scheme, up to 7 bytes."""
-    if not code:
-        return None
-    first = code[0]
-    if first < 0x80:
-        return first
-    length = 8 - (first ^ 0xFF).bit_length()
-    if not 2 <= length <= 7 or len(code) < length:
-        return None
-    value = first & (0x7F >> length)
-    for byte in code[1:length]:
-        if byte & 0xC0 != 0x80:
-            return None
-        value = value << 6 | byte & 0x3F
-    return value
-
-
-def _flac_reaches_end(data: Bytes, samples: int) -> bool:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(data.reopened(), closefd=True) as file:
-            file.seek(samples - 1)
-            return len(file.read(1)) == 1
-    except (soundfile.SoundFileError, TypeError, ValueError):
-        return False
-
-
-def _flac_decodes(data: Bytes, samples: int) -> bool:
-    import soundfile
-
-    with suppress(soundfile.SoundFileError), os.fdopen(data.reopened(), "rb") as file:
-        file.seek(data.base)
-        with soundfile.SoundFile(Rest(file)) as opened:
-            return sum(map(len, opened.blocks(1 << 20))) >= samples
-    return False
-
-
-# --- Others -------------------------------------------------------------------------------------------------------
 
 _SPHERE_FIELD = re.compile(rb"(sample_count|channel_count|sample_n_bytes) -i (\d+)")
 
 
-def _check_sphere(data: Bytes) -> None:
+def _lack_of_sphere(data: Bytes) -> str | None:
     fields = {name: int(value) for name, value in _SPHERE_FIELD.findall(data.head)}
     header = data.head[8:16].strip()
-    if len(fields) == 3 and header.isdigit():
-        stated = fields[b"sample_count"] * fields[b"channel_count"] * fields[b"sample_n_bytes"]
-        if stated > data.size - int(header):
-            raise truncated(stated, data.size - int(header))
+    if len(fields) < 3 or not header.isdigit():
+        return None
+    stated = fields[b"sample_count"] * fields[b"channel_count"] * fields[b"sample_n_bytes"]
+    return _more(stated, data.size - int(header))
 
 
-def _check_ogg(data: Bytes) -> None:
+def _lack_of_ogg(data: Bytes) -> str | None:
     """The last page must be whole and marked as the end of the stream."""
     window = min(data.size, TAIL_BYTES)
     tail = data.at(data.size - window, window)
     page = tail.rfind(b"OggS")
     if page < 0 or len(tail) < page + 27:
-        raise AudioError("audio-truncated", "the last Ogg page is incomplete")
+        return "the last Ogg page is incomplete"
     segments = tail[page + 26]
     end = page + 27 + segments + sum(tail[page + 27 : page + 27 + segments])
     if end > len(tail) or not tail[page + 5] & 4:
-        raise AudioError("audio-truncated", "the last Ogg page is not the end of the stream")
+        return "the last Ogg page is not the end of the stream"
+    return None
 
 
-def _check_mp3(data: Bytes) -> None:
-    """A Xing or Info header states how many bytes follow; without one the length is unknown."""
-    start = 0
-    if data.head[:3] == b"ID3" and len(data.head) >= 10:
-        a, b, c, d = data.head[6:10]
-        start = 10 + (a << 21 | b << 14 | c << 7 | d)
-    frame = data.at(start, 256)
-    place = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if place >= 0 and len(frame) >= place + 16:
-        flags = int.from_bytes(frame[place + 4 : place + 8], "big")
-        if flags & 2:
-            field = place + (12 if flags & 1 else 8)
-            stated = int.from_bytes(frame[field : field + 4], "big")
-            if stated > data.size - start:
-                raise truncated(stated, data.size - start)
+# --- Telling recordings from other files ----------------------------------------------------------------------------
+
+_MAGIC = (
+    (0, b"fLaC"), (0, b"OggS"), (0, b"NIST_1A"), (0, b".snd"), (0, b"caff"), (0, b"riff\x2e\x91\xcf\x11"),
+    (8, b"WAVE"), (8, b"AIFF"), (8, b"AIFC"),
+)  # fmt: skip
+
+
+def is_audio(data: Bytes) -> bool:
+    """Whether a file of any name looks like a recording: it begins as one of the formats that are read here."""
+    begins = any(data.head.startswith(magic, place) for place, magic in _MAGIC)
+    return begins or containers.kind_of(data) is not None or mpeg.is_mpeg(data)

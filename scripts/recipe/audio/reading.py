@@ -5,19 +5,21 @@ wrong with one recording is an `AudioError` with a short reason that the rejects
 never stops a run by itself.
 """
 
-import io
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
 
 import numpy as np
 import soundfile
 import soxr
 
-from recipe.audio import fetch, headers
+from recipe.audio import containers, fetch, headers
 from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
-from recipe.audio.headers import AudioError, AudioInfo
+from recipe.audio.headers import Form
+from recipe.audio.info import AudioError, AudioInfo
+from recipe.audio.place import Bytes
+from recipe.audio.sound import Sound, sound
 
 __all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "probe", "read", "read_part"]
 
@@ -30,6 +32,11 @@ FLOOR_DB = -100.0
 _UNREADABLE = (soundfile.SoundFileError, ValueError, TypeError, MemoryError)  # soundfile's answers to damage
 _ARK_OFFSET = re.compile(r"(.+):(\d+)\Z", re.DOTALL)
 _BLOCK = 1 << 22  # samples decoded at a time: a damaged header may promise more than there is memory
+_SMALL_BLOCK = 4096
+# Formats whose headers may differ by an encoder's delay from what is decoded.
+_LOSSY = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+LOSSY_TOLERANCE = 0.02  # of the length, or ...
+LOSSY_SAMPLES = 4800  # ... samples, where that is more
 
 
 def split_ark(source: str) -> tuple[str, int] | None:
@@ -39,22 +46,13 @@ def split_ark(source: str) -> tuple[str, int] | None:
 
 
 def probe(source: str, fetch_policy: FetchPolicy = DEFAULT) -> AudioInfo:
-    """Read a recording's header. Costs some ten microseconds for a local file; a command is run to its end, and a URL
-    is downloaded."""
+    """Read a recording's header. Costs some ten microseconds for a local file; a command is run to its end and its
+    output decoded, and a URL is downloaded. Of a recording that lacks its end, `incomplete` says what is missing and
+    `samples` is what is there; of a command, that is an AudioError."""
     if is_command(source):
-        waveform, rate = _from_memory(fetch.command_output(source, fetch_policy), "output of the command")
+        waveform, rate = _from_command(source, 0.0, None, fetch_policy)
         return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
-    if is_url(source):
-        return headers.probe_file(fetch.download(source, fetch_policy))
-    if ark := split_ark(source):
-        try:
-            return headers.probe_file(*ark)
-        except AudioError as error:
-            if error.reason in ("audio-missing", "audio-empty", "audio-truncated"):
-                raise
-        waveform, rate = _from_ark(*ark)  # not a plain WAV file inside: kaldiio's own container
-        return AudioInfo(waveform.shape[0], rate, waveform.shape[1])
-    return headers.probe_file(source)
+    return headers.probe_file(*_place(source, fetch_policy), fetch_policy)
 
 
 def read(
@@ -64,12 +62,14 @@ def read(
     end: float | None = None,
     channel: int | str = "average",
     fetch_policy: FetchPolicy = DEFAULT,
+    incomplete: bool = False,
 ) -> np.ndarray:
     """Read a recording, or its part from `start` to `end` seconds, as float32 [samples] in -1..1 at `rate` Hz.
 
-    `channel` is "average" or the index of one channel from 0. Resampling is soxr's high quality.
+    `channel` is "average" or the index of one channel from 0. Resampling is soxr's high quality. AudioErrors as
+    `read_part` raises them, and `channel-missing`.
     """
-    waveform, found_rate = read_part(source, start, end, fetch_policy)
+    waveform, found_rate = read_part(source, start, end, fetch_policy, incomplete)
     mono = one_channel(waveform, channel, source)
     return resample(mono, found_rate, rate)
 
@@ -79,16 +79,36 @@ def read_part(
     start: float = 0.0,
     end: float | None = None,
     fetch_policy: FetchPolicy = DEFAULT,
+    incomplete: bool = False,
 ) -> tuple[np.ndarray, int]:
-    """Read a recording, or its part from `start` to `end` seconds, as it is: float32 [samples, channels], rate (Hz)."""
+    """Read a recording, or its part from `start` to `end` seconds, as it is: float32 [samples, channels], rate (Hz).
+
+    AudioError `audio-truncated` for a recording that lacks its end or has fewer samples than its header says, unless
+    the part lies before; with `incomplete` it is read as far as it goes. The output of a command has to be whole in
+    either case, and what is damaged elsewhere than at its end is `audio-unreadable`.
+    """
     if is_command(source):
-        content = fetch.command_output(source, fetch_policy)
-        return _part(*_from_memory(content, "output of the command"), start, end)
+        return _from_command(source, start, end, fetch_policy)
+    with headers.opened(*_place(source, fetch_policy)) as data:
+        return _decode(data, start, end, fetch_policy, incomplete)
+
+
+def _place(source: str, fetch_policy: FetchPolicy) -> tuple[str, int]:
+    """The local file with a recording, and the byte at which it begins."""
     if is_url(source):
-        return _from_file(fetch.download(source, fetch_policy), start, end)
-    if ark := split_ark(source):
-        return _part(*_from_ark(*ark), start, end)
-    return _from_file(source, start, end)
+        return fetch.download(source, fetch_policy), 0
+    return split_ark(source) or (source, 0)
+
+
+def _from_command(source: str, start: float, end: float | None, fetch_policy: FetchPolicy) -> tuple[np.ndarray, int]:
+    with fetch.command_output(source, fetch_policy) as path:
+        try:
+            with headers.opened(path) as data:
+                waveform, rate = _decode(data, 0.0, None, fetch_policy, incomplete=False, piped=True)
+        except AudioError as error:
+            detail = error.detail.replace(path, "output of the command")
+            raise AudioError(error.reason, detail) from None
+    return waveform[round(start * rate) : None if end is None else round(end * rate)], rate
 
 
 def resample(mono: np.ndarray, found: int, wanted: int) -> np.ndarray:
@@ -128,85 +148,85 @@ def levels(waveform: np.ndarray) -> Levels:
     return Levels(float(decibels), float(np.mean(np.abs(waveform) >= FULL_SCALE)), True)
 
 
-def _part(waveform: np.ndarray, rate: int, start: float, end: float | None) -> tuple[np.ndarray, int]:
-    return waveform[round(start * rate) : None if end is None else round(end * rate)], rate
-
-
-def _from_file(path: str, start: float, end: float | None) -> tuple[np.ndarray, int]:
-    if not os.path.isfile(path):
-        headers.probe_file(path)
-        raise AudioError("audio-unreadable", f"{path}: not a file")  # a device or a named pipe would hold up the run
+def _decode(
+    data: Bytes, start: float, end: float | None, fetch_policy: FetchPolicy, incomplete: bool, piped: bool = False
+) -> tuple[np.ndarray, int]:
+    """Decode a recording, or its part from `start` to `end` seconds."""
+    form = headers.form_of(data, piped)
+    if form.container:
+        return containers.read(data, form.container, start, end, fetch_policy.timeout, incomplete)
+    if form.incomplete and not incomplete and end is None:
+        raise AudioError("audio-truncated", form.incomplete)
     try:
-        return _decode(path, start, end)
+        decoded = _by_libsndfile(form, start, end, lenient=incomplete and form.incomplete is not None)
     except _UNREADABLE as error:
-        headers.probe_file(path)  # knows missing, empty and shortened files, and says so
-        raise AudioError("audio-unreadable", f"{path}: {getattr(error, 'error_string', error)}") from None
+        raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
+    found = len(decoded.waveform)
+    if form.incomplete and ((not incomplete and found < decoded.asked) or (found == 0 and start == 0)):
+        raise AudioError("audio-truncated", form.incomplete)
+    if found < decoded.stated - decoded.tolerance and not incomplete:
+        raise AudioError("audio-truncated", f"{decoded.stated} samples stated, {found} decoded")
+    return decoded.waveform, decoded.rate
 
 
-def _decode(file: Any, start: float, end: float | None) -> tuple[np.ndarray, int]:
-    """Decode a path or a file object, block by block."""
-    with soundfile.SoundFile(file) as opened:
-        first = round(start * opened.samplerate)
-        left = (opened.frames if end is None else min(opened.frames, round(end * opened.samplerate))) - first
-        if first:
-            opened.seek(min(first, opened.frames))
-        blocks = []
-        while left > 0:
-            block = opened.read(min(left, _BLOCK), dtype="float32", always_2d=True)
-            blocks.append(block)
-            left -= len(block)
-            if len(block) < min(left + len(block), _BLOCK):
-                break
-        empty = np.zeros((0, opened.channels), np.float32)
-        return blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks]), opened.samplerate
+@dataclass(frozen=True)
+class _Decoded:
+    """A part of a recording as libsndfile decoded it."""
+
+    waveform: np.ndarray  # float32 [samples, channels]
+    rate: int  # Hz
+    asked: int  # samples, from the start to the end that was asked for
+    stated: int  # of these, by the header
+    tolerance: int  # samples that the header may state too many
 
 
-def _from_memory(content: bytes, what: str) -> tuple[np.ndarray, int]:
-    if not content:
-        raise AudioError("audio-empty", f"{what}: 0 bytes")
-    return _decode_whole(io.BytesIO(content), what)
+def _by_libsndfile(form: Form, start: float, end: float | None, lenient: bool) -> _Decoded:
+    """Decode block by block; `lenient` takes an error for the end."""
+    with sound(form.source) as file:
+        frames = form.info.samples if form.info else file.frames
+        first = min(round(start * file.samplerate), frames)
+        asked = (frames if end is None else round(end * file.samplerate)) - first
+        stated = max(0, min(asked, frames - first))
+        if first and stated and not _seek(file, first):
+            return _from_the_beginning(form, first, asked, stated, lenient)
+        return _decoded(file, list(_blocks(file, stated, lenient)), asked, stated)
 
 
-def _decode_whole(file: Any, what: str) -> tuple[np.ndarray, int]:
+def _seek(file: Sound, sample: int) -> bool:
     try:
-        return _decode(file, 0.0, None)
-    except _UNREADABLE as error:
-        raise AudioError("audio-unreadable", f"{what}: {getattr(error, 'error_string', error)}") from None
+        return file.seek(sample) == sample
+    except soundfile.SoundFileError:
+        return False
 
 
-def _from_ark(path: str, offset: int) -> tuple[np.ndarray, int]:
-    """Read one recording of an ark: a WAV or FLAC file inside, or kaldiio's AUDIO container.
-
-    kaldiio would also load pickles and matrices; a pickle runs code and a matrix has no sampling rate, so both are
-    refused here.
-    """
-    what = f"{path}:{offset}"
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            magic = file.read(8)
-            file.seek(offset)
-            if magic[:4] == b"RIFF":
-                return _from_memory(file.read(int.from_bytes(magic[4:8], "little") + 8), what)
-            if magic[:4] == b"fLaC":
-                return _decode_whole(headers.Rest(file), what)
-            if magic[:5] == b"AUDIO":
-                return _from_container(file, what)
-    except FileNotFoundError:
-        raise AudioError("audio-missing", f"no such file: {path}") from None
-    except (OSError, MemoryError, OverflowError) as error:
-        raise AudioError("audio-unreadable", f"{what}: {error}") from None
-    if not magic:
-        raise AudioError("audio-empty", f"{what}: the file ends before this offset")
-    raise AudioError("audio-unreadable", f"{what}: no WAV, FLAC or AUDIO entry of an ark (found {magic[:5]!r})")
+def _from_the_beginning(form: Form, first: int, asked: int, stated: int, lenient: bool) -> _Decoded:
+    """Decode what cannot be searched in: some codings, and a FLAC near the place where it is cut."""
+    with sound(form.source) as file:
+        blocks, position = [], 0
+        for block in _blocks(file, first + stated, lenient):
+            blocks.append(block[max(0, first - position) :])
+            position += len(block)
+        return _decoded(file, blocks, asked, stated)
 
 
-def _from_container(file: IO[bytes], what: str) -> tuple[np.ndarray, int]:
-    """kaldiio's container: AUDIO, one byte that says how many bytes its length has, the length, a recording in a format
-    of its own. kaldiio itself (matio.py) takes what is there of one that was cut."""
-    file.seek(len(b"AUDIO"), os.SEEK_CUR)
-    length = int.from_bytes(file.read(int.from_bytes(file.read(1))), "little")
-    content = file.read(length)
-    if len(content) < length:
-        raise AudioError("audio-truncated", f"{what}: {length} bytes stated, {len(content)} there")
-    return _from_memory(content, what)
+def _decoded(file: Sound, blocks: list[np.ndarray], asked: int, stated: int) -> _Decoded:
+    empty = np.zeros((0, file.channels), np.float32)
+    waveform = blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks])
+    tolerance = max(LOSSY_SAMPLES, int(stated * LOSSY_TOLERANCE)) if file.subtype in _LOSSY else 0
+    return _Decoded(waveform, file.samplerate, asked, stated, tolerance)
+
+
+def _blocks(file: Sound, count: int, lenient: bool) -> Iterator[np.ndarray]:
+    """Up to `count` samples, fewer at the end."""
+    size = _SMALL_BLOCK if lenient else _BLOCK  # of a block with an error nothing is left
+    while count > 0:
+        try:
+            block = file.read(min(count, size), dtype="float32", always_2d=True)
+        except soundfile.SoundFileError:
+            if lenient:
+                return
+            raise
+        yield block
+        if len(block) < min(count, size):
+            return
+        count -= len(block)

@@ -215,8 +215,7 @@ def _measured(source: str, entry: Entry, policy: CheckPolicy) -> AudioInfo:
     info = None if fetch.is_command(source) else header(source, policy.fetch_policy)
     if info is not None and _not_worth_decoding(info, entry, policy):
         return info
-    options = {"incomplete": True} if info is not None and info.incomplete else {}
-    waveform, rate = audio.read_part(source, entry.start, entry.end, policy.fetch_policy, **options)
+    waveform, rate = audio.read_part(source, entry.start, entry.end, policy.fetch_policy, incomplete=policy.scoring)
     if info is None:
         info = AudioInfo(round(entry.start * rate) + len(waveform), rate, waveform.shape[1])
     elif not info.incomplete:

@@ -1,0 +1,68 @@
+"""Where the bytes of a recording are: a file, a part of one (an ark holds recordings behind one another), or such a
+part behind a header that says what is true."""
+
+import os
+
+HEAD_BYTES = 4096
+
+
+class Bytes:
+    """Positioned reading of `size` bytes of an open file from `base` on; without `size`, of all.
+
+    `shared` says that what follows may belong to other recordings: an entry of an ark states its length itself.
+    """
+
+    __slots__ = ("_descriptor", "base", "head", "path", "shared", "size")
+
+    def __init__(self, path: str, descriptor: int, base: int = 0, size: int | None = None, shared: bool = False):
+        self._descriptor = descriptor
+        self.path = path
+        self.base = base
+        there = os.lseek(descriptor, 0, os.SEEK_END) - base
+        self.size = there if size is None else min(size, there)
+        self.shared = shared
+        self.head = os.pread(descriptor, min(HEAD_BYTES, self.size), base) if self.size > 0 else b""
+
+    def at(self, position: int, count: int) -> bytes:
+        """`count` bytes from `position` on; fewer at the end."""
+        if position + count <= len(self.head):
+            return self.head[position : position + count]
+        return os.pread(self._descriptor, max(0, min(count, self.size - position)), self.base + position)
+
+    def part(self, position: int, size: int) -> "Bytes":
+        """The `size` bytes from `position` on, as a recording of its own."""
+        return Bytes(self.path, self._descriptor, self.base + position, max(0, min(size, self.size - position)))
+
+    def source(self) -> "bytes | Window":
+        """What libsndfile reads it from: the path of a file of its own, or a file object."""
+        return Window(self) if self.base or self.shared else os.fsencode(self.path)
+
+
+class Window:
+    """A file object for soundfile over bytes `start` to `end` of `data`, behind another `head`."""
+
+    def __init__(self, data: Bytes, start: int = 0, end: int | None = None, head: bytes = b""):
+        self._data, self._head = data, head
+        self._shift = start - len(head)
+        self._size = (data.size if end is None else min(end, data.size)) - self._shift
+        self._position = 0
+
+    def read(self, count: int) -> bytes:
+        """Up to `count` bytes."""
+        count = max(0, min(count, self._size - self._position))
+        start = self._position
+        found = self._head[start : start + count]
+        if count > len(found):
+            found += self._data.at(start + len(found) + self._shift, count - len(found))
+        self._position += len(found)
+        return found
+
+    def tell(self) -> int:
+        """The position, from the start of the head."""
+        return self._position
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position; returns it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + position
+        return self._position
