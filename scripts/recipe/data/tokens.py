@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from recipe.data.workers import Worker
 from recipe.files import RecipeError
+from recipe.text.markup import SpecialTokens, special_among
 
 TOKEN_BATCH = 200  # larger ones are no faster, smaller ones leave threads idle
 
@@ -52,7 +53,8 @@ class TokenCounter:
 
 
 def token_counter(tokenizer_dir: str, threads: int = 1) -> Callable[[Sequence[str]], list[int]]:
-    """A function that counts the tokens of texts with the tokenizer (tokenizer.json) of a model directory."""
+    """A function that counts the tokens of texts with the tokenizer (tokenizer.json) of a model directory, as training
+    sees them: special tokens in them are plain text."""
     os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
     # Where the library was in use before this process was forked, its threads are gone and it would wait for them.
     forked = "tokenizers" in sys.modules and multiprocessing.parent_process() is not None
@@ -65,9 +67,16 @@ def token_counter(tokenizer_dir: str, threads: int = 1) -> Callable[[Sequence[st
         raise RecipeError(f"{tokenizer_dir}/tokenizer.json: cannot be loaded ({error})") from None
 
     encode = tokenizer.encode_batch_fast  # without the places of the tokens in the text
+    added = tokenizer.get_added_tokens_decoder().values()
+    special = SpecialTokens(special_among((token.content, token.special) for token in added))
+
+    def count_batch(texts: Sequence[str]) -> list[int]:
+        pieces = [special.pieces(text) for text in texts]
+        lengths = iter(encode([piece for parts in pieces for piece in parts], add_special_tokens=False))
+        return [sum(len(next(lengths)) for _ in parts) for parts in pieces]
 
     def count(texts: Sequence[str]) -> list[int]:
         batches = (texts[i : i + TOKEN_BATCH] for i in range(0, len(texts), TOKEN_BATCH))
-        return [len(found) for batch in batches for found in encode(batch, add_special_tokens=False)]
+        return [number for batch in batches for number in count_batch(batch)]
 
     return count

@@ -6,13 +6,17 @@ The sequence is the one that Fun-ASR-Nano was trained with:
     <|im_start|>assistant\\n{target}<|im_end|>
 
 Text before the audio, text after it and the target are tokenized apart, as the published training does, and the loss
-covers `{target}<|im_end|>` alone.
+covers `{target}<|im_end|>` alone. Prompt, text after the audio and target are the user's data: what looks like a
+special token in them is tokenized as plain text, and never ends a turn or stands for audio.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+from recipe.text.languages import LANGUAGE_NAMES_EN, LANGUAGE_NAMES_ZH, canonical
+from recipe.text.markup import SpecialTokens, special_among
 
 SYSTEM = "You are a helpful assistant."
 START_OF_SPEECH = "<|startofspeech|>"
@@ -21,24 +25,6 @@ END_OF_TURN = "<|im_end|>"
 # Stands for one audio embedding in a token sequence, as in the published HF processor.
 AUDIO_TOKEN = "<|object_ref_start|>"
 IGNORED = -100  # label of a position without loss
-
-# Names that the model was prompted with; a language that is not here is passed on as written.
-LANGUAGE_NAMES_ZH = {
-    "zh": "中文", "en": "英文", "ja": "日文", "yue": "粤语", "ko": "韩文", "vi": "越南语",
-    "id": "印尼语", "th": "泰语", "ms": "马来语", "tl": "菲律宾语", "ar": "阿拉伯语", "hi": "印地语",
-    "bg": "保加利亚语", "hr": "克罗地亚语", "cs": "捷克语", "da": "丹麦语", "nl": "荷兰语", "et": "爱沙尼亚语",
-    "fi": "芬兰语", "el": "希腊语", "hu": "匈牙利语", "ga": "爱尔兰语", "lv": "拉脱维亚语", "lt": "立陶宛语",
-    "mt": "马耳他语", "pl": "波兰语", "pt": "葡萄牙语", "ro": "罗马尼亚语", "sk": "斯洛伐克语", "sl": "斯洛文尼亚语",
-    "sv": "瑞典语",
-}  # fmt: skip
-LANGUAGE_NAMES_EN = {
-    "zh": "Chinese", "en": "English", "ja": "Japanese", "yue": "Cantonese", "ko": "Korean", "vi": "Vietnamese",
-    "id": "Indonesian", "th": "Thai", "ms": "Malay", "tl": "Filipino", "ar": "Arabic", "hi": "Hindi",
-    "bg": "Bulgarian", "hr": "Croatian", "cs": "Czech", "da": "Danish", "nl": "Dutch", "et": "Estonian",
-    "fi": "Finnish", "el": "Greek", "hu": "Hungarian", "ga": "Irish", "lv": "Latvian", "lt": "Lithuanian",
-    "mt": "Maltese", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sk": "Slovak", "sl": "Slovenian",
-    "sv": "Swedish",
-}  # fmt: skip
 
 HOTWORD_HEADER = (
     "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
@@ -54,15 +40,17 @@ def transcription_prompt(
 ) -> str:
     """The user's words before the audio.
 
-    `wording` is the language of the instruction ("zh" or "en"); `language` the language to write in (None: not said);
-    `itn` False asks for spoken words rather than written numbers; `hotwords` are listed in the published header, the
-    same in training and decoding.
+    `wording` is the language of the instruction ("zh" or "en"); `language` the language to write in, by any name that
+    `languages.canonical` knows (None: not said); `itn` False asks for spoken words rather than written numbers;
+    `hotwords` are listed in the published header, the same in training and decoding. UnknownLanguage, a ValueError, for
+    other languages.
     """
+    code = None if language is None else canonical(language)
     if wording == "en":
-        task = f"Transcribe speech into {LANGUAGE_NAMES_EN.get(language, language)}" if language else None
+        task = f"Transcribe speech into {LANGUAGE_NAMES_EN[code]}" if code else None
         prompt = (task or "Speech transcription") + ("" if itn else " without text normalization") + ": "
     else:
-        into = f"成{LANGUAGE_NAMES_ZH.get(language, language)}" if language else ""
+        into = f"成{LANGUAGE_NAMES_ZH[code]}" if code else ""
         prompt = f"语音转写{into}{'' if itn else '，不进行文本规整'}："
     return with_hotwords(prompt, hotwords)
 
@@ -76,12 +64,16 @@ def prompt_maker(
     wording: str, language: str | None, itn: bool, hotwords: str
 ) -> Callable[[str | None, str | None], str]:
     """The function that words the prompt of an utterance from its own language, which counts where `language` is EACH,
-    and its own hotwords, which count instead of `hotwords` where there are any (a table's value, or None)."""
+    and its own hotwords, which count instead of `hotwords` where there are any (a table's value, or None).
+
+    UnknownLanguage, here for `language`, and from the function for the language of an utterance that counts.
+    """
+    shared = None if language in (None, EACH) else canonical(language)
 
     @lru_cache(maxsize=10_000)
     def make_prompt(own_language: str | None, own_hotwords: str | None) -> str:
         words = split_hotwords(hotwords if own_hotwords is None else own_hotwords)
-        return transcription_prompt(wording, own_language if language == EACH else language, itn, words)
+        return transcription_prompt(wording, (own_language or None) if language == EACH else shared, itn, words)
 
     return make_prompt
 
@@ -96,6 +88,22 @@ def chinese_parts(prompt: str) -> tuple[list[str], str | None, bool] | None:
 def split_hotwords(value: str) -> list[str]:
     """Hotwords as a table or a flag gives them: separated by commas, Chinese ones too."""
     return [word.strip() for word in re.split("[,，]", value) if word.strip()]
+
+
+def problem(prompt: str, after: str, special_tokens: tuple[str, ...]) -> str | None:
+    """Why the words around the audio, hotwords included, cannot be asked for: they hold one of the model's special
+    tokens, or a mark of the audio's place. None if nothing is wrong."""
+    for where, text in (("prompt", prompt), ("text after the audio", after)):
+        if found := _reserved(special_tokens).first(text):
+            return (
+                f"the {where} has {found!r}, which the model takes for more than text; take it out (of hotwords, too)"
+            )
+    return None
+
+
+@lru_cache(maxsize=8)
+def _reserved(special_tokens: tuple[str, ...]) -> SpecialTokens:
+    return SpecialTokens((*special_tokens, START_OF_SPEECH, END_OF_SPEECH, END_OF_TURN, AUDIO_TOKEN))
 
 
 @dataclass(frozen=True)
@@ -114,27 +122,35 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self.audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO_TOKEN)
         self.end_id = tokenizer.convert_tokens_to_ids(END_OF_TURN)
-        self._cache: dict[str, list[int]] = {}
+        added = tokenizer.added_tokens_decoder.values()
+        self.special_tokens = special_among((token.content, token.special) for token in added)
+        self._special = SpecialTokens(self.special_tokens)
+        self._cache: dict[tuple[str, str], list[int]] = {}
 
-    def _encode(self, text: str) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _encode(self, *parts: str) -> list[int]:
+        return [token for part in parts for token in self._tokenizer(part, add_special_tokens=False)["input_ids"]]
 
-    def _encode_fixed(self, text: str) -> list[int]:
-        """Prompts repeat, so their tokens are kept (not those of prompts with hotwords, which may never repeat)."""
-        if text not in self._cache:
+    def _encode_context(self, prompt: str, after: str) -> tuple[list[int], list[int]]:
+        """Tokens before and after the audio. Prompts repeat, so their tokens are kept (not those of prompts with
+        hotwords, which may never repeat)."""
+        if (prompt, after) not in self._cache:
             if len(self._cache) > 1000:
                 self._cache.clear()
-            self._cache[text] = self._encode(text)
-        return self._cache[text]
+            # Beside the user's words, our own are tokenized with them: white space may join the two.
+            first, *others = self._special.pieces(prompt)
+            *behind, last = self._special.pieces(after)
+            before = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{first}"
+            end = f"{last}<|im_end|>\n<|im_start|>assistant\n"
+            self._cache[prompt, after] = self._encode(before, *others), self._encode(*behind, end)
+        return self._cache[prompt, after]
 
     def encode(self, prompt: str, num_audio: int, target: str | None = None, after: str = "") -> Example:
         """Tokens of the chat with `num_audio` placeholders after `prompt` (and `after` behind them)."""
-        before = self._encode_fixed(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{prompt}")
-        behind = self._encode_fixed(f"{after}<|im_end|>\n<|im_start|>assistant\n")
+        before, behind = self._encode_context(prompt, after)
         context = before + [self.audio_token_id] * num_audio + behind
         if target is None:
             return Example(context, [IGNORED] * len(context))
-        answer = self._encode(target + END_OF_TURN)
+        answer = [*self._encode(*self._special.pieces(target)), self.end_id]
         return Example(context + answer, [IGNORED] * len(context) + answer)
 
 
