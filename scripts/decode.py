@@ -54,7 +54,9 @@ def parse_args() -> argparse.Namespace:
     machine.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 on a GPU"
     )
-    machine.add_argument("--threads", type=int, default=0, help="CPU threads (0: as many as torch chooses)")
+    machine.add_argument(
+        "--threads", type=flags.at_least(0), default=0, help="CPU threads (0: as many as torch chooses)"
+    )
     flags.add(parser.add_argument_group("settings, as in the section `decode` of config.yaml"), DecodeSettings, DECODE)
     flags.add(parser.add_argument_group("prompt and reading, as in the section `data`"), DataSettings, DATA)
     return parser.parse_args()

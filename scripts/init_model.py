@@ -8,6 +8,7 @@ Out: a model directory for `train.py --model`. For fine-tuning, start from a tra
 import argparse
 
 from recipe.cli import run
+from recipe.settings import flags
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     source.add_argument("--tokenizer", help="model directory whose tokenizer is taken instead")
     parser.add_argument("--sizes", help="sizes of the model (YAML)")
     parser.add_argument("--audio-tokens", default="full", choices=("low_frame_rate", "full"))
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=flags.at_least(0), default=1)
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     return parser.parse_args()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from recipe.cli import run
 from recipe.normalize import VERSIONS, normalize_file
+from recipe.settings import flags
 
 
 def _processors() -> int:
@@ -33,7 +34,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=flags.at_least(1),
         default=_processors(),
         metavar="N",
         help="processes; the output does not depend on it (default: one per processor)",

@@ -28,13 +28,21 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="settings of the run (YAML); every setting has a default")
     parser.add_argument("--train-jsonl", required=True, nargs="+", help="training manifests")
-    parser.add_argument("--train-weights", type=float, nargs="+", default=[], help="how often each is seen in an epoch")
+    parser.add_argument(
+        "--train-weights",
+        type=flags.at_least(0, float),
+        nargs="+",
+        default=[],
+        help="how often each is seen in an epoch",
+    )
     parser.add_argument("--valid-jsonl", required=True, nargs="+", help="validation manifests")
     parser.add_argument("--model", required=True, help="model directory; convert.py makes one of a hub's or toolkit's")
     parser.add_argument("--output-dir", required=True, help="model directory to write")
     parser.add_argument("--state-dir", help="checkpoints of an unfinished run (default: OUTPUT_DIR.state)")
     flags.add(parser.add_argument_group("settings, instead of the config's"), TrainSettings, INDIFFERENT)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of all processes here (0: torch chooses)")
+    parser.add_argument(
+        "--threads", type=flags.at_least(0), default=0, help="CPU threads of all processes here (0: torch chooses)"
+    )
     flags.add(parser.add_argument_group("recordings that are no local files, as in `data`"), DataSettings, READING)
     return parser.parse_args()
 

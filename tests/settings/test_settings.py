@@ -12,9 +12,10 @@ from conftest import ROOT
 from recipe.files import RecipeError
 from recipe.settings import flags, train
 from recipe.settings.config import Config
-from recipe.settings.data import DataSettings
+from recipe.settings.data import Checks, DataSettings
 from recipe.settings.decode import DecodeSettings
 from recipe.settings.section import changed, from_mapping, schema
+from recipe.text.markup import ENTITY, INVISIBLE, KINDS, MARKUP, SPECIAL
 from recipe.workflow import config
 
 WRONG = [
@@ -30,6 +31,9 @@ WRONG = [
         "learning_rates.encodr is no possible name, expected one of encoder,",
     ),
     ("epochs: .nan", "epochs is NaN, expected a number of 0 or more"),
+    ("learning_rate: .inf", "learning_rate is Infinity, expected a number over 0"),
+    ("trainer: {adam_beta1: .nan}", "trainer: nan, expected a finite number"),
+    ("trainer: {fsdp_config: {a: [1, -.inf]}}", "trainer: -inf, expected a finite number"),
     ("compile: 1", "compile is 1, expected true or false"),
     ("seed: 2024-01-01", 'seed is "2024-01-01", expected a whole number of 0 or more'),
     ("augment: {snr_db: [9, 3]}", "augment.snr_db is [9.0, 3.0], expected the least and then the largest"),
@@ -103,9 +107,85 @@ def test_settings_come_through_flags_as_they_were():
     assert sections()[0] == [DataSettings(), DecodeSettings()], "without flags, the defaults"
 
 
-def test_a_wrong_flag_is_refused_in_the_words_of_the_setting():
-    with pytest.raises(RecipeError, match='channel is "left", expected average or a whole number of 0 or more'):
-        sections("--channel", "left")
+WRONG_FLAGS = [
+    ("--channel=left", '--channel is "left", expected average or a whole number of 0 or more'),
+    ("--channel=1.5", "--channel is 1.5, expected average or a whole number of 0 or more"),
+    ("--channel=", '--channel is "", expected average or a whole number'),
+    ("--channel=99999999999999999999", "--channel is 99999999999999999999, expected a number of less than 20 digits"),
+    ("--max-seconds=nan", '--max-seconds is "nan", expected a number over 0 and to 122'),
+    ("--max-seconds=inf", '--max-seconds is "inf", expected'),
+    ("--max-seconds=1e999", "--max-seconds is Infinity, expected"),
+    ("--max-seconds=-3", "--max-seconds is -3, expected"),
+    ("--max-seconds=1:30", '--max-seconds is "1:30", expected'),
+    ("--max-seconds=0x10", '--max-seconds is "0x10", expected'),
+    ("--max-seconds={a", '--max-seconds is "{a", expected'),
+    ("--fetch-timeout=nan", '--fetch-timeout is "nan", expected a number over 0'),
+    ("--fetch-retries=[1]", '--fetch-retries is "[1]", expected a whole number of 0 or more'),
+    ("--wording=fr", '--wording is "fr", expected one of zh, en'),
+    ("--markup=yes", '--markup is "yes", expected one of reject, remove, keep'),
+    ("--language=auto", "--language: 'auto' is no known language; known are zh, en"),
+    ("--language=", "--language: '' is no known language"),
+    ("--hotwords=a'b", '--hotwords is ["a\'b"], expected a list of text'),
+]
+
+
+@pytest.mark.parametrize(("flag", "words"), WRONG_FLAGS)
+def test_a_wrong_flag_is_refused_by_its_name_in_the_words_of_the_setting(flag, words):
+    with pytest.raises(RecipeError) as error:
+        sections(flag)
+    assert str(error.value).startswith(words) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("flag", ["--max-seconds=7", "--max-seconds=07", "--max-seconds=7.", "--max-seconds=.7e1"])
+def test_numbers_of_flags_are_decimal(flag):
+    assert sections(flag)[0][0].max_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "words"),
+    [("scp2jsonl", "--channel=left", "--channel is"), ("scp2jsonl", "--shard=0/0", "expected I/N with I from 1 to N"),
+     ("scp2jsonl", "--workers=0", "expected a whole number from 1 to 1024"),
+     ("decode", "--channel=left", "--channel is"),
+     ("decode", "--threads=-1", "'-1', expected a whole number of 0 or more"),
+     ("decode", "--language=klingon", "'klingon' is no known language"),
+     ("fbank_stats", "--sample=nan", '--sample is "nan", expected a whole number of 0 or more'),
+     ("train", "--train-weights=nan", "'nan', expected a number of 0 or more"),
+     ("normalize", "--workers=0", "'0', expected a whole number of 1 or more"),
+     ("init_model", "--seed=1.5", "'1.5', expected a whole number of 0 or more")],
+)  # fmt: skip
+def test_a_wrong_flag_is_a_usage_error_of_every_script(script, flag, words):
+    required = {
+        "scp2jsonl": "--scp-file a --transcript-file b --jsonl-file c --rejects-file d --tokenizer e",
+        "decode": "--model-dir a --scp-file b --output-file c",
+        "fbank_stats": "--jsonl-file a --output-dir b",
+        "train": "--config a --train-jsonl b --valid-jsonl c --model d --output-dir e",
+        "normalize": "--mode raw a b",
+        "init_model": "--text a --output-dir b",
+    }
+    command = [sys.executable, f"{ROOT}/scripts/{script}.py", *required[script].split(), flag]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and words in done.stderr.splitlines()[-1], done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_language_is_stored_by_its_code_whatever_it_is_called():
+    for name in ("zh-CN", "Chinese", "汉语", "cmn"):
+        assert from_mapping(DataSettings, {"prompt": {"language": name}}, "x").prompt.language == "zh"
+        assert sections(f"--language={name}")[0][0].prompt.language == "zh"
+    assert from_mapping(DataSettings, {"prompt": {"language": "utt2lang"}}, "x").prompt.language == "utt2lang"
+    with pytest.raises(
+        RecipeError, match=r"data.prompt.language: 'auto' is no known language; .*; utt2lang takes"
+    ) as error:
+        config.check({"model": {"base": "x"}, "data": {"prompt": {"language": "auto"}}})
+    assert "\n" not in str(error.value) and str(error.value).count("language: ") == 1
+
+
+def test_special_tokens_are_never_kept_in_what_is_trained_on():
+    for chosen, special in (("reject", "reject"), ("remove", "remove"), ("keep", "reject")):
+        checks = Checks(markup=chosen, invisible="keep")
+        found = {kind: checks.policy(kind) for kind in KINDS}
+        assert found == {SPECIAL: special, MARKUP: chosen, ENTITY: chosen, INVISIBLE: "keep"}
+    assert Checks().policy(INVISIBLE) == "remove" and Checks().policy(MARKUP) == "reject"
 
 
 def test_a_stage_is_told_what_differs_from_the_defaults_alone():

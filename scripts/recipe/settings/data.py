@@ -2,14 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from recipe.settings.section import AUTO, section, setting
+from recipe.text.languages import UnknownLanguage, canonical
+from recipe.text.markup import INVISIBLE, SPECIAL
+from recipe.text.prompt import EACH
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
 Rate = Literal["auto"] | Annotated[float, Field(ge=0)]
+Policy = Literal["reject", "remove", "keep"]
 AVERAGE = "average"
+
+
+def _language(name: str) -> str:
+    """A language's code by any of its names, or EACH."""
+    try:
+        return name if name == EACH else canonical(name)
+    except UnknownLanguage as error:
+        raise ValueError(f"{error}; {EACH} takes that of each utterance") from None
 
 
 @section
@@ -17,8 +29,10 @@ class PromptSettings:
     """Instruction to the model, the same in training and decoding."""
 
     wording: Literal["zh", "en"] = setting("zh", "Language of the instruction.")
-    language: str | None = setting(
-        None, "Language to write in (zh, en, ja, ...); utt2lang says that of each utterance; null leaves it unsaid."
+    language: Annotated[str, AfterValidator(_language)] | None = setting(
+        None,
+        "Language to write in: zh, en, ja or another of those in docs/data.md, by code or name; utt2lang takes that "
+        "of each utterance; null leaves it unsaid.",
     )
     itn: bool = setting(True, "false asks for spoken words instead of written numbers.")
 
@@ -56,9 +70,25 @@ class Checks:
     non_nfc: Literal["reject", "convert"] = setting(
         "reject", "Transcripts that are not in Unicode's composed form (NFC) are rejected or converted."
     )
+    markup: Policy = setting(
+        "reject",
+        "Transcripts with special tokens (<|im_end|>), marks of other tools (<unk>, [noise]) or HTML entities are "
+        "rejected, or these are removed (an entity becomes its character); keep trains on them, but never on the "
+        "model's own special tokens, which are rejected then, too.",
+    )
+    invisible: Policy = setting(
+        "remove",
+        "Characters that show nothing, such as U+200B and U+FEFF: removed, which is counted; or reject or keep.",
+    )
     channel: Literal["average"] | Annotated[int, Field(ge=0)] = setting(
         AVERAGE, "Of recordings with several channels: their average, or the index of one from 0."
     )
+
+    def policy(self, kind: str) -> Policy:
+        """What is done about a transcript with a `kind` of recipe.text.markup.KINDS in it."""
+        if kind == INVISIBLE:
+            return self.invisible
+        return "reject" if kind == SPECIAL and self.markup == "keep" else self.markup
 
     @property
     def learns(self) -> bool:
@@ -88,7 +118,7 @@ class DataSettings(Checks):
     prompt: PromptSettings = setting(PromptSettings, "Instruction to the model, the same in training and decoding.")
     fetch: FetchSettings = setting(FetchSettings, "What a URL or a command in wav.scp may cost.")
     allow_commands: bool = setting(False, "Run wav.scp entries that end in `|` with a shell.")
-    workers: int = setting(2, "Processes that check audio, per set or shard.", ge=1, indifferent=True)
+    workers: int = setting(2, "Processes that check audio, per set or shard.", ge=1, le=1024, indifferent=True)
     shards: int = setting(1, "Jobs that a set is split into, for clusters and corpora of many hours.", ge=1)
 
 
@@ -97,4 +127,4 @@ class StatsSettings:
     """Statistics of each set."""
 
     sample: int = setting(2000, "Utterances per set whose audio is read; 0 reads all.", ge=0)
-    workers: int = setting(1, "Processes that read audio, per set.", ge=1, indifferent=True)
+    workers: int = setting(1, "Processes that read audio, per set.", ge=1, le=1024, indifferent=True)

@@ -38,5 +38,5 @@ class DecodeSettings:
         True, "Replay decoding steps as CUDA graphs, where there is a GPU (more than twice as fast)."
     )
     workers: int = setting(
-        0, "Processes that read audio; 0 reads in a thread of the decoding process.", ge=0, indifferent=True
+        0, "Processes that read audio; 0 reads in a thread of the decoding process.", ge=0, le=1024, indifferent=True
     )

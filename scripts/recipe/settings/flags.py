@@ -2,16 +2,16 @@
 
 import argparse
 import dataclasses
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
-import yaml
-
-from recipe.settings.section import allowed, changed, from_mapping, schema
+from recipe.settings.section import LARGEST, allowed, changed, from_mapping, schema
 
 Section = TypeVar("Section")
 # Flags of these sections are called as their settings are, without the section's own name before them.
 UNPREFIXED = {"prompt"}
+_NUMBER = re.compile(r"[-+]?[0-9]+|(?P<fraction>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,31 +54,44 @@ def add(parser: argparse._ActionsContainer, kind: type, names: Collection[str]) 
 
 
 def section(args: argparse.Namespace, kind: type[Section], names: Collection[str]) -> Section:
-    """The section that the flags added for `names` give. RecipeError names what is wrong, found and allowed."""
+    """The section that the flags added for `names` give. RecipeError names the flag, what was found and what is
+    allowed."""
     values: dict[str, Any] = {}
-    for flag in _flags(kind, names):
+    known = _flags(kind, names)
+    for flag in known:
         given = getattr(args, flag.dest)
         if given is not None:
             place = values
             for step in flag.path[:-1]:
                 place = place.setdefault(step, {})
             place[flag.path[-1]] = _value(given, flag.part)
-    return from_mapping(kind, values, "flags")
+    return from_mapping(kind, values, "", {flag.dest: flag.name for flag in known})
 
 
 def _value(given: Any, part: dict) -> Any:
-    """A flag's text as the value that YAML would have made of it; lists are separated by commas."""
+    """A flag's text as the value that it stands for; lists are separated by commas. What should be a number and is
+    none stays text, to be refused: YAML would take 1:30 for 90 and 010 for 8."""
     kinds = {one.get("type") for one in part.get("anyOf", [part])}
     if isinstance(given, bool):
         return given
     if kinds == {"array"}:
         return [word.strip() for word in given.split(",") if word.strip()]
-    if kinds & {"number", "integer"}:
-        try:
-            return yaml.safe_load(given)
-        except yaml.YAMLError:
-            return given
+    if kinds & {"number", "integer"} and (number := _NUMBER.fullmatch(given)):
+        return float(given) if number["fraction"] else int(given)
     return given
+
+
+def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], Any]:
+    """A type for flags that are no settings, for argparse: a number of `kind` that is finite and not below `least`."""
+
+    def number(given: str) -> Any:
+        found = _NUMBER.fullmatch(given)
+        if found is None or (kind is int and found["fraction"]) or not least <= kind(given) <= LARGEST:
+            name = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{given!r}, expected {name} of {least:g} or more")
+        return kind(given)
+
+    return number
 
 
 def words(values: Any, names: Collection[str]) -> Sequence[str]:

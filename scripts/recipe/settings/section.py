@@ -8,8 +8,9 @@ import dataclasses
 import difflib
 import functools
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 import pydantic
@@ -19,6 +20,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from recipe.files import RecipeError, exponents_to_floats
 
 AUTO = "auto"
+LARGEST = 2**63 - 1  # of the whole numbers that others than Python have
+_NO_NAMES: Mapping[str, str] = {}
 Section = TypeVar("Section")
 
 
@@ -82,21 +85,45 @@ def changed(values: Any) -> dict[str, Any]:
 # --- Checking -----------------------------------------------------------------------------------------------------
 
 
-def from_mapping(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
+def from_mapping(
+    kind: type[Section], values: Mapping[str, Any], where: str, names: Mapping[str, str] = _NO_NAMES
+) -> Section:
     """Make a section of a mapping as YAML or JSON give it. RecipeError names `where`, and of every wrong setting its
-    name, what was found and what is allowed."""
+    name (another one by `names`), what was found and what is allowed."""
+    values = exponents_to_floats(values)
+    found: list[tuple[str, str, bool]] = list(_too_large(values))
     try:
         # As JSON, a list is what a tuple is made of and a mapping what a section is, and nothing else is converted.
-        return _adapter(kind).validate_json(json.dumps(exponents_to_floats(values), default=str))
+        made = _adapter(kind).validate_json(json.dumps(values, default=str))
     except pydantic.ValidationError as error:
-        found = [_problem(kind, exponents_to_floats(values), each) for each in error.errors(include_url=False)]
+        found += [_problem(kind, values, each) for each in error.errors(include_url=False)]
+    if not found:
+        return made
     # Of a value that may be of several kinds, what is wrong inside the kind that it seems to be says all.
     problems = [
-        text
+        names.get(name, name) + text.removeprefix(name)
         for name, text, outer in found
         if not outer or not any(f"{other}.".startswith(f"{name}.") for other, _, whole in found if not whole)
     ]
-    raise RecipeError(f"{where}: {'; '.join(dict.fromkeys(problems))}")
+    raise RecipeError(f"{where}: {'; '.join(dict.fromkeys(problems))}".removeprefix(": "))
+
+
+def _too_large(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
+    """Whole numbers that only Python can have, as `_problem` has them."""
+    for name, part in value.items() if isinstance(value, Mapping) else ():
+        yield from _too_large(part, f"{path}.{name}" if path else str(name))
+    if isinstance(value, int) and abs(value) > LARGEST:
+        yield path, f"{path} is {value}, expected a number of less than 20 digits", False
+
+
+def finite(value: Any) -> Any:
+    """A value as YAML gives it, of a setting that takes any; ValueError if there is a number without end in it."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        finite(part)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value}, expected a finite number")
+    return value
 
 
 def _problem(kind: type, values: Any, found: Mapping[str, Any]) -> tuple[str, str, bool]:
@@ -114,7 +141,9 @@ def _problem(kind: type, values: Any, found: Mapping[str, Any]) -> tuple[str, st
         return name, f"{name + '.' if name else ''}{loc[-1]} is missing", False
     if found["type"] == "value_error":
         own = str(found["ctx"]["error"])
-        return name, f"{name}.{own}" if name else own, False
+        # What a section says of itself begins with one of its names.
+        inner = "." if "properties" in part else ": "
+        return name, f"{name}{inner}{own}" if name else own, False
     shown = json.dumps(value, ensure_ascii=False, default=str)
     return name, f"{name or 'it'} is {shown}, expected {allowed(part, root)}", True
 

@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from recipe.files import RecipeError
-from recipe.settings.section import AUTO, from_mapping, indifferent, read, section, setting
+from recipe.settings.section import AUTO, finite, from_mapping, indifferent, read, section, setting
 
 PARTS = ("encoder", "adaptor", "llm")
 LOW_FRAME_RATE = "low_frame_rate"
@@ -142,7 +142,7 @@ class TrainSettings:
     )
     log_every: int = setting(10, "Steps between two log lines.", ge=1, indifferent=True)
     workers: int = setting(
-        2, "Processes that read audio; 0 is a thread of the training process.", ge=0, indifferent=True
+        2, "Processes that read audio; 0 is a thread of the training process.", ge=0, le=1024, indifferent=True
     )
     gradient_checkpointing: bool = setting(False, "Less memory for more time.")
     compile: bool = setting(
@@ -154,7 +154,7 @@ class TrainSettings:
         "Compute what a frozen encoder (and adaptor) make of the audio once and keep it on disk; for runs without "
         "changes to the audio.",
     )
-    trainer: dict[str, Any] = setting(
+    trainer: dict[str, Annotated[Any, AfterValidator(finite)]] = setting(
         dict, "More arguments of transformers.TrainingArguments, such as fsdp, fsdp_config or deepspeed."
     )
     augment: AugmentSettings = setting(AugmentSettings, "Changes to training audio, drawn anew in each epoch.")
