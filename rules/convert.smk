@@ -1,9 +1,10 @@
-# Conversion, before and after: the base model, where it is a toolkit directory or a model of the hub, as an HF directory;
-# and a model as the toolkit's directory, for funasr, its vLLM path and llama.cpp. The latter is not part of `all`:
+# Conversion, before and after: the base model, where it is a toolkit directory or a model of the hub or is to state other
+# audio tokens, as an HF directory; and a model as the toolkit's directory, for funasr, its vLLM path and llama.cpp. The
+# latter is not part of `all`:
 #   snakemake --cores all exp/<experiment>/export/<run>/model.pt
 
 
-if BASE_KIND != model_dir.HF:
+if not BASE_AS_IT_IS:
 
     rule convert_base:
         input:
@@ -23,12 +24,15 @@ if BASE_KIND != model_dir.HF:
         params:
             version=versions.CONVERSION,
             source=CONFIG.model.base,
-            revision=["--revision", CONFIG.model.revision] if CONFIG.model.revision else [],
+            options=[
+                *(["--revision", CONFIG.model.revision] if CONFIG.model.revision else []),
+                *(["--audio-tokens", CONFIG.model.audio_tokens] if CONFIG.model.audio_tokens != "auto" else []),
+            ],
             folder=BASE_DIR,
         message:
             "convert: the base model to a directory of transformers"
         shell:
-            'python "$RECIPE/scripts/convert.py" --to hf {params.source:q} {params.revision:q} {params.folder:q}'
+            'python "$RECIPE/scripts/convert.py" --to hf {params.source:q} {params.options:q} {params.folder:q}'
             " > {log:q} 2>&1"
 
 

@@ -1,9 +1,14 @@
 # Where models lie.
 
 
-# An HF directory is used where it is; all else becomes one first, which every stage then uses.
+# An HF directory is used where it is, unless it is to state other audio tokens; all else becomes one first, which every
+# stage then uses.
 BASE_KIND = told(model_dir.source_kind, CONFIG.model.base, CONFIG.model.revision, about="model.base: ")
-BASE_DIR = CONFIG.model.base if BASE_KIND == model_dir.HF else f"{EXP}/base"
+BASE_AS_IT_IS = BASE_KIND == model_dir.HF and CONFIG.model.audio_tokens in (
+    "auto",
+    told(model_dir.stated_audio_tokens, CONFIG.model.base, about="model.base: "),
+)
+BASE_DIR = CONFIG.model.base if BASE_AS_IT_IS else f"{EXP}/base"
 
 
 def base_files(wildcards=None):

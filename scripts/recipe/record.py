@@ -1,5 +1,6 @@
 """What a stage is made with: the commit, the packages and the machine, as they are when it runs."""
 
+import logging
 import os
 import platform
 import subprocess
@@ -11,10 +12,20 @@ from typing import Any
 import recipe
 from recipe.files import write_json
 
+logger = logging.getLogger(__name__)
+_assumptions: dict[str, None] = {}  # of this process, in their order
+
+
+def assume(what: str) -> None:
+    """Say loudly, and keep for the record, what a stage takes for granted because nothing states it."""
+    if what not in _assumptions:
+        logger.warning("ASSUMED: %s", what)
+    _assumptions[what] = None
+
 
 def write(path: str | os.PathLike) -> None:
     """Write the record of the process that calls: JSON with the recipe's version and commit, every installed package's
-    version, and the machine. The same code on the same machine gives the same bytes."""
+    version, the machine, and what was assumed, if anything. The same code on the same machine gives the same bytes."""
     write_json(
         path,
         {
@@ -23,6 +34,7 @@ def write(path: str | os.PathLike) -> None:
             **_commit(Path(recipe.__file__).parent),
             "machine": _machine(),
             "packages": {name: version for _, name, version in sorted(_packages())},
+            **({"assumed": list(_assumptions)} if _assumptions else {}),
         },
     )
 

@@ -67,8 +67,7 @@ def test_a_near_miss_is_told_what_was_meant(name, meant):
 
 
 def test_prompts_say_the_published_names_whatever_a_language_is_called():
-    assert prompt.transcription_prompt("zh", "zh-CN") == prompt.transcription_prompt("zh",
-    "zh") == "语音转写成中文："
+    assert prompt.transcription_prompt("zh", "zh-CN") == prompt.transcription_prompt("zh", "zh") == "语音转写成中文："
     assert prompt.transcription_prompt("en", "cmn") == "Transcribe speech into Chinese: "
     with pytest.raises(UnknownLanguage):
         prompt.transcription_prompt("zh", "auto")

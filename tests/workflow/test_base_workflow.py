@@ -1,5 +1,7 @@
 """The workflow with a base model that has to be made into an HF directory first."""
 
+import shutil
+
 import pytest
 import soundfile
 import yaml
@@ -79,3 +81,19 @@ def test_a_model_of_the_hub_is_fetched_once_for_all_stages(project):
     assert plan.count(f"organization/name --revision {commit}") == 1
     assert f'convert.py" --to hf organization/name --revision {commit} exp/hub/base' in plan
     assert "--tokenizer exp/hub/base" in plan and "--model exp/hub/base" in plan
+
+
+def test_a_directory_is_copied_only_to_state_other_audio_tokens_than_its_own(project):
+    changed = yaml.safe_load((project / "settings.yaml").read_text()) | {"experiment": "stated"}
+    shutil.copytree(project / "exp/e/base", project / "unstated", ignore=shutil.ignore_patterns("recipe.json"))
+    for base, mode, copied in (
+        ("unstated", "auto", False),
+        ("unstated", "low_frame_rate", True),
+        ("exp/e/base", "low_frame_rate", False),
+        ("exp/e/base", "full", True),
+    ):
+        changed["model"] = {"base": base, "audio_tokens": mode}
+        (project / "stated.yaml").write_text(yaml.safe_dump(changed))
+        plan = snakemake(project, "--dry-run", "--printshellcmds", settings="stated.yaml")
+        assert (f"--to hf {base} --audio-tokens {mode} exp/stated/base" in plan) == copied
+        assert f"--model-dir {'exp/stated/base' if copied else base} " in plan

@@ -33,14 +33,17 @@ from recipe.convert import hub, toolkit
 from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
 from recipe.model import card, loading
 from recipe.model.directory import (
+    ASSUMED,
     CHAT_TEMPLATE,
     HF,
     HUB,
+    PUBLISHED_AUDIO_TOKENS,
     RECIPE_FILE,
     TOOLKIT,
-    audio_tokens_of,
+    assume_audio_tokens,
     directory_kind,
     source_kind,
+    stated_audio_tokens,
 )
 from recipe.settings.train import FULL, LOW_FRAME_RATE
 from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
@@ -131,6 +134,9 @@ def convert(
         checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
     if audio_tokens:
         checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
+        checkpoint.facts.pop(ASSUMED, None)
+    elif ASSUMED in checkpoint.facts:
+        assume_audio_tokens(name)
     place = target.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
@@ -226,8 +232,10 @@ def read_hf(directory: Path) -> Checkpoint:
         if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
             raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
     toolkit.check_tensors(tensors, _layout(config), directory)
-    mode = audio_tokens_of(directory)
+    mode = stated_audio_tokens(directory)
     facts = _facts(directory, [directory / "config.json", *weights, *files])
+    if mode is None:
+        mode, facts[ASSUMED] = PUBLISHED_AUDIO_TOKENS, True
     kept = read_json(generation[0]) if generation else {}
     return Checkpoint(directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept)
 

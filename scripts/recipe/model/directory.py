@@ -7,8 +7,9 @@ import os
 import re
 from pathlib import Path
 
+from recipe import record
 from recipe.files import RecipeError, read_json, sha256
-from recipe.settings.train import AUDIO_TOKEN_MODES, LOW_FRAME_RATE
+from recipe.settings.train import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE
 
 HF, TOOLKIT, HUB = "hf", "toolkit", "hub"
 MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
@@ -16,10 +17,13 @@ TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
+_TOOLKIT_FILES = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
+_HF_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", RECIPE_FILE)
 # Files whose hashes say which model it is.
 _IDENTITY = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "tokenizer*")
-# The released checkpoints were trained and are served with an eighth of the frames.
+# The released checkpoints were trained with an eighth of the frames, though transformers' own processor gives them all.
 PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
+ASSUMED = "audio_tokens_assumed"  # in recipe.json: nothing stated the setting that is written there
 
 # The published prompts as a chat template. A user message with audio becomes the request for its transcript: "text"
 # items are context, "keywords" hotwords, "language" a language by its Chinese name; the template argument `itn=False`
@@ -59,13 +63,31 @@ CHAT_TEMPLATE = """\
 """
 
 
-def audio_tokens_of(directory: str | os.PathLike) -> str:
-    """The audio token setting of a model directory: recipe.json's, or the published one where there is none."""
+def stated_audio_tokens(directory: str | os.PathLike) -> str | None:
+    """The audio token setting that recipe.json of a model directory states; None if nothing does."""
     file = Path(directory) / RECIPE_FILE
-    mode = read_json(file).get("audio_tokens", PUBLISHED_AUDIO_TOKENS) if file.is_file() else PUBLISHED_AUDIO_TOKENS
-    if mode not in AUDIO_TOKEN_MODES:
+    facts = read_json(file) if file.is_file() else {}
+    mode = facts.get("audio_tokens")
+    if mode is not None and mode not in AUDIO_TOKEN_MODES:
         raise RecipeError(f"{file}: audio_tokens is {mode!r}, expected one of {', '.join(AUDIO_TOKEN_MODES)}")
-    return mode
+    return None if facts.get(ASSUMED) else mode
+
+
+def audio_tokens_of(directory: str | os.PathLike) -> str:
+    """The audio token setting of a model directory: the one that is stated, or else the published one, loudly."""
+    stated = stated_audio_tokens(directory)
+    if stated is None:
+        assume_audio_tokens(directory)
+    return stated or PUBLISHED_AUDIO_TOKENS
+
+
+def assume_audio_tokens(directory: str | os.PathLike) -> None:
+    """Say and record that a model directory does not state its audio token setting."""
+    record.assume(
+        f"audio tokens of {directory}: {PUBLISHED_AUDIO_TOKENS}, as the published models were trained; its "
+        f"{RECIPE_FILE} does not state it, and a model that was trained with transformers alone has {FULL}. State it "
+        f"by model.audio_tokens in config.yaml, or by convert.py --to hf {directory} NEW_DIR --audio-tokens MODE"
+    )
 
 
 def directory_kind(directory: str | os.PathLike) -> str:
@@ -105,16 +127,19 @@ def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:
 
 
 def source_files(source: str | os.PathLike) -> list[str]:
-    """Files that a toolkit directory is converted from; of a model of the hub there are none before."""
-    names = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
+    """Files that a model directory is converted from; of a model of the hub there are none before."""
+    toolkit = (Path(source) / TOOLKIT_CONFIG).is_file()
+    names = _TOOLKIT_FILES if toolkit else _HF_FILES
     return [str(Path(source) / name) for name in names if (Path(source) / name).is_file()]
 
 
 def origin(directory: str | os.PathLike) -> dict:
-    """Where the model in `directory` comes from: the directory, SHA-256 of its files, and what recipe.json says of
-    the models before it."""
+    """Where the model in `directory` comes from: the directory, SHA-256 of its files, what recipe.json says of the
+    models before it, and the audio token setting where it had to be assumed."""
     directory = Path(directory)
     files = sorted({file for pattern in _IDENTITY for file in directory.glob(pattern)})
     known = read_json(directory / RECIPE_FILE) if (directory / RECIPE_FILE).is_file() else {}
     before = {name: known[name] for name in ("base", "converted_from") if known.get(name)}
+    if directory_kind(directory) == HF and stated_audio_tokens(directory) is None:
+        before[ASSUMED] = PUBLISHED_AUDIO_TOKENS
     return {"source": str(directory), "files": {file.name: sha256(file) for file in files}, **before}

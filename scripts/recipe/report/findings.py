@@ -42,6 +42,8 @@ def collect(
 
 
 def _training(trainings: list[Training]) -> Iterator[str]:
+    for base, mode in dict.fromkeys(training.assumed for training in trainings if training.assumed):
+        yield f"{base} does not state its audio tokens: {mode} is assumed; model.audio_tokens states it."
     for training in trainings:
         if (step := training.diverged_at()) is not None:
             yield f"{training.name}: the loss is no finite number at step {step}."

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from recipe import charts
 from recipe.charts import Point, Series
 from recipe.files import RecipeError, read_json
+from recipe.model.directory import ASSUMED
 from recipe.report.spec import Run
 
 GREY, ACCENT = 1, 0  # line styles
@@ -32,6 +33,12 @@ class Training:
             found.append((origin["source"] + revision, origin["files"]))
             origin = origin.get("converted_from")
         return found
+
+    @property
+    def assumed(self) -> tuple[str, str] | None:
+        """The base model and its audio token setting, if nothing stated it."""
+        base = self.recipe.get("base") or {}
+        return (base["source"], base[ASSUMED]) if base.get(ASSUMED) else None
 
     def points(self, name: str, factor: float = 1.0) -> list[Point]:
         """(step, value x factor) of a logged quantity. A value that is no number is not-a-number."""

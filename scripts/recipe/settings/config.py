@@ -1,13 +1,13 @@
 """The configuration as a whole: all sections of config.yaml."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from recipe.settings.data import DataSettings, Name, NonEmpty, StatsSettings
 from recipe.settings.decode import DecodeSettings
 from recipe.settings.score import ScoreSettings
-from recipe.settings.section import section, setting
+from recipe.settings.section import AUTO, section, setting
 from recipe.settings.train import RunSettings
 
 
@@ -20,6 +20,11 @@ class ModelSettings:
     )
     revision: str | None = setting(
         None, "Commit of a model of the hub, 40 hexadecimal digits; needed for one, because repositories change."
+    )
+    audio_tokens: Literal["auto", "low_frame_rate", "full"] = setting(
+        AUTO,
+        "Audio tokens that the model was trained with, where its directory does not state it (docs/models.md). auto is "
+        "what it states, or else low_frame_rate, which is said in every log.",
     )
 
 
