@@ -25,6 +25,7 @@ MARKS = [
     ("<SPOKEN_NOISE> HELLO <UNK>", "HELLO"),  # Kaldi
     ("WELL <COMMA> YES <PERIOD>", "WELL YES"),  # GigaSpeech
     ("[laughter-yeah] right", "yeah right"),  # Switchboard
+    ("so[laughter-so], it", "so so, it"),
     ("uh [vocalized-noise] [NOISE] no", "uh no"),
     ("{BREATH} thank you {SMACK}", "thank you"),  # TED-LIUM
     ("[+] 你好 [*]", "你好"),  # MagicData
@@ -65,7 +66,8 @@ ORDINARY = [
     "[sic] [a] [New York]",
     "sala (um)", "<joe@example.com>", "wow !", "-> <- <> [] () {}", "5 > 3 < 7", "(door)",
     "(the end)", "（一）（大）（雨）", "C++ C#",
-    "#music +1 + noise", "第三声(第三声)", "你 好 世 界", "ｈｅｌｌｏ　ＷＯＲＬＤ", "na NaN null", "「音乐」",
+    "#music +1 + noise", "第三声(第三声)", "你 好 世 界", "ｈｅｌｌｏ　ＷＯＲＬＤ", "na NaN null",
+    "(laughing-stock)", "「音乐」",
     "the noise (we heard it)",
     "a/b 1/2", "5 * noise * 3", "@home", "¿qué?", "“quoted”", "e.g. (i.e.)", "naïve café",
 ]  # fmt: skip

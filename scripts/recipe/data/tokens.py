@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from recipe.data.workers import Worker
 from recipe.files import RecipeError
@@ -72,8 +73,8 @@ def token_counter(tokenizer_dir: str, threads: int = 1) -> Callable[[Sequence[st
 
     def count_batch(texts: Sequence[str]) -> list[int]:
         pieces = [special.pieces(text) for text in texts]
-        lengths = iter(encode([piece for parts in pieces for piece in parts], add_special_tokens=False))
-        return [sum(len(next(lengths)) for _ in parts) for parts in pieces]
+        lengths = map(len, encode([piece for parts in pieces for piece in parts], add_special_tokens=False))
+        return [sum(islice(lengths, len(parts))) for parts in pieces]
 
     def count(texts: Sequence[str]) -> list[int]:
         batches = (texts[i : i + TOKEN_BATCH] for i in range(0, len(texts), TOKEN_BATCH))

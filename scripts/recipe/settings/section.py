@@ -113,7 +113,7 @@ def _too_large(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
     for name, part in value.items() if isinstance(value, Mapping) else ():
         yield from _too_large(part, f"{path}.{name}" if path else str(name))
     if isinstance(value, int) and abs(value) > LARGEST:
-        yield path, f"{path} is {value}, expected a number of less than 20 digits", False
+        yield path, f"{path} is {value}, expected a number of at most {LARGEST}", False
 
 
 def finite(value: Any) -> Any:
@@ -217,8 +217,10 @@ def _allowed(part: dict, root: dict) -> str:
 def _limits(part: dict) -> str:
     low, over = part.get("minimum"), part.get("exclusiveMinimum")
     high, under = part.get("maximum"), part.get("exclusiveMaximum")
+    # Six digits are enough but for the largest whole numbers.
+    most = high if isinstance(high, int) else f"{high:g}" if high is not None else ""
     above = f"from {low:g}" if low is not None else f"over {over:g}" if over is not None else ""
-    below = f"to {high:g}" if high is not None else f"under {under:g}" if under is not None else ""
+    below = f"to {most}" if high is not None else f"under {under:g}" if under is not None else ""
     if high is not None and not above:
         below = f"up {below}"
     if low is not None and not below:

@@ -83,7 +83,7 @@ class AugmentSettings:
 class TrainSettings:
     """What a run trains, how, and on how much at a time: all settings of `train.py --config`."""
 
-    seed: int = setting(1, "Seed of every random choice.", ge=0)
+    seed: int = setting(1, "Seed of every random choice.", ge=0, le=2**32 - 1)
     audio_tokens: Literal["auto", "low_frame_rate", "full"] = setting(
         AUTO, "Audio tokens that the language model is given; auto keeps the base model's setting."
     )

@@ -61,9 +61,7 @@ _HAN_EVENTS = re.compile(
     r"|外国语|外國語|聞き取れず|聞き取り不能|웃음|박수|음악|소음|잡음|침묵|기침)"
     r"(?:声|聲|音|中|着|著|了|い|소리)*"
 )
-_HAN_ALONE = frozenset(
-    "风風雨声音聲音语音語音铃鈴嘟口水嘘噓"
-)  # characters of what needs a sound after or a word before it
+_HAN_COMMON = frozenset("风風雨声音聲音语音語音铃鈴嘟口水嘘噓")  # of these alone, a word is ordinary
 _LAUGHED = re.compile(r"laugh(?:ter|ing)?\s*[-:_]\s*(\S.*)", re.IGNORECASE | re.DOTALL)  # Switchboard's [laughter-yeah]
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -78,7 +76,7 @@ def remark(inside: str, bracket: str) -> str | None:
     if words and all(word in events or word in _COMPANIONS for word in words):
         silent = {"no", "non"} & set(words) and _SPOKEN & set(words)  # [no speech]
         return "" if silent or any(word in events for word in words) else None
-    if laughed := _LAUGHED.fullmatch(inside.strip()):
+    if bracket in "[<{" and (laughed := _LAUGHED.fullmatch(inside.strip())):
         return laughed[1]
     bare = "".join(words)
-    return "" if not bare.isascii() and _HAN_EVENTS.fullmatch(bare) and not _HAN_ALONE.issuperset(bare) else None
+    return "" if not bare.isascii() and _HAN_EVENTS.fullmatch(bare) and not _HAN_COMMON.issuperset(bare) else None

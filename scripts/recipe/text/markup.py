@@ -236,25 +236,28 @@ _CLOSING = frozenset(".,;:!?…)]}、。，；：！？）】」』》")
 def _without(text: str, spans: Iterable[_Span]) -> str:
     parts, done = [], 0
     for span in spans:
-        parts += [text[done : span.start], span.kept if span.kept else _left(text, span)]
+        parts += [text[done : span.start], _left(text, span)]
         done = span.end
     return _GAPS.sub(_tidy, "".join([*parts, text[done:]]))
 
 
 def _left(text: str, span: _Span) -> str:
-    """Nothing where an invisible character was inside or beside a word, else a gap."""
-    if span.kind != INVISIBLE or text[span.start] in _LINE_ENDS:
-        return _GAP
-    before, after = text[: span.start][-1:], text[span.end :][:1]
+    """What stands where something was removed: a gap, with the word inside a mark; an entity's character; nothing for
+    an invisible character inside or beside a word."""
+    if span.kind == MARKUP or not (span.kept or span.kind == INVISIBLE):
+        return f"{_GAP}{span.kept}{_GAP}"
+    if span.kept or text[span.start] in _LINE_ENDS:
+        return span.kept or _GAP
+    before, after = text[span.start - 1 : span.start], text[span.end : span.end + 1]
     return "" if before.strip() or after.strip() else _GAP
 
 
 def _tidy(gap: re.Match) -> str:
     """The white space that a gap leaves."""
-    before, after = gap.string[: gap.start()][-1:], gap.string[gap.end() :][:1]
+    before, after = gap.string[gap.start() - 1 : gap.start()], gap.string[gap.end() : gap.end() + 1]
     if not before or not after or after in _CLOSING:
         return ""
-    tight = gap[0].strip(_GAP) == "" and not any(map(str.isspace, gap[0]))
+    tight = not gap[0].strip(_GAP)
     return "" if tight and _UNSPACED.match(before) and _UNSPACED.match(after) else " "
 
 
