@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "left_out.json"  # in a checkpoint
 TRAIN, VALID = "train", "valid"
+_KINDS = {TRAIN: "training", VALID: "validation"}
 _NAMED = 5  # utterances in a message, at most
 
 
@@ -65,6 +66,10 @@ def names(found: Sequence[str]) -> str:
     return ", ".join(found[:_NAMED]) + (f" and {more} others" if more > 0 else "")
 
 
+def _why(reject: Reject) -> str:
+    return f"{reject.reason}: {reject.detail}"
+
+
 class LeftOut:
     """The account of a run. `utterances` says how many each set, TRAIN and VALID, has; those that cannot be read are
     added to `rejects_file`, which is there already."""
@@ -73,18 +78,20 @@ class LeftOut:
         self._settings = settings
         self._utterances = utterances
         self._rejects_file = rejects_file
-        self._unread: dict[str, dict[int, Unread]] = {TRAIN: {}, VALID: {}}
+        self._unread: dict[tuple[str, int], Unread] = {}  # by set and place, in the order in which they were found
         self._steps = 0
 
     @property
     def facts(self) -> dict[str, Any]:
         """What recipe.json says of it: unreadable utterances by set, and steps."""
-        unreadable = {part: len(found) for part, found in self._unread.items()}
-        return {"unreadable": unreadable, "steps_left_out": self._steps}
+        return {"unreadable": {part: self._count(part) for part in (TRAIN, VALID)}, "steps_left_out": self._steps}
+
+    def _count(self, part: str) -> int:
+        return sum(of == part for of, _ in self._unread)
 
     def save(self, checkpoint: Path) -> None:
         """Write the account beside a checkpoint's weights."""
-        unread = {part: [dataclasses.asdict(one) for one in found.values()] for part, found in self._unread.items()}
+        unread = [(part, dataclasses.asdict(one)) for (part, _), one in self._unread.items()]
         write_json(checkpoint / FILE, {"unread": unread, "steps": self._steps})
 
     def resume(self, checkpoint: Path) -> None:
@@ -93,34 +100,36 @@ class LeftOut:
             return  # of a release that left nothing out
         kept = read_json(checkpoint / FILE)
         self._steps = kept["steps"]
-        for part, found in kept["unread"].items():
-            self.add_unread(part, [Unread(**values) for values in found])
+        for part, values in kept["unread"]:
+            self._add(part, [Unread(**values)])
 
     def add_unread(self, part: str, found: Iterable[Unread]) -> None:
         """Add utterances of a set that cannot be read, each once. RecipeError if there are more than are allowed."""
-        known = self._unread[part]
-        new = list({one.index: one for one in found if one.index not in known}.values())
-        known |= {one.index: one for one in new}
+        for one in self._add(part, found):
+            logger.warning("%s utterance %s cannot be read and is left out: %s", _KINDS[part], one.key, _why(one))
+        if self._count(part) > self._allowed(part):
+            raise RecipeError(self._too_many_unread(part))
+
+    def _add(self, part: str, found: Iterable[Unread]) -> list[Unread]:
+        """Those that are new."""
+        new = {(part, one.index): one for one in found if (part, one.index) not in self._unread}
+        self._unread |= new
         if new and rank() == 0:
             with open(self._rejects_file, "a", encoding="utf-8") as file:
-                file.writelines(f"{reject_line(one)}\n" for one in new)
-        for one in new:
-            logger.warning("utterance %s cannot be read and is left out: %s: %s", one.key, one.reason, one.detail)
-        if new and len(known) > self._allowed(part):
-            raise RecipeError(self._too_many_unread(part))
+                file.writelines(f"{reject_line(one)}\n" for one in new.values())
+        return list(new.values())
 
     def _allowed(self, part: str) -> int:
         share = self._settings.max_unreadable
         return max(1, int(share * self._utterances[part])) if share else 0
 
     def _too_many_unread(self, part: str) -> str:
-        found, share = self._unread[part].values(), self._settings.max_unreadable
-        kind = {TRAIN: "training", VALID: "validation"}[part]
-        named = names([f"{one.key} ({one.reason}: {one.detail})" for one in found])
+        found = [f"{one.key} ({_why(one)})" for (of, _), one in self._unread.items() if of == part]
         return (
-            f"{len(found)} of {self._utterances[part]} {kind} utterances cannot be read, and max_unreadable {share:g} "
-            f"allows {self._allowed(part)}: {named} (all in {self._rejects_file}); mend the recordings, or run the "
-            "data stage again with data.verify: full, which rejects them"
+            f"{len(found)} of {self._utterances[part]} {_KINDS[part]} utterances cannot be read, and max_unreadable "
+            f"{self._settings.max_unreadable:g} allows {self._allowed(part)}: {names(found)} (all in "
+            f"{self._rejects_file}); mend the recordings, or run the data stage again with data.verify: full, which "
+            "rejects them"
         )
 
     def add_step(self, step: int, found: Iterable[Suspects]) -> None:
