@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,20 @@ def history(folder):
 
 def is_finite(folder):
     return all(bool(tensor.isfinite().all()) for tensor in load_file(folder / "model/model.safetensors").values())
+
+
+def on_two_processes(script, base, manifest, folder, **changes):
+    """Train with torchrun, four steps."""
+    chosen = {"max_steps": 4, "learning_rate": 1e-3, "evaluations": 2, "decode_utterances": 2, "workers": 1}
+    chosen |= {"select": "last", "log_every": 1, **changes}
+    (folder / "run.yaml").write_text(json.dumps(chosen))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, "--config",
+        folder / "run.yaml", "--model", base, "--train-jsonl", manifest, "--valid-jsonl", manifest, "--output-dir",
+        folder / "model", "--state-dir", folder / "state",
+    ]  # fmt: skip
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environ)
 
 
 class TestUnreadable:
@@ -227,16 +242,8 @@ class TestUnreadable:
         """Batches of one utterance: one process has nothing where the other has something."""
         keys = ["spk1-utt5", "spk0-utt2", "spk1-utt7"]
         spoil(manifest, *keys)
-        (tmp_path / "run.yaml").write_text(
-            "{max_steps: 4, learning_rate: 1.0e-3, batch_seconds: 2.3, evaluations: 2, decode_utterances: 2,"
-            " workers: 1, select: last, max_unreadable: 0.4, log_every: 1, trainer: {use_cpu: true}}"
-        )
-        command = [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29747",
-            ROOT / "scripts/train.py", "--config", tmp_path / "run.yaml", "--model", full_model, "--train-jsonl",
-            manifest, "--valid-jsonl", manifest, "--output-dir", tmp_path / "model", "--state-dir", tmp_path / "state",
-        ]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        config = {"max_unreadable": 0.4, "batch_seconds": 2.3, "trainer": {"use_cpu": True}}
+        done = on_two_processes(ROOT / "scripts/train.py", full_model, manifest, tmp_path, **config)
         assert done.returncode == 0, done.stderr
         record = json.loads((tmp_path / "model/recipe.json").read_text())
         assert record["steps"] == 4 and record["unreadable"] == {"train": 3, "valid": 3}
@@ -244,9 +251,9 @@ class TestUnreadable:
         assert is_finite(tmp_path) and all(
             done.stderr.count(f"training utterance {key} cannot be read") == 1 for key in keys
         )
-        (tmp_path / "run.yaml").write_text((tmp_path / "run.yaml").read_text().replace("0.4", "0.2"))
         shutil.rmtree(tmp_path / "model")
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        config["max_unreadable"] = 0.2
+        done = on_two_processes(ROOT / "scripts/train.py", full_model, manifest, tmp_path, **config)
         assert done.returncode and "2 of 8 training utterances cannot be read" in done.stderr
 
     def test_a_noise_that_is_not_finite_is_told_from_an_utterance(self, full_model, manifest, tmp_path):
@@ -301,6 +308,27 @@ class TestNonfinite:
         for step, mean in means.items():
             taken = [loss for at, loss in single.items() if step - 4 < at <= step]
             assert mean == pytest.approx(np.mean(taken), rel=1e-5)
+
+    @pytest.mark.parametrize("norm", [1.0, 0.0])
+    def test_the_first_process_names_what_another_one_has(self, full_model, manifest, tmp_path, norm):
+        """One of two processes has the utterance at a time; both leave the step out, and stay together."""
+        script = tmp_path / "poisoned.py"
+        script.write_text(
+            "import runpy, torch\n"
+            "from recipe.train import dataset\n"
+            "features = dataset.Utterances._features\n"
+            "def poison(self, epoch, index):\n"
+            "    found = features(self, epoch, index)\n"
+            f"    return found * torch.nan if self._augment and self.utterances[index].key == {BROKEN!r} else found\n"
+            "dataset.Utterances._features = poison\n"
+            f"runpy.run_path({str(ROOT / 'scripts/train.py')!r}, run_name='__main__')\n"
+        )
+        config = {"max_nonfinite": 1.0, "max_grad_norm": norm, "trainer": {"use_cpu": True}, "batch_seconds": 5.0}
+        done = on_two_processes(script, full_model, manifest, tmp_path, **config)
+        assert done.returncode == 0, done.stderr
+        left_out = json.loads((tmp_path / "model/recipe.json").read_text())["steps_left_out"]
+        assert done.stderr.count(f"the step is left out (loss not finite: {BROKEN}") == left_out > 0
+        assert len(losses(tmp_path / "model")) == 4 - left_out and is_finite(tmp_path)
 
     def test_too_many_end_the_run_and_name_their_utterances(self, full_model, manifest, tmp_path, poisoned):
         with pytest.raises(RecipeError, match=rf"3 of \d+ steps had gradients .*loss not finite: {BROKEN}"):

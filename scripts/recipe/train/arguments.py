@@ -65,7 +65,7 @@ def check_schedule(arguments: transformers.TrainingArguments) -> None:
         optimizer.step()
         schedule.step()
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
-        name, options = arguments.lr_scheduler_type, arguments.lr_scheduler_kwargs
+        name, options = arguments.lr_scheduler_type.value, arguments.lr_scheduler_kwargs
         raise RecipeError(f"scheduler: {name} with lr_scheduler_kwargs {options}: {error}") from None
 
 

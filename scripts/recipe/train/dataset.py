@@ -150,8 +150,8 @@ class Utterances(torch.utils.data.Dataset):
         decoding may write. `audio_tokens` is the model's setting."""
         found = []
         for index, utterance in enumerate(self.utterances):
-            frames, text = self._most_frames(index), utterance.text_length
-            context = self.text_tokens[index] - text + self.common_tokens
+            frames, text = self._most_frames(index), utterance.text_length + 1  # and the token that ends it
+            context = self.text_tokens[index] + self.common_tokens - text
             written = max(text, limits.tokens(frames * FRAME_SECONDS) if limits else 0)
             found.append(context + audio_token_count(frames, audio_tokens) + written)
         return found

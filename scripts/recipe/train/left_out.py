@@ -121,7 +121,7 @@ class LeftOut:
 
     def _allowed(self, part: str) -> int:
         share = self._settings.max_unreadable
-        return max(1, int(share * self._utterances[part])) if share else 0
+        return max(1, int(share * self._utterances[part] + 1e-6)) if share else 0  # 0.29 of 100 are 29
 
     def _too_many_unread(self, part: str) -> str:
         found = [f"{one.key} ({_why(one)})" for (of, _), one in self._unread.items() if of == part]
