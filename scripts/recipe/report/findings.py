@@ -47,6 +47,13 @@ def _training(trainings: list[Training]) -> Iterator[str]:
     for training in trainings:
         if (step := training.diverged_at()) is not None:
             yield f"{training.name}: the loss is no finite number at step {step}."
+        for kind, count in training.unreadable().items():
+            yield (
+                f"{training.name}: {count} {kind} utterances could not be read and were left out; rejects.tsv beside "
+                "the model names them."
+            )
+        if steps := training.recipe.get("steps_left_out"):
+            yield f"{training.name}: {steps} steps with gradients that are not finite were left out."
         last = training.logged("step")
         recipe = training.recipe
         if recipe.get("selected_by") in ("cer", "loss") and last and recipe.get("selected_steps") == [last]:

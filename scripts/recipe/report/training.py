@@ -53,6 +53,12 @@ class Training:
         losses = self.points("loss") + self.points("eval_loss")
         return min((step for step, value in losses if not math.isfinite(value)), default=None)
 
+    def unreadable(self) -> dict[str, int]:
+        """Utterances whose audio could not be read in training, by what they were for; none of those that all could."""
+        found = self.recipe.get("unreadable", {})
+        names = {"train": "training", "valid": "validation"}
+        return {name: found[part] for part, name in names.items() if found.get(part)}
+
     def logged(self, name: str) -> float | None:
         """The last logged value of a quantity."""
         return next((entry[name] for entry in reversed(self.history) if name in entry), None)

@@ -1,12 +1,18 @@
 """Settings of a training run."""
 
+import ast
+import difflib
+import functools
+import importlib.util
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from recipe.files import RecipeError
+from recipe.files import RecipeError, read_lines
 from recipe.settings.section import AUTO, finite, from_mapping, indifferent, read, section, setting
 
 PARTS = ("encoder", "adaptor", "llm")
@@ -14,7 +20,19 @@ LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 _Part = Literal["encoder", "adaptor", "llm"]
-_Rate = Annotated[float, Field(gt=0)]
+_Rate = Annotated[float, Field(gt=0, le=1)]
+# Arguments of the Trainer that the recipe sets, does in its own way, or has settings for.
+OWN_ARGUMENTS = {
+    "auto_find_batch_size", "bf16", "data_seed", "dataloader_drop_last", "dataloader_num_workers",
+    "dataloader_persistent_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
+    "ddp_find_unused_parameters", "disable_tqdm", "do_eval", "do_train", "eval_steps", "eval_strategy", "fp16",
+    "gradient_accumulation_steps", "gradient_checkpointing", "ignore_data_skip", "label_names",
+    "label_smoothing_factor", "learning_rate", "load_best_model_at_end", "logging_nan_inf_filter", "logging_steps",
+    "logging_strategy", "lr_scheduler_type", "max_grad_norm", "max_steps", "num_train_epochs", "optim", "output_dir",
+    "per_device_eval_batch_size", "per_device_train_batch_size", "push_to_hub", "remove_unused_columns", "report_to",
+    "resume_from_checkpoint", "save_only_model", "save_steps", "save_strategy", "save_total_limit", "seed",
+    "torch_compile", "train_sampling_strategy", "warmup_ratio", "warmup_steps", "weight_decay",
+}  # fmt: skip
 
 
 @section
@@ -38,6 +56,20 @@ class HotwordSettings:
     share: float = setting(0.0, "Share of utterances whose prompt lists hotwords.", ge=0, le=1)
     max_words: int = setting(10, "Words in one prompt, at most; those that are not said are there to distract.", ge=1)
     file: str | None = setting(None, "File of words, one a line; null takes rare words out of the transcripts.")
+
+    def words(self) -> list[str]:
+        """The words of the file, each once; RecipeError names the line of what is no hotword."""
+        found = {}
+        for number, line in read_lines(self.file):
+            word = line.strip()
+            if word and (len(word) < 2 or re.search("[,，'\"]", word)):
+                raise RecipeError(
+                    f"{self.file}:{number}: {word!r} is no hotword: two characters or more, no comma, no quote"
+                )
+            found |= {word: None} if word else {}
+        if not found:
+            raise RecipeError(f"{self.file}: holds no words; name some, one a line")
+        return list(found)
 
 
 @section
@@ -110,14 +142,14 @@ class TrainSettings:
         3.0, "Passes over the training data; fractions are allowed, and 0 writes the base model as it is.", ge=0
     )
     max_steps: int = setting(0, "Optimizer steps; 0 goes by epochs.", ge=0)
-    learning_rate: float = setting(2e-5, "Peak learning rate of AdamW.", gt=0)
+    learning_rate: float = setting(2e-5, "Peak learning rate of AdamW.", gt=0, le=1)
     learning_rates: dict[_Part, _Rate] = setting(dict, "Peak learning rates of parts, instead of `learning_rate`.")
     scheduler: Literal[
         "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_min_lr", "polynomial", "inverse_sqrt"
     ] = setting("cosine", "Learning rate schedule, by transformers' name.")
     warmup: float = setting(0.05, "Share of the steps with a rising learning rate; above 1, steps.", ge=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0)
-    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm.", ge=0)
+    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", ge=0)
     batch_seconds: Literal["auto"] | Annotated[float, Field(gt=0)] = setting(
         120.0,
         "Padded audio a batch and process (seconds); on a GPU lowered until the largest batch fits. auto is as much as "
@@ -137,6 +169,13 @@ class TrainSettings:
     max_nonfinite: float = setting(
         0.02,
         "Steps with gradients that are not finite are left out; more than this share is an error.",
+        ge=0,
+        le=1,
+    )
+    max_unreadable: float = setting(
+        0.01,
+        "Utterances whose audio turns out unreadable in training are left out and named in rejects.tsv; more than this "
+        "share of their set (but one in any case) is an error, and with 0 each is.",
         ge=0,
         le=1,
     )
@@ -171,6 +210,33 @@ class TrainSettings:
             return "cache_frozen needs a frozen encoder: add it to freeze, or set cache_frozen: false"
         if self.cache_frozen and self.augment.changes_features:
             return "cache_frozen keeps what was made of unchanged audio: turn off augment, but for hotwords"
+        return self._wrong_trainer_argument() or self._wrong_hotwords()
+
+    def _wrong_trainer_argument(self) -> str | None:
+        if taken := sorted(OWN_ARGUMENTS & self.trainer.keys()):
+            return f"trainer: the recipe sets {', '.join(taken)} itself; see docs/settings.md for its settings"
+        known = known_trainer_arguments() if self.trainer else None
+        if known and (unknown := sorted(self.trainer.keys() - known)):
+            near = difflib.get_close_matches(unknown[0], known, 1)
+            meant = f" (is {near[0]} meant?)" if near else ""
+            return f"trainer: transformers.TrainingArguments has no {', '.join(unknown)}{meant}"
+        options = self.trainer.get("lr_scheduler_kwargs") or {}
+        least = not isinstance(options, Mapping) or {"min_lr", "min_lr_rate"} & options.keys()
+        if self.scheduler == "cosine_with_min_lr" and not least:
+            return (
+                "scheduler: cosine_with_min_lr needs the least rate: trainer: {lr_scheduler_kwargs: {min_lr_rate: 0.1}}"
+            )
+        return None
+
+    def _wrong_hotwords(self) -> str | None:
+        """What is wrong in the file of hotwords, where it is there already (another rule may make it)."""
+        hotwords = self.augment.hotwords
+        if not hotwords.share or not hotwords.file or not Path(hotwords.file).is_file():
+            return None
+        try:
+            hotwords.words()
+        except RecipeError as error:
+            return f"augment.hotwords.file: {error}"
         return None
 
 
@@ -185,6 +251,18 @@ class RunSettings(TrainSettings):
     weights: dict[str, Annotated[float, Field(ge=0)]] = setting(
         dict, "Weights of single training sets in a run, instead of those of data.train; 0 leaves a set out."
     )
+
+
+@functools.cache
+def known_trainer_arguments() -> frozenset[str]:
+    """Names of the arguments of transformers.TrainingArguments, read off its source: to import it takes seconds, which
+    the workflow would spend at every start. Empty where transformers is not installed."""
+    package = importlib.util.find_spec("transformers")
+    if package is None:
+        return frozenset()
+    source = Path(package.submodule_search_locations[0], "training_args.py").read_text(encoding="utf-8")
+    [found] = [part for part in ast.parse(source).body if getattr(part, "name", None) == "TrainingArguments"]
+    return frozenset(field.target.id for field in found.body if isinstance(field, ast.AnnAssign))
 
 
 # Settings that change how fast a run goes and what it tells, not what it computes.

@@ -1,6 +1,5 @@
 """The arguments of transformers' Trainer: the recipe's, and what a run's `trainer` adds to them."""
 
-import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -12,14 +11,6 @@ from recipe.files import RecipeError
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train.processes import on_gpu
-
-# Arguments of the Trainer that the recipe sets later, does in its own way, or has settings for.
-OWN_ARGUMENTS = {
-    "data_seed", "do_eval", "do_train", "eval_steps", "fp16", "gradient_checkpointing", "ignore_data_skip",
-    "load_best_model_at_end", "logging_strategy", "max_steps", "num_train_epochs", "per_device_eval_batch_size",
-    "per_device_train_batch_size", "push_to_hub", "resume_from_checkpoint", "save_only_model", "save_steps",
-    "save_total_limit", "torch_compile", "warmup_ratio", "warmup_steps",
-}  # fmt: skip
 
 
 def precision_of(settings: TrainSettings) -> str:
@@ -51,17 +42,31 @@ def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) 
         "label_names": ["labels"],
         "report_to": [],
     }
-    if taken := sorted((own.keys() | OWN_ARGUMENTS) & settings.trainer.keys()):
-        raise RecipeError(f"trainer: the recipe sets {', '.join(taken)} itself; see docs/settings.md for its settings")
-    known = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
-    if unknown := sorted(settings.trainer.keys() - known):
-        raise RecipeError(f"trainer: transformers.TrainingArguments has no {', '.join(unknown)}")
     try:
         return transformers.TrainingArguments(**own, **{"use_cpu": not on_gpu(settings)} | settings.trainer)
-    except (ImportError, ValueError, TypeError) as error:
+    except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if not settings.trainer:
             raise
-        raise RecipeError(f"trainer: {error}") from None
+        raise RecipeError(f"trainer: {' '.join(str(error).split())}") from None
+
+
+def check_schedule(arguments: transformers.TrainingArguments) -> None:
+    """RecipeError where the learning rate schedule cannot be made with these arguments: the Trainer makes it after all
+    data were read."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], arguments.learning_rate)
+    try:
+        schedule = transformers.get_scheduler(
+            arguments.lr_scheduler_type,
+            optimizer,
+            num_warmup_steps=1,
+            num_training_steps=2,
+            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
+        )
+        optimizer.step()
+        schedule.step()
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        name, options = arguments.lr_scheduler_type.value, arguments.lr_scheduler_kwargs
+        raise RecipeError(f"scheduler: {name} with lr_scheduler_kwargs {options}: {error}") from None
 
 
 def with_steps(

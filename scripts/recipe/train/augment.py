@@ -56,9 +56,12 @@ class Recordings:
             start = random.uniform(0, spare)
             end = start + seconds
         try:
-            return audio.read(self.sources[chosen], start=start, end=end, fetch_policy=self.fetch_policy)
+            waveform = audio.read(self.sources[chosen], start=start, end=end, fetch_policy=self.fetch_policy)
+            if not np.isfinite(waveform).all():
+                raise AudioError("audio-not-finite", f"{self.sources[chosen]}: NaN or infinite samples")
         except AudioError as error:
             raise RecipeError(f"augment: {error}; mend it or take it out of its wav.scp") from None
+        return waveform
 
 
 class Augment:
@@ -83,6 +86,11 @@ class Augment:
     def slowest(self) -> float:
         """The least factor of speed."""
         return min(self._settings.speeds)
+
+    @property
+    def fastest(self) -> float:
+        """The largest factor of speed."""
+        return max(self._settings.speeds)
 
     def _random(self, epoch: int, key: str, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, epoch, zlib.crc32(key.encode()), purpose])

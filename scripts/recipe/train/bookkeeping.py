@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from recipe.settings.train import TrainSettings
 from recipe.train import checkpoints
+from recipe.train.left_out import LeftOut
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,9 @@ class Bookkeeping(transformers.TrainerCallback):
     """One log line an interval, TensorBoard, early stopping, and checkpoints: marked when whole, deleted when neither
     the last nor among the best."""
 
-    def __init__(self, settings: TrainSettings, total_steps: int, tensorboard_dir: Path):
+    def __init__(self, settings: TrainSettings, account: LeftOut, total_steps: int, tensorboard_dir: Path):
         self._settings = settings
+        self._account = account
         self._total = total_steps
         self._tensorboard_dir = tensorboard_dir
         self._writer: SummaryWriter | None = None
@@ -73,8 +75,10 @@ class Bookkeeping(transformers.TrainerCallback):
             torch.distributed.barrier()  # every process has written its part
         if state.is_world_process_zero:
             state_dir = Path(args.output_dir)
-            checkpoints.mark_complete(state_dir / f"checkpoint-{state.global_step}")
-            best = checkpoints.ranking(state.log_history, self._settings.select)[: self._settings.average]
+            written = state_dir / f"checkpoint-{state.global_step}"
+            self._account.save(written)
+            checkpoints.mark_complete(written)
+            best = checkpoints.chosen(state.log_history, self._settings.select, self._settings.average)
             for checkpoint in checkpoints.whole(state_dir):
                 if checkpoints.step_of(checkpoint) not in {state.global_step, *best}:
                     checkpoints.remove(checkpoint)

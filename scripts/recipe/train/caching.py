@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from recipe.audio.reading import AudioError
 from recipe.files import read_json
 from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, Item
@@ -11,7 +12,7 @@ from recipe.model.network import Recognizer, audio_token_count
 from recipe.settings.train import TrainSettings
 from recipe.train import checkpoints, compiled, frozen
 from recipe.train.collate import Collate
-from recipe.train.dataset import Utterances
+from recipe.train.dataset import Unreadable, Utterances
 from recipe.train.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
 from recipe.train.processes import processes, rank
 
@@ -33,7 +34,12 @@ def frozen_outputs(
         return frames if whole else audio_token_count(frames, recognizer.audio_tokens)
 
     @compiled.eager()
-    def compute(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
+    def compute(items: list[Item | Unreadable]) -> frozen.Outputs:
+        readable = [item for item in items if not isinstance(item, Unreadable)]
+        made = iter(outputs_of(readable) if readable else [])
+        return [_why(item) if isinstance(item, Unreadable) else next(made) for item in items]
+
+    def outputs_of(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
         batch = {key: value.to(model.device) for key, value in collator(items).items()}
         mask = batch["input_features_mask"]
         with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -52,7 +58,12 @@ def frozen_outputs(
     )
     rows = sum(used(train_set.frames[index]) for index in mine)
     facts = read_json(state_dir / checkpoints.FINGERPRINT)
-    frozen.write(folder, rank(), facts, batches, map(compute, loader), rows, width)
+    resumed = checkpoints.last(state_dir) is not None
+    frozen.write(folder, rank(), facts, batches, map(compute, loader), rows, width, resumed)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     return FrozenOutputs(folder, processes(), name)
+
+
+def _why(item: Unreadable) -> AudioError:
+    return AudioError(item.what.reason, item.what.detail)

@@ -1,6 +1,7 @@
 """The state of an unfinished training run: its checkpoints, which are best, and whether it belongs to this run."""
 
 import dataclasses
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -51,11 +52,28 @@ def last(state_dir: Path) -> Path | None:
 
 
 def ranking(history: Sequence[dict], select: str) -> list[int]:
-    """Evaluated steps of a run's history, the best first (the earlier one of equals); by "last" the latest first."""
+    """Evaluated steps of a run's history, the best first (the earlier one of equals); by "last" the latest first. Those
+    whose loss, or whatever is selected by, is no finite number come behind all others."""
     evaluated = {entry["step"]: entry for entry in history if "eval_loss" in entry}
-    if select == "last":
-        return sorted(evaluated, reverse=True)
-    return sorted(evaluated, key=lambda step: (evaluated[step][f"eval_{select}"], step))
+
+    def place(step: int) -> tuple:
+        value = -step if select == "last" else evaluated[step][f"eval_{select}"]
+        return (False, value, step) if _finite(evaluated[step], select) else (True, 0, step)
+
+    return sorted(evaluated, key=place)
+
+
+def _finite(entry: dict, select: str) -> bool:
+    """Whether an evaluation's loss, and what is selected by, are finite: a model whose loss is not writes texts too,
+    and they have a CER."""
+    values = [entry[name] for name in ("eval_loss", f"eval_{select}") if name in entry]
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+
+
+def chosen(history: Sequence[dict], select: str, average: int) -> list[int]:
+    """Steps of the `average` best evaluations with finite results (of fewer, if there are no more), the best first."""
+    finite = {entry["step"] for entry in history if "eval_loss" in entry and _finite(entry, select)}
+    return [step for step in ranking(history, select) if step in finite][:average]
 
 
 def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -72,7 +90,8 @@ def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.T
 def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
     """What a training state depends on, by name: settings, data hashes, base model, number of processes."""
     facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
-    for name in INDIFFERENT:
+    # Nor does it depend on how much may be unreadable: whoever allows more goes on with the same state.
+    for name in (*INDIFFERENT, "max_unreadable"):
         del facts[f"settings.{name}"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
     for file in settings.augment.files:

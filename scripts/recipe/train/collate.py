@@ -3,11 +3,14 @@
 import torch
 
 from recipe.model.features import Item, collate
-from recipe.train.dataset import FrozenItem
+from recipe.train.dataset import FrozenItem, Unreadable
+
+# What a batch of training holds besides tensors: the keys of its utterances, and those that could not be read.
+KEYS, UNREAD = "keys", "unread"
 
 
 class Collate:
-    """Items to a training batch (a class, so that worker processes can receive it)."""
+    """Items to a batch of tensors (a class, so that worker processes can receive it)."""
 
     def __init__(self, pad_id: int):
         self._pad_id = pad_id
@@ -19,3 +22,17 @@ class Collate:
             frames = torch.tensor([item.frames for item in items])
             batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
         return batch
+
+
+class CollateReadable:
+    """Items to a training batch of those that could be read. A batch in which none could is a stand-in, which every
+    process can compute with; it has no KEYS."""
+
+    def __init__(self, pad_id: int):
+        self._collate = Collate(pad_id)
+
+    def __call__(self, items: list[Item | Unreadable]) -> dict:
+        readable = [item for item in items if not isinstance(item, Unreadable)]
+        unread = [item for item in items if isinstance(item, Unreadable)]
+        batch = self._collate(readable or [unread[0].stand_in])
+        return batch | {KEYS: [item.key for item in readable], UNREAD: [item.what for item in unread]}

@@ -1,6 +1,7 @@
 """The training set: utterances of manifests as items, augmented, by epoch."""
 
-from collections.abc import Sequence
+import bisect
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,16 @@ from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError
-from recipe.model.features import FRAME_WIDTH, FrontEnd, Item, stacked_frames
+from recipe.model.features import FRAME_SECONDS, FRAME_WIDTH, FrontEnd, Item, stacked_frames
+from recipe.model.generate import Limits
+from recipe.model.network import audio_token_count
 from recipe.text.prompt import HOTWORD_HEADER, with_hotwords
 from recipe.train.augment import Augment
 from recipe.train.frozen import FrozenOutputs
 from recipe.train.hotwords import HotwordSampler
+from recipe.train.left_out import Unread
+
+ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,14 @@ class FrozenItem(Item):
 
     frames: int
     name: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """In place of an item: what could not be read, and a frame of silence for a batch in which nothing can."""
+
+    what: Unread
+    stand_in: Item
 
 
 def most_frames(utterance: Utterance, slowest: float = 1.0) -> int:
@@ -83,6 +97,14 @@ class Utterances(torch.utils.data.Dataset):
         """A prompt with hotwords, unless the data has given it some."""
         return prompt if HOTWORD_HEADER in prompt else with_hotwords(prompt, words)
 
+    def unread(self) -> list[Unread]:
+        """Those for which there are no outputs of frozen parts, because their audio could not be read."""
+        found = sorted(self.frozen.unreadable.items()) if self.frozen else []
+        return [
+            Unread(index=index, key=self.utterances[index].key, reason=why.reason, detail=why.detail)
+            for index, why in found
+        ]
+
     def __len__(self) -> int:
         return len(self.utterances)
 
@@ -106,13 +128,71 @@ class Utterances(torch.utils.data.Dataset):
 
     def stand_in(self, index: int) -> Item:
         """An item of silence as large as the utterance's largest."""
-        utterance, frames = self.utterances[index], self._most_frames(index)
-        prompt = self._with_hotwords(utterance.prompt, self._longest_hotwords)
+        frames = self._most_frames(index)
+        prompt = self._with_hotwords(self.utterances[index].prompt, self._longest_hotwords)
+        rows = (self.frozen.rows(index) if self.frozen else 0) or frames
+        return self._silence(index, rows, frames, prompt)
+
+    def _silence(self, index: int, rows: int, frames: int, prompt: str) -> Item:
+        width = self.frozen.width if self.frozen else FRAME_WIDTH
+        return self._item(index, torch.zeros(rows, width), frames, prompt)
+
+    def _item(self, index: int, features: torch.Tensor, frames: int, prompt: str) -> Item:
+        """An utterance of so many stacked frames; `features` are these, or what frozen parts made of them."""
+        utterance = self.utterances[index]
         example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
         if self.frozen:
-            features = torch.zeros(self.frozen.rows(index), self.frozen.width)
             return FrozenItem(utterance.key, features, example, frames, self.frozen.name)
-        return Item(utterance.key, torch.zeros(frames, FRAME_WIDTH), example)
+        return Item(utterance.key, features, example)
+
+    def most_tokens(self, audio_tokens: str, limits: Limits | None = None) -> list[int]:
+        """Tokens of each utterance's prompt, audio and text, at most in any epoch; with `limits` of as much text as
+        decoding may write. `audio_tokens` is the model's setting."""
+        found = []
+        for index, utterance in enumerate(self.utterances):
+            frames, text = self._most_frames(index), utterance.text_length + 1  # and the token that ends it
+            context = self.text_tokens[index] + self.common_tokens - text
+            written = max(text, limits.tokens(frames * FRAME_SECONDS) if limits else 0)
+            found.append(context + audio_token_count(frames, audio_tokens) + written)
+        return found
+
+    def without(self, left_out: Collection[int]) -> "Utterances":
+        """The same set without some of its utterances."""
+        kept = [index for index in range(len(self)) if index not in left_out]
+        return Utterances(
+            [self.utterances[index] for index in kept],
+            self._front_end,
+            self._augment,
+            self._hotwords,
+            None if self._weights is None else self._weights[kept],
+            self._seed,
+            self._fetch_policy,
+        )
+
+    def refuse_hotwords(self, audio_tokens: str, positions: int) -> None:
+        """RecipeError if utterances would fit into so many positions, were it not for hotwords that they may get."""
+        plain = Utterances(self.utterances, self._front_end, self._augment).most_tokens(audio_tokens)
+        fitting = [index for index, tokens in enumerate(plain) if tokens <= positions]
+        if not self._hotwords or not fitting:
+            return
+        ends = [choose(fitting, key=plain.__getitem__) for choose in (min, max)]
+        shortest, longest = (self._words_within(index, positions - plain[index]) for index in ends)
+        raise RecipeError(
+            f"augment.hotwords: max_words is {self._hotwords.max_words}, and with the longest words no utterance fits "
+            f"into the language model's {positions} positions; beside the shortest one {shortest} words fit, beside "
+            f"the longest {longest}: lower max_words"
+        )
+
+    def _words_within(self, index: int, room: int) -> int:
+        """How many of the longest hotwords add at most `room` tokens to an utterance's prompt."""
+        utterance, words = self.utterances[index], self._longest_hotwords
+        bare = self._front_end.context_tokens(utterance.prompt, utterance.after)
+
+        def is_too_much(count: int) -> bool:
+            listed = self._with_hotwords(utterance.prompt, words[len(words) - count :])
+            return self._front_end.context_tokens(listed, utterance.after) - bare > room
+
+        return bisect.bisect_left(range(1, len(words) + 1), True, key=is_too_much)
 
     def _indices(self, epoch: int) -> list[int]:
         if self._weights is None:
@@ -121,43 +201,59 @@ class Utterances(torch.utils.data.Dataset):
         drawn = np.random.default_rng([self._seed, epoch, 1]).random(len(self._weights)) < self._weights - whole
         return np.repeat(np.arange(len(self._weights)), (whole + drawn).astype(int)).tolist()
 
-    def __getitem__(self, position: tuple[int, int]) -> Item:
+    def __getitem__(self, position: tuple[int, int]) -> Item | Unreadable:
         epoch, index = position
         utterance = self.utterances[index]
+        try:
+            features, frames = self.frozen[index] if self.frozen else self._augmented_features(epoch, index)
+        except AudioError as error:
+            what = Unread(index=index, key=utterance.key, reason=error.reason, detail=error.detail)
+            return Unreadable(what, self._silence(index, 1, 1, utterance.prompt))
         prompt = utterance.prompt
         if self._hotwords:
             prompt = self._with_hotwords(prompt, self._hotwords.draw(epoch, utterance.key, utterance.text))
-        if self.frozen:
-            features, frames = self.frozen[index]
-        else:
-            features = self._features(epoch, index)
-            if self._augment:
-                features = self._augment.features(features, epoch, utterance.key)
-            frames = len(features)
-        example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
-        if self.frozen:
-            return FrozenItem(utterance.key, features, example, frames, self.frozen.name)
-        return Item(utterance.key, features, example)
+        return self._item(index, features, frames, prompt)
+
+    def _augmented_features(self, epoch: int, index: int) -> tuple[torch.Tensor, int]:
+        """Stacked frames of an utterance with this epoch's masks, and their number."""
+        features = self._features(epoch, index)
+        if self._augment:
+            features = self._augment.features(features, epoch, self.utterances[index].key)
+        return features, len(features)
 
     def _features(self, epoch: int, index: int) -> torch.Tensor:
         utterance = self.utterances[index]
         version = index, self._augment.speed(epoch, utterance.key) if self._augment else 1.0
         if self._cache is not None and version in self._cache:
             return self._cache[version]
-        try:
-            waveform = audio.read(
-                utterance.source,
-                start=utterance.start,
-                end=utterance.end,
-                channel="average" if utterance.channel is None else utterance.channel,
-                fetch_policy=self._fetch_policy,
-            )
-        except AudioError as error:
-            # The data stage checked this file: if it is gone now, going on would train on other data than was said.
-            raise RecipeError(f"utterance {utterance.key}: {error}; run the data stage again") from None
+        waveform = self._waveform(utterance)
         if self._augment is not None:
             waveform = self._augment.waveform(waveform, epoch, utterance.key)
         features = self._front_end.features(waveform)
+        _check(features, utterance.source)
         if self._cache is not None:
             self._cache[version] = features
         return features
+
+    def _waveform(self, utterance: Utterance) -> np.ndarray:
+        """The utterance's samples. AudioError if they cannot be read, are too few for a frame, or not finite."""
+        waveform = audio.read(
+            utterance.source,
+            start=utterance.start,
+            end=utterance.end,
+            channel="average" if utterance.channel is None else utterance.channel,
+            fetch_policy=self._fetch_policy,
+        )
+        if len(waveform) < audio.MIN_SAMPLES:
+            raise AudioError("audio-too-short", f"{utterance.source}: {len(waveform)} samples at 16 kHz")
+        if not np.isfinite(waveform).all():
+            raise AudioError("audio-not-finite", f"{utterance.source}: NaN or infinite samples")
+        return waveform
+
+
+def _check(features: torch.Tensor, source: str) -> None:
+    """AudioError where stacked frames are not such as the model can take."""
+    if len(features) > ENCODER_FRAMES:
+        raise AudioError("audio-too-long", f"{source}: {len(features)} frames, the encoder takes {ENCODER_FRAMES}")
+    if not torch.isfinite(features).all():
+        raise AudioError("audio-not-finite", f"{source}: samples too large for features")

@@ -1,5 +1,7 @@
 """Error rates of validation texts as they are written."""
 
+import math
+
 from rapidfuzz.distance import Levenshtein
 
 
@@ -17,8 +19,13 @@ class ErrorCounts:
 
     @property
     def cer(self) -> float:
-        return self.counts[0] / max(1, self.counts[1])
+        return _rate(*self.counts[:2])
 
     @property
     def wer(self) -> float:
-        return self.counts[2] / max(1, self.counts[3])
+        return _rate(*self.counts[2:])
+
+
+def _rate(errors: int, length: int) -> float:
+    """Errors by length; not a number where nothing was compared."""
+    return errors / max(1, length) if errors or length else math.nan

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from recipe.files import RecipeError, read_lines
+from recipe.files import RecipeError
 from recipe.settings.train import HotwordSettings
 
 # Stretches of Chinese characters and kana, which no spaces divide, or words of letters.
@@ -28,15 +28,20 @@ class HotwordSampler:
     def __init__(self, settings: HotwordSettings, seed: int, texts: Iterable[str]):
         self._settings = settings
         self._seed = seed
-        self._words = _read(settings.file) if settings.file else rare_words(texts, seed)
+        self._words = settings.words() if settings.file else rare_words(texts, seed)
         if not self._words:
             raise RecipeError("augment.hotwords: no words in the transcripts; name some in augment.hotwords.file")
         self._by_start = defaultdict(list)
         for word in self._words:
             self._by_start[word[:2]].append(word)
 
+    @property
+    def max_words(self) -> int:
+        """Words in one prompt, at most."""
+        return self._settings.max_words
+
     def longest(self, length: Callable[[str], int]) -> list[str]:
-        """As many of the longest words as a prompt may hold."""
+        """As many of the longest words as a prompt may hold, the longest last."""
         return sorted(self._words, key=length)[-self._settings.max_words :]
 
     def said(self, text: str) -> list[str]:
@@ -70,16 +75,6 @@ def _whole(text: str, start: int, end: int) -> bool:
         return 0 < at < len(text) and bool(_LETTER.match(text[at - 1]) and _LETTER.match(text[at]))
 
     return not joined(start) and not joined(end)
-
-
-def _read(file: str) -> list[str]:
-    words = []
-    for number, line in read_lines(file):
-        word = line.strip()
-        if word and (len(word) < 2 or re.search("[,，'\"]", word)):
-            raise RecipeError(f"{file}:{number}: {word!r} is no hotword: two characters or more, no comma, no quote")
-        words += [word] if word else []
-    return list(dict.fromkeys(words))
 
 
 def rare_words(texts: Iterable[str], seed: int) -> list[str]:

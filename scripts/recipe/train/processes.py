@@ -1,6 +1,7 @@
 """The processes of a training run, as torchrun numbers them, and whether they have GPUs."""
 
 import os
+from typing import Any
 
 import torch
 
@@ -16,6 +17,15 @@ def rank() -> int:
 def processes() -> int:
     """Number of processes of the run, on all machines."""
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def gathered(value: Any) -> list[Any]:
+    """What each process has as its `value`, in the order of their numbers; every process has to call it."""
+    if not torch.distributed.is_initialized():
+        return [value]
+    found: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(found, value)
+    return found
 
 
 def on_gpu(settings: TrainSettings) -> bool:

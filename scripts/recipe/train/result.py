@@ -11,7 +11,7 @@ import torch
 import transformers
 
 import recipe
-from recipe.files import write_json
+from recipe.files import RecipeError, write_json
 from recipe.model.features import FRAME_SECONDS, Item, collate
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
@@ -19,21 +19,35 @@ from recipe.model.network import load as load_model
 from recipe.settings.train import TrainSettings
 from recipe.text.prompt import IGNORED
 from recipe.train import checkpoints, compiled
-from recipe.train.dataset import Utterances
+from recipe.train.dataset import Unreadable, Utterances
+from recipe.train.left_out import VALID, LeftOut
 from recipe.train.sets import TrainingInputs
 from recipe.train.trainer import without_target
 
 logger = logging.getLogger(__name__)
 
 HISTORY = "history.json"
+PROVEN = 8  # validation utterances that a written model has to decode as the trained one does
 ADAPTER = "adapter"  # LoRA adapters beside the merged model
+
+
+def chosen_steps(state, settings: TrainSettings) -> list[int]:
+    """Steps of the checkpoints that become the model (none of a training of no steps). RecipeError if no evaluation had
+    a finite result: whatever was trained, it is no model."""
+    chosen = checkpoints.chosen(state.log_history, settings.select, settings.average)
+    if state.global_step and not chosen:
+        raise RecipeError(
+            f"no evaluation of this run had a finite loss ({state.global_step} steps), so there is no model to write; "
+            "train anew with a lower learning_rate"
+        )
+    return chosen
 
 
 def facts_of(
     base: dict, settings: TrainSettings, state, inputs: TrainingInputs, precision: str, seconds: float
 ) -> dict:
     """What recipe.json says of a run: base model, settings, data, the chosen steps with their results, and seconds."""
-    chosen = checkpoints.ranking(state.log_history, settings.select)[: settings.average]
+    chosen = chosen_steps(state, settings)
     evaluated = {entry["step"]: entry for entry in state.log_history if "eval_loss" in entry}
     sets, prompt = inputs.describe()
     return {
@@ -58,14 +72,30 @@ def facts_of(
     }
 
 
-def write_model(recognizer: Recognizer, valid_set: Utterances, facts: dict, history: list, output_dir: Path) -> None:
-    """Write the model beside its place, prove that it can be loaded and says the same, and move it there whole."""
-    temporary = output_dir.with_name(f".{output_dir.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    sample = [without_target(valid_set[0, i]) for i in range(min(8, len(valid_set)))]
+def proof_sample(valid_set: Utterances, account: LeftOut) -> list[Item]:
+    """The first validation utterances that can be read, as decoding has them. RecipeError if none can."""
+    found: list[Item] = []
+    for index in range(len(valid_set)):
+        item = valid_set[0, index]
+        if isinstance(item, Unreadable):
+            account.add_unread(VALID, [item.what])
+        elif len(found) < PROVEN:
+            found.append(without_target(item))
+        if len(found) == PROVEN:
+            break
+    if not found:
+        raise RecipeError(f"none of {len(valid_set)} validation utterances can be read; run the data stage again")
+    return found
+
+
+def write_model(recognizer: Recognizer, sample: Sequence[Item], facts: dict, history: list, output_dir: Path) -> None:
+    """Write the model beside its place, prove that it can be loaded and says the same of a sample, and move it there
+    whole."""
+    temporary = temporary_of(output_dir)
     expected = _hypotheses(recognizer, sample)  # by the adapters, where there are some, before they are merged
     if facts["settings"]["lora"]:
         recognizer.model.merge_adapters(temporary / ADAPTER)
+    _check_finite(recognizer.model)
     recognizer.save(temporary, facts)
     write_json(temporary / HISTORY, history)
     _prove(temporary, recognizer.model.device, sample, expected)
@@ -75,6 +105,32 @@ def write_model(recognizer: Recognizer, valid_set: Utterances, facts: dict, hist
         os.replace(file, output_dir / file.name)
     temporary.rmdir()
     logger.info("model of step %s written to %s", ", ".join(map(str, facts["selected_steps"])), output_dir)
+
+
+def temporary_of(output_dir: Path) -> Path:
+    """The empty place where a model is written before it is moved: whatever lay there is removed."""
+    temporary = output_dir.with_name(f".{output_dir.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    return temporary
+
+
+def check_writable(output_dir: Path) -> None:
+    """RecipeError, or the machine's refusal, where a model cannot be written: better before training than after it."""
+    if output_dir.exists() and not output_dir.is_dir():
+        raise RecipeError(f"{output_dir}: is a file, expected the folder of the model; choose another --output-dir")
+    temporary = temporary_of(output_dir)
+    temporary.mkdir(parents=True)
+    temporary.rmdir()
+
+
+def _check_finite(model: torch.nn.Module) -> None:
+    """RecipeError if a weight is not finite: such a model writes nothing but nonsense, and averages spread it."""
+    broken = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise RecipeError(
+            f"{len(broken)} tensors of the trained model are not finite, like {broken[0]}; it is not written: train "
+            "anew with a lower learning_rate"
+        )
 
 
 @compiled.eager()

@@ -26,19 +26,20 @@ from recipe.model.network import Recognizer
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train import batching, checkpoints, compiled, preflight
-from recipe.train.arguments import precision_of, trainer_arguments, with_steps
+from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
-from recipe.train.collate import Collate
 from recipe.train.dataset import Utterances
+from recipe.train.left_out import TRAIN, VALID, LeftOut
 from recipe.train.processes import on_gpu, processes, rank
-from recipe.train.result import facts_of, write_model
+from recipe.train.result import check_writable, facts_of, proof_sample, write_model
 from recipe.train.sets import TrainingInputs, read_sets
 from recipe.train.trainer import AsrTrainer
 
 logger = logging.getLogger(__name__)
 
-REJECTS = "rejects.tsv"  # beside the state: utterances that are too long to train on
+_C_COMPILERS = (os.environ.get("CC") or "cc", "gcc", "clang")
+REJECTS = "rejects.tsv"  # beside the state: utterances that cannot be trained on
 
 
 def train(
@@ -53,13 +54,20 @@ def train(
     Called again after an interruption it goes on from the last whole checkpoint in `state_dir`. Under torchrun every
     process calls it; the first one writes.
     """
+    if problem := settings.contradiction():
+        raise RecipeError(problem)
     output_dir, state_dir = Path(output_dir), Path(state_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
+    precision = precision_of(settings)
+    # On several processes this connects them.
+    arguments = trainer_arguments(settings, state_dir, precision)
+    check_schedule(arguments)
     if rank() > 0:
-        return _run(recognizer, settings, inputs, output_dir, state_dir)
+        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments)
     with _locked(state_dir):
+        check_writable(output_dir)
         checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, inputs.hashes(), recognizer.source))
-        return _run(recognizer, settings, inputs, output_dir, state_dir)
+        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments)
 
 
 @contextlib.contextmanager
@@ -75,18 +83,27 @@ def _locked(state_dir: Path):
 
 
 def _run(
-    recognizer: Recognizer, settings: TrainSettings, inputs: TrainingInputs, output_dir: Path, state_dir: Path
+    recognizer: Recognizer,
+    settings: TrainSettings,
+    inputs: TrainingInputs,
+    output_dir: Path,
+    state_dir: Path,
+    arguments: transformers.TrainingArguments,
 ) -> dict:
     transformers.set_seed(settings.seed)
+    precision = precision_of(settings)
     base = model_dir.origin(recognizer.source)
-    train_set, valid_set = read_sets(recognizer, settings, inputs, state_dir.with_name(REJECTS))
+    rejects_file = state_dir.with_name(REJECTS)
+    train_set, valid_set = read_sets(recognizer, settings, inputs, rejects_file)
     settings = _with_advised_freeze(settings, train_set)
     _set_up_model(recognizer, settings)
-    precision = precision_of(settings)
-    # Made early: on several processes this connects them.
-    arguments = trainer_arguments(settings, state_dir, precision)
+    account = LeftOut(settings, {TRAIN: len(train_set), VALID: len(valid_set)}, rejects_file)
+    checkpoint = checkpoints.last(state_dir)
+    if checkpoint:
+        account.resume(checkpoint)
     if settings.cache_frozen:
         train_set.frozen = frozen_outputs(recognizer, settings, train_set, precision, state_dir)
+        account.add_unread(TRAIN, train_set.unread())
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
     batches = batching.TrainingBatches(train_set.plan, budget, settings.seed, rank(), processes())
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
@@ -98,14 +115,13 @@ def _run(
         recognizer,
         batches,
         settings,
+        account,
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
-        data_collator=Collate(recognizer.tokenizer.pad_token_id),
-        callbacks=[Bookkeeping(settings, steps, state_dir.with_name("tensorboard"))],
+        callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"))],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
-    checkpoint = checkpoints.last(state_dir)
     if checkpoint:
         logger.info("going on from %s", checkpoint)
     started = time.monotonic()
@@ -117,7 +133,9 @@ def _run(
         if steps:
             weights = checkpoints.averaged_weights(state_dir, facts["selected_steps"])
             recognizer.model.load_state_dict(weights, strict=False)
-        write_model(recognizer, valid_set, facts, trainer.state.log_history, output_dir)
+        sample = proof_sample(valid_set, account)
+        facts |= account.facts
+        write_model(recognizer, sample, facts, trainer.state.log_history, output_dir)
         checkpoints.finish(state_dir)
     return facts
 
@@ -128,12 +146,17 @@ def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> Trai
         return settings
     advice = advise(sum(utterance.duration for utterance in train_set.utterances) / 3600)
     logger.info("freeze: auto is %s (%s)", advice["freeze"], advice["why"])
-    return dataclasses.replace(settings, freeze=tuple(advice["freeze"]))
+    settings = dataclasses.replace(settings, freeze=tuple(advice["freeze"]))
+    if problem := settings.contradiction():
+        raise RecipeError(f"freeze: auto is {advice['freeze']}: {problem}")
+    return settings
 
 
 def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
     """Adapters, frozen parts and losses as the settings say."""
     model = recognizer.model
+    if settings.compile and on_gpu(settings) and not any(map(shutil.which, _C_COMPILERS)):
+        raise RecipeError("compile: true needs a C compiler (gcc or clang); install one or set compile: false")
     if settings.lora:
         model.add_adapters(settings.lora, settings.seed)
     model.freeze(set(settings.freeze) | ({"llm"} if settings.lora else set()))

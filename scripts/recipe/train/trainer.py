@@ -2,10 +2,10 @@
 
 import copy
 import dataclasses
-import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import transformers
@@ -19,21 +19,35 @@ from recipe.model.network import Recognizer
 from recipe.settings.train import TrainSettings
 from recipe.text.prompt import IGNORED
 from recipe.train import batching, compiled
+from recipe.train.collate import KEYS, UNREAD, Collate, CollateReadable
+from recipe.train.dataset import Unreadable
 from recipe.train.errors import ErrorCounts
+from recipe.train.left_out import TRAIN, VALID, LeftOut, Suspects, Unread
 from recipe.train.meter import Meter
-
-logger = logging.getLogger(__name__)
+from recipe.train.processes import gathered
 
 
 class AsrTrainer(transformers.Trainer):
-    """The Trainer with our batches in and with evaluation by token-weighted loss and by decoding."""
+    """The Trainer with our batches in and with evaluation by token-weighted loss and by decoding. What it has to leave
+    out (see `left_out`) it says to `account`."""
 
-    def __init__(self, recognizer: Recognizer, batches: batching.TrainingBatches, settings: TrainSettings, **kwargs):
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        batches: batching.TrainingBatches,
+        settings: TrainSettings,
+        account: LeftOut,
+        **kwargs,
+    ):
         self._recognizer = recognizer
         self._batches = batches
         self._settings = settings
+        self._account = account
         self._meter = Meter(recognizer, settings)
-        self._nonfinite = 0
+        self._unread: list[Unread] = []  # of this process's batches, not yet told
+        self._step: list[_Pass] = []  # this process's batches of the optimizer step
+        pad_id = recognizer.tokenizer.pad_token_id
+        self._collate, kwargs["data_collator"] = Collate(pad_id), CollateReadable(pad_id)
         self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
         super().__init__(model=recognizer.model, **kwargs)
         # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
@@ -82,30 +96,87 @@ class AsrTrainer(transformers.Trainer):
             epoch_iterator = self._ahead
         samples = super().get_batch_samples(epoch_iterator, *args, **kwargs)
         self._meter.wait(time.monotonic() - started)
+        self._step, self._loss_before = [], self._tr_loss.clone()
         return samples
+
+    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor:
+        """Targets of the step, of all processes, at least 1: what the sum of its losses is divided by. Also counted is
+        how many utterances could not be read, which a process alone does not know."""
+        counted = [batch if batch[KEYS] else _without_targets(batch) for batch in batch_samples]
+        unread = [what for batch in batch_samples for what in batch[UNREAD]]
+        self._unread += unread
+        self._targets = super()._get_num_items_in_batch(counted, device)
+        self._found_unread = torch.tensor(len(unread), device=device)
+        if self.args.world_size > 1:
+            self._found_unread = self.accelerator.gather(self._found_unread).sum()
+        return self._targets.clamp(min=1)
 
     def floating_point_ops(self, inputs) -> int:
         """Nothing: the Trainer's estimate, which goes through all parameters at every step, leaves the audio out."""
         return 0
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
-        self._meter.count(inputs)
-        return super().training_step(model, inputs, num_items_in_batch)
+        """As the Trainer's. A stand-in for a batch that could not be read is computed as well, since processes exchange
+        gradients, but nothing comes of it: its loss is divided by infinity."""
+        keys, _ = inputs.pop(KEYS), inputs.pop(UNREAD)
+        if keys:
+            self._meter.count(inputs)
+        else:
+            num_items_in_batch = num_items_in_batch * math.inf
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self._step.append(_Pass(keys, inputs, loss))
+        return loss
 
-    def _clip_grad_norm(self, model) -> torch.Tensor:
-        """Clip; a step whose gradients are not finite is left out, and too many of them end the run."""
-        norm = super()._clip_grad_norm(model)
-        if not math.isfinite(float(norm)):
-            model.zero_grad(set_to_none=True)
-            self._nonfinite += 1
+    def _get_grad_norm(self, model, grad_norm=None) -> torch.Tensor | float | None:
+        """The norm of a step's gradients, clipped or not: the one place that all steps pass before the optimizer. A
+        step whose gradients are not finite, or that has no targets, is left out, and its norm is None."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        # From here on the device waits anyway.
+        finite = norm is None or math.isfinite(float(norm))
+        if int(self._found_unread):
+            for found in gathered(self._unread):
+                self._account.add_unread(TRAIN, found)
+            self._unread = []
+        if finite and int(self._targets.flatten()[0]):
+            return norm
+        self._leave_out(model)
+        if not finite:
             step = self.state.global_step + 1
-            logger.warning("step %d: gradients are not finite; the step is left out", step)
-            if self._nonfinite > max(2, self._settings.max_nonfinite * step):
-                raise RecipeError(
-                    f"{self._nonfinite} of {step} steps had gradients that are not finite (max_nonfinite "
-                    f"{self._settings.max_nonfinite:g}); lower learning_rate, or look for broken audio"
-                )
-        return norm
+            self._account.add_step(step, gathered(self._suspects()))
+            if self.is_deepspeed_enabled:
+                raise RecipeError(f"step {step}: DeepSpeed has taken it already; go on without deepspeed, or anew")
+        return None
+
+    def _leave_out(self, model: torch.nn.Module) -> None:
+        """Take the step's gradients away, so that the optimizer does nothing, and its loss out of the logged mean. The
+        Trainer divides that by the steps since the last log line: one less."""
+        model.zero_grad(set_to_none=True)
+        self._tr_loss = self._loss_before
+        self._globalstep_last_logged += 1
+
+    def _suspects(self) -> Suspects:
+        """Utterances of this process's batches whose loss is not finite, or of all batches, told apart by one more
+        forward pass. A sharded model cannot be asked by one process alone."""
+        passes = [one for one in self._step if one.keys]
+        passes = [one for one in passes if not math.isfinite(float(one.loss))] or passes
+        keys = [key for one in passes for key in one.keys]
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return Suspects([], keys)
+        losses = [loss for one in passes for loss in self._utterance_losses(one.inputs)]
+        own = [key for key, loss in zip(keys, losses, strict=True) if not math.isfinite(loss)]
+        return Suspects(own, [key for key in keys if key not in own])
+
+    @compiled.eager()
+    def _utterance_losses(self, inputs: dict[str, torch.Tensor]) -> list[float]:
+        """Mean loss of each utterance of a batch, without dropout: nothing random is drawn for it."""
+        model, inputs = self._recognizer.model, self._prepare_inputs(inputs)
+        model.eval()
+        with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            logits = model(**inputs).logits
+        targets = inputs["labels"][:, 1:]
+        supervised = targets != IGNORED
+        losses = torch.nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="none")
+        return [float(own.mean()) for own in losses.split(supervised.sum(1).tolist())]
 
     def log(self, logs: dict[str, float], *args, **kwargs) -> None:
         """Log with the epoch as our batches count it (to the Trainer a whole run is one epoch) and the throughput."""
@@ -113,6 +184,7 @@ class AsrTrainer(transformers.Trainer):
         self.state.epoch = round(self._batches.epoch_at(batches), 4)
         if "loss" in logs:
             logs |= self._meter.read(self.state.global_step, self.args.world_size)
+            self._tr_loss.zero_()  # the Trainer subtracts it from itself, which leaves what is not finite
         super().log(logs, *args, **kwargs)
 
     @compiled.eager()
@@ -128,10 +200,12 @@ class AsrTrainer(transformers.Trainer):
         errors, truncated = ErrorCounts(), 0
         wanted = self._settings.decode_utterances
         if wanted:
-            sample = range(0, count, max(1, count // wanted))[:wanted]
-            truncated = self._decode(recognizer, self._part(sample), errors)
+            truncated = self._decode(recognizer, self._part(spread(count, wanted)), errors)
+        for found in gathered(self._unread):
+            self._account.add_unread(VALID, found)
+        self._unread = []
         loss, targets, truncated, *errors.counts = self._add_up([loss, targets, truncated, *errors.counts])
-        metrics = {"eval_loss": loss / max(1, targets)}
+        metrics = {"eval_loss": loss / targets if targets else math.nan}
         if wanted:
             metrics |= {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": int(truncated)}
         metrics["eval_seconds"] = round(time.monotonic() - started, 2)
@@ -150,7 +224,7 @@ class AsrTrainer(transformers.Trainer):
             self.whole.model.load_state_dict(weights)
         return self.whole
 
-    def _part(self, indices: range) -> range:
+    def _part(self, indices: Sequence[int]) -> Sequence[int]:
         """The part of `indices` that this process evaluates."""
         if self.whole is not None:
             return indices if self.args.process_index == 0 else indices[:0]
@@ -169,16 +243,20 @@ class AsrTrainer(transformers.Trainer):
         loss, targets = 0.0, 0
         with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             for batch in self._validation_batches(indices):
-                inputs = self._prepare_inputs(self.data_collator(batch))
+                inputs = self._prepare_inputs(self._collate(batch))
                 count = int((inputs["labels"] != IGNORED).sum())
                 loss += float(model(**inputs).loss) * count
                 targets += count
         return loss, targets
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
+        """Batches of those that can be read."""
         frames = self.eval_dataset.frames
         for batch in batch_by_size(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
-            yield [self.eval_dataset[0, i] for i in batch]
+            items = [self.eval_dataset[0, i] for i in batch]
+            self._unread += [item.what for item in items if isinstance(item, Unreadable)]
+            if readable := [item for item in items if not isinstance(item, Unreadable)]:
+                yield readable
 
     def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
         """Decode some validation utterances, add to `errors`, and return how many were stopped before their end. Texts
@@ -195,6 +273,25 @@ class AsrTrainer(transformers.Trainer):
 
     def _text(self, tokens: list[int]) -> str:
         return self._recognizer.tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pass:
+    """A batch of an optimizer step: its utterances (none of a stand-in), its tensors and its loss."""
+
+    keys: list[str]
+    inputs: dict[str, torch.Tensor]
+    loss: torch.Tensor
+
+
+def _without_targets(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "labels": torch.full_like(batch["labels"], IGNORED)}
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` of the places 0 to `count` - 1, each once, evenly over all of them."""
+    wanted = min(count, wanted)
+    return [place * count // wanted for place in range(wanted)]
 
 
 def _copy(recognizer: Recognizer) -> Recognizer:
