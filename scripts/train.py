@@ -4,7 +4,7 @@ In:  a run's settings (YAML), training and validation manifests (JSONL of scp2js
 Out: --output-dir with the model (weights, processor, tokenizer), recipe.json (what it was made from) and history.json
      (loss, CER, learning rate, throughput by step); tensorboard/ beside --state-dir has the same. Checkpoints live in
      --state-dir until the run is finished: called again after an interruption, training goes on from there and ends
-     with the same weights. rejects.tsv beside --state-dir lists utterances that are too long for training.
+     with the same weights. rejects.tsv beside --state-dir lists utterances that do not fit, or could not be read.
 
 Under torchrun all processes share the work; the first one writes and logs.
 """

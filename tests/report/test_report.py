@@ -492,6 +492,19 @@ class TestData:
         ):
             assert words in found
 
+    def test_what_training_left_out_is_told(self, whole):
+        recipe = json.loads((whole.parent / "recipe.json").read_text())
+        left_out = {"unreadable": {"train": 3, "valid": 1}, "steps_left_out": 2}
+        (whole.parent / "recipe.json").write_text(json.dumps(recipe | left_out))
+        text = Reader(rendered(whole)).text
+        for words in (
+            "tuned: 3 training utterances could not be read",
+            "tuned: 1 validation utterances could not be read",
+            "tuned: 2 steps with gradients that are not finite were left out",
+            "unreadable utterances, left out4",
+        ):
+            assert words in " ".join(text.split()).replace("left out 4", "left out4")
+
 
 class TestCharts:
     def test_are_well_formed_and_escaped(self):

@@ -217,7 +217,7 @@ def test_a_model_that_says_something_else_when_loaded_is_not_delivered(full_mode
     ("text", "message"),
     [
         ("learning_rat: 1", "unknown setting learning_rat .is learning_rate meant"),
-        ("seed: x", 'seed is "x", expected a whole number of 0 or more'),
+        ("seed: x", 'seed is "x", expected a whole number from 0 to 4294967295'),
         ("freeze: [encoder, adaptor, llm]", "nothing would be trained"),
         ("select: best", "expected one of cer, loss, last"),
         ("- 1", "expected settings"),
