@@ -31,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=500, help="mistakes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", metavar="KIND", help="only kinds whose name has this in it")
-    parser.add_argument("--job", type=int, nargs="+", help="only these jobs of the plan (the first part of a folder's name)")
+    parser.add_argument(
+        "--job", type=int, nargs="+", help="only these jobs of the plan (the first part of a folder's name)"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="workflows at a time")
     parser.add_argument("--timeout", type=float, default=240.0, help="seconds after which a run counts as hanging")
     parser.add_argument("--keep", type=Path, help="folder for what went wrong (default: a new one)")
@@ -56,12 +58,15 @@ def main() -> int:
     started = time.monotonic()
     campaign = mistakes.Campaign(args.seed, keep, args.timeout)
     if faults := campaign.start().faults:
-        sys.exit(f"mistakes.py: without any mistake: {'; '.join(fault for fault, _ in faults)}; see {campaign.finished}")
+        sys.exit(
+            f"mistakes.py: without any mistake: {'; '.join(fault for fault, _ in faults)}; see {campaign.finished}"
+        )
     jobs = [job for job in mistakes.plan(args.count, args.seed, args.only) if not args.job or job.number in args.job]
     outcomes = mistakes.run_all(campaign, jobs, args.jobs, tell)
     lines = mistakes.table(outcomes)
     (keep / "mistakes.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines), f"\n{mistakes.summary(outcomes, campaign.runs, started)}\n{keep}")
+    print("\n".join(lines), f"faults: {mistakes.sorts(outcomes)}", sep="\n")
+    print(f"{mistakes.summary(outcomes, campaign.runs, started)}\n{keep}")
     return int(any(outcome.end == mistakes.FAULT for outcome in outcomes))
 
 

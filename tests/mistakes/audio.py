@@ -106,7 +106,11 @@ SECONDS = (41, 45, 60, 118, 124)
 recording("zero-bytes", lambda d, s: b"", WRONG)
 recording("garbage", lambda d, s: d.randbytes(d.randint(1, 20000)), WRONG)
 recording("html", lambda d, s: b"<!DOCTYPE html><html><body>404 Not Found</body></html>" * 9, WRONG)
-recording("git-lfs", lambda d, s: b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n", WRONG)
+recording(
+    "git-lfs",
+    lambda d, s: b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n",
+    WRONG,
+)
 recording("text", lambda d, s: (b"hello\n" * 99, d.choice(["wav", "flac", "mp3", "txt"])), WRONG)
 recording("raw", lambda d, s: ((s * 32767).astype("<i2").tobytes(), d.choice(["wav", "pcm", "raw"])), WRONG)
 recording("header-alone", lambda d, s: encoded(s)[: d.choice([4, 12, 20, 36, 40, 43, 44])], WRONG)
@@ -120,7 +124,7 @@ recording("damaged-mp3", damaged("MP3", "mp3"), ANY)
 recording("size-0", sizes(0), ANY)
 recording("size-of-pipe", lambda d, s: sizes(d.choice([0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x7FFFF000]))(d, s), ANY)
 recording("absurd-rate", patched((24, struct.pack("<I", 0)), (24, struct.pack("<I", 1)), (24, b"\xff" * 4),
-                                 (24, struct.pack("<I", 2**31 - 1)), (24, struct.pack("<I", 400)))) # fmt: skip
+                                 (24, struct.pack("<I", 2**31 - 1)), (24, struct.pack("<I", 400))))  # fmt: skip
 recording("absurd-channels", patched((22, b"\0\0"), (22, b"\xff\xff"), (22, b"\x00\x04")), ANY)
 recording("absurd-width", patched((34, b"\0\0"), (34, b"\x07\0"), (34, b"\xff\xff"), (32, b"\0\0")), ANY)
 recording("absurd-format", patched((20, b"\x34\x12"), (20, b"\0\0"), (20, b"\x55\0"), (8, b"EVAW"), (0, b"RIFX")), ANY)
@@ -128,7 +132,11 @@ recording("mp3-called-wav", lambda d, s: (encoded(s, form="MP3"), d.choice(["wav
 recording("flac-called-mp3", lambda d, s: (encoded(s, form="FLAC"), d.choice(["mp3", "wav", "ogg"])), ANY)
 recording("ogg-called-wav", lambda d, s: (encoded(s, form="OGG"), "wav"), ANY)
 recording("no-suffix", lambda d, s: (encoded(s), "x"), FINE)
-recording("other-container", lambda d, s: (lambda n: (HEADS[n] + d.randbytes(9000), d.choice([n, "wav"])))(d.choice([*HEADS])), WRONG)
+recording(
+    "other-container",
+    lambda d, s: (lambda n: (HEADS[n] + d.randbytes(9000), d.choice([n, "wav"])))(d.choice([*HEADS])),
+    WRONG,
+)
 recording("nan-sample", scattered(float("nan")), ANY)
 recording("infinite-sample", scattered(float("inf")), ANY)
 recording("huge-sample", scattered(1e30), ANY)
@@ -141,9 +149,19 @@ recording("very-short", lambda d, s: encoded(s[: d.choice([400, 401, 800, 1599])
 recording("very-long", lambda d, s: encoded(np.tile(s, 80)[: d.choice(SECONDS) * RATE]), WRONG, ANY)
 recording("channels", lambda d, s: encoded(np.tile(s[:, None], d.choice([2, 3, 6, 8]))), FINE)
 recording("one-channel-silent", lambda d, s: encoded(np.stack([s, 0 * s], 1)), FINE)
-recording("odd-rate", lambda d, s: encoded(s, d.choice([6000, 7999, 11025, 22050, 44100, 48000, 96000, 192000]) ), ANY)
-recording("subtype", lambda d, s: encoded(s, subtype=d.choice(["PCM_U8", "PCM_24", "PCM_32", "DOUBLE", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"])), FINE)
-recording("other-format", lambda d, s: (encoded(s, form=(f := d.choice(["AIFF", "AU", "CAF", "W64", "NIST", "VOC"]))), f.lower()), ANY)
+recording("odd-rate", lambda d, s: encoded(s, d.choice([6000, 7999, 11025, 22050, 44100, 48000, 96000, 192000])), ANY)
+recording(
+    "subtype",
+    lambda d, s: encoded(
+        s, subtype=d.choice(["PCM_U8", "PCM_24", "PCM_32", "DOUBLE", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"])
+    ),
+    FINE,
+)
+recording(
+    "other-format",
+    lambda d, s: (encoded(s, form=(f := d.choice(["AIFF", "AU", "CAF", "W64", "NIST", "VOC"]))), f.lower()),
+    ANY,
+)
 recording("bytes-behind", lambda d, s: encoded(s) + d.randbytes(d.randint(1, 5000)), ANY)
 recording("id3-before", lambda d, s: b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + encoded(s), ANY)
 
@@ -200,12 +218,32 @@ source("link", linked)
 source("forbidden", forbidden)
 source("home", lambda d, data, k, v: d.choice(["~/", "~root/", "$HOME/", "${DATA}/"]) + v)
 source("file-url", lambda d, data, k, v: f"file://{data.file(v)}", ANY)
-source("cloud-url", lambda d, data, k, v: d.choice(["s3://bucket/", "gs://bucket/", "hdfs:///x/", "ftp://127.0.0.1/"]) + v)
+source(
+    "cloud-url", lambda d, data, k, v: d.choice(["s3://bucket/", "gs://bucket/", "hdfs:///x/", "ftp://127.0.0.1/"]) + v
+)
 source("quoted", lambda d, data, k, v: d.choice([f'"{v}"', f"'{v}'", f'"{v}', f"{v},", f"({v})", f"{v};"]))
-source("backslashes", lambda d, data, k, v: d.choice([v.replace("/", "\\"), f"C:\\data\\{k}.wav", f"\\\\server\\{k}.wav"]))
+source(
+    "backslashes", lambda d, data, k, v: d.choice([v.replace("/", "\\"), f"C:\\data\\{k}.wav", f"\\\\server\\{k}.wav"])
+)
 source("escaped", lambda d, data, k, v: v.replace("-", "%2D"))
-source("dead-url", lambda d, data, k, v: f"{d.choice(['http', 'https', 'HTTP'])}://127.0.0.1:{d.choice([9, 1, 65535])}/{k}.wav")
-source("bad-url", lambda d, data, k, v: d.choice(["http://", "http:///x.wav", "https://[::1", "http://127.0.0.1:99999/x.wav", "http:// /x", "http://a b/x.wav", "http://\x01/x.wav"]))
+source(
+    "dead-url",
+    lambda d, data, k, v: f"{d.choice(['http', 'https', 'HTTP'])}://127.0.0.1:{d.choice([9, 1, 65535])}/{k}.wav",
+)
+source(
+    "bad-url",
+    lambda d, data, k, v: d.choice(
+        [
+            "http://",
+            "http:///x.wav",
+            "https://[::1",
+            "http://127.0.0.1:99999/x.wav",
+            "http:// /x",
+            "http://a b/x.wav",
+            "http://\x01/x.wav",
+        ]
+    ),
+)
 source("ark-offset", lambda d, data, k, v: f"{v}:{d.choice(['0', '5', '99999999', '-1', '1' * 30])}", ANY)
 source("ark-missing", lambda d, data, k, v: f"wav/gone.ark:{d.randint(0, 999)}")
 source("device", lambda d, data, k, v: d.choice(["/dev/null", "-", "/dev/stdin", "/proc/self/mem", "/etc"]))
@@ -214,7 +252,27 @@ source("invisible", lambda d, data, k, v: v + d.choice(["\u200b", "\ufeff", "\u3
 source("very-long", lambda d, data, k, v: "wav/" + d.choice(["x" * 300, "y/" * 3000]) + ".wav")
 source("two-paths", lambda d, data, k, v: f"{v} {v}")
 source("markup-in-path", renamed("<|startofspeech|>KEY", "KEY<|endofspeech|>", "KEY<|im_end|>"), ANY)
-source("odd-name", renamed("a b KEY", "录音 KEY", "it's KEY", 'a "KEY"', "KEY;x", "{KEY}", "KEY%20", "KEY$x", "-KEY", "KEY😀", "KEY#1", "KEY?", "KEY*", "[KEY]", "KEY\\x"), ANY)
+source(
+    "odd-name",
+    renamed(
+        "a b KEY",
+        "录音 KEY",
+        "it's KEY",
+        'a "KEY"',
+        "KEY;x",
+        "{KEY}",
+        "KEY%20",
+        "KEY$x",
+        "-KEY",
+        "KEY😀",
+        "KEY#1",
+        "KEY?",
+        "KEY*",
+        "[KEY]",
+        "KEY\\x",
+    ),
+    ANY,
+)
 source("colon-name", renamed("KEY:12", "12:KEY", "KEY:"), ANY)
 source("same-for-two", lambda d, data, k, v: data.value("wav.scp", d.choice(data.free or [k])), ANY)
 

@@ -8,13 +8,13 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mistakes import audio, commands, jsonl, judge, lines, running, settings, tables
 from mistakes.judge import Verdict
-from mistakes.kinds import KINDS, REFUSED, RESULT, Kind, Mistake, NotHere
+from mistakes.kinds import KINDS, LIGHT, REFUSED, RESULT, Kind, Mistake, NotHere
 from mistakes.project import EXPERIMENT, SET, Project
 
 MAKERS = (audio, commands, jsonl, lines, settings, tables)  # modules that register kinds
@@ -82,7 +82,11 @@ def plan(count: int, seed: int, only: str = "") -> list[Job]:
     if counts:
         counts[max(counts, key=counts.get)] += count - sum(counts.values())
     drawn = {name: draws(draw, groups[name], number) for name, number in counts.items()}
-    jobs = [Job(0, name, [(kind, "")], table_forms(draw, kind)) for name in ("file", "config", "command") for kind in drawn.get(name, [])]
+    jobs = [
+        Job(0, name, [(kind, "")], table_forms(draw, kind))
+        for name in ("file", "config", "command")
+        for kind in drawn.get(name, [])
+    ]
     jobs += packed(draw, drawn.get("lines", []), drawn.get("fine", []))
     draw.shuffle(jobs)
     for number, job in enumerate(jobs, 1):
@@ -91,8 +95,12 @@ def plan(count: int, seed: int, only: str = "") -> list[Job]:
 
 
 def table_forms(draw: random.Random, kind: Kind) -> dict[str, str]:
-    """What the sets of a project for a whole file's mistake are made of."""
-    forms = {role: draw.choice(["kaldi", "kaldi", "jsonl"]) if family(kind) in ("file", "fine") else "kaldi" for role in ROOM}
+    """What the sets of a project for a mistake with a whole file, or in the configuration, are made of."""
+    if kind.form == LIGHT:
+        return {"test": "kaldi"}
+    forms = {
+        role: draw.choice(["kaldi", "kaldi", "jsonl"]) if family(kind) in ("file", "fine") else "kaldi" for role in ROOM
+    }
     return forms | ({"test": "jsonl"} if "array" in kind.name else {"train": "kaldi"})
 
 
@@ -110,8 +118,8 @@ def packed(draw: random.Random, kinds: list[Kind], fine: list[Kind]) -> list[Job
             form = draw.choices(list(waiting), sizes)[0] if any(sizes) else "kaldi"
             job.forms[role] = form
             job.kinds += [(waiting[form].pop(), role) for _ in range(min(ROOM[role], len(waiting[form])))]
-        while fine and sum(family(kind) == "fine" for kind, _ in job.kinds) < 2:
-            job.kinds.append((fine.pop(), ""))
+        tables = list(job.forms.values()).count("kaldi")
+        job.kinds += [(fine.pop(), "") for _ in range(min(2, tables, len(fine)))]
         jobs.append(job)
     return jobs
 
@@ -152,7 +160,10 @@ class Campaign:
                 return self._command(job)
             return self._workflow(job, list(range(len(job.kinds))))
         except Exception:  # noqa: BLE001 - a defect of the harness is told with the job that shows it
-            return [Outcome(kind.name, FAULT, job.number, {}, f"harness: {traceback.format_exc()[-600:]}") for kind, _ in job.kinds]
+            return [
+                Outcome(kind.name, FAULT, job.number, {}, f"harness: {traceback.format_exc()[-600:]}")
+                for kind, _ in job.kinds
+            ]
 
     def _command(self, job: Job) -> list[Outcome]:
         kind, folder = job.kinds[0][0], self.folder(job)
@@ -252,9 +263,9 @@ def run_all(campaign: Campaign, jobs: list[Job], workers: int, tell=lambda outco
     """Settle all jobs, so many at a time."""
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(workers) as pool:
-        for found in pool.map(campaign.settle, jobs):
-            outcomes += found
-            for outcome in found:
+        for done in as_completed([pool.submit(campaign.settle, job) for job in jobs]):
+            outcomes += done.result()
+            for outcome in done.result():
                 tell(outcome)
     for mark in campaign.keep.glob("*.taken"):
         mark.unlink()
@@ -272,6 +283,12 @@ def table(outcomes: Iterable[Outcome]) -> list[str]:
     ends = (RESULT, REFUSED, FAULT, NOT_HERE)
     rows = ["\t".join([kind, *(str(counts[kind][end]) for end in ends)]) for kind in sorted(counts)]
     return ["\t".join(["kind", *ends]), *rows]
+
+
+def sorts(outcomes: list[Outcome]) -> str:
+    """Faults by what is wrong, the commonest first."""
+    counts = Counter(outcome.words.partition(":")[0][:40] for outcome in outcomes if outcome.end == FAULT)
+    return ", ".join(f"{number} {sort}" for sort, number in counts.most_common())
 
 
 def summary(outcomes: list[Outcome], runs: int, started: float) -> str:

@@ -105,17 +105,19 @@ def judged(bench: Bench, mistake: Mistake, limit: float) -> judge.Verdict:
     """Run the spoiled command line and say how it ended."""
     before = bench.state()
     ended = running.run(bench.command(), bench.folder, limit, given=bench.given)
-    (bench.folder / "output.txt").write_text(f"{bench.command()}\n{ended.output}", encoding="utf-8")
     faults = judge.never(ended)
     done = ended.status == 0 or ended.status in PARTLY.get(bench.script, ())
     faults += result_faults(bench, mistake) if done else refusal_faults(bench, mistake, ended, before)
     after = bench.state()
+    (bench.folder / "output.txt").write_text(f"{bench.command()}\n{ended.output}", encoding="utf-8")
     changed = [name for name, value in before.items() if after.get(name) != value]
     if changed and not (done and mistake.about.get("over")):
         faults.append(f"changed or removed {', '.join(changed[:5])}")
     if left := [name for name in after if name.endswith(".tmp")]:
         faults.append(f"left behind: {', '.join(left)}")
-    return judge.Verdict(RESULT if done else REFUSED, [(fault, mistake) for fault in faults], judge.error_lines(ended.output))
+    return judge.Verdict(
+        RESULT if done else REFUSED, [(fault, mistake) for fault in faults], judge.error_lines(ended.output)
+    )
 
 
 def result_faults(bench: Bench, mistake: Mistake) -> list[str]:
@@ -150,7 +152,11 @@ def call(name: str, scripts, change: Callable[[random.Random, Bench], object], e
     def make(draw: random.Random, bench: Bench) -> Mistake:
         bench.choose(draw, scripts)
         names = change(draw, bench)
-        return Mistake({"script": bench.script, "command": " ".join(bench.command()[2:])[:200]}, names=[str(n) for n in names], ends=ends)
+        return Mistake(
+            {"script": bench.script, "command": " ".join(bench.command()[2:])[:200]},
+            names=[str(n) for n in names],
+            ends=ends,
+        )
 
     kind("command", name=name)(make)
 
@@ -167,7 +173,9 @@ def flag_misspelled(draw, bench):
 
 def flag_unknown(draw, bench):
     """A flag that there is not."""
-    bench.more = draw.choice([["--nosuch"], ["--verbose", "3"], ["-q"], ["--gpu", "0"], ["--device=cuda"], ["—threads", "1"]])
+    bench.more = draw.choice(
+        [["--nosuch"], ["--verbose", "3"], ["-q"], ["--gpu", "0"], ["--device=cuda"], ["—threads", "1"]]
+    )
     return [*bench.more, "arguments"]
 
 
@@ -261,19 +269,76 @@ call("input-empty", SPOILABLE, spoiled(lambda d, path: path.write_bytes(b"")), E
 call("input-blank-lines", SPOILABLE, spoiled(lambda d, path: path.write_bytes(b"\n \n\n")), EITHER)
 call("input-binary", SPOILABLE, spoiled(lambda d, path: path.write_bytes(b"\xff\xfe" + d.randbytes(3000))))
 call("input-zeros", SPOILABLE, spoiled(lambda d, path: path.write_bytes(bytes(3000))))
-call("input-utf-16", SPOILABLE, spoiled(lambda d, path: path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))))
+call(
+    "input-utf-16",
+    SPOILABLE,
+    spoiled(lambda d, path: path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))),
+)
 call("input-gzip-cut", SPOILABLE, spoiled(lambda d, path: path.write_bytes(gzip.compress(path.read_bytes())[:60])))
-call("input-half", SPOILABLE, spoiled(lambda d, path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])), EITHER)
+call(
+    "input-half",
+    SPOILABLE,
+    spoiled(lambda d, path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
+    EITHER,
+)
 call("input-html", SPOILABLE, spoiled(lambda d, path: path.write_text("<html>\n<body>404</body>\n</html>\n")))
-call("input-json", [s for s in SPOILABLE if s != "report.py"], spoiled(lambda d, path: path.write_text(d.choice(["[]\n", "{}\n", "null\n", '{"a": 1}\n', "[1]\n", '"x"\n']))), EITHER)
+call(
+    "input-json",
+    [s for s in SPOILABLE if s != "report.py"],
+    spoiled(lambda d, path: path.write_text(d.choice(["[]\n", "{}\n", "null\n", '{"a": 1}\n', "[1]\n", '"x"\n']))),
+    EITHER,
+)
 call("input-link-to-itself", FILES_IN, spoiled(lambda d, path: (path.unlink(), path.symlink_to(path.name))))
-call("audio-for-a-table", FILES_IN.keys() - {"provenance.py"}, lambda d, bench: replaced(*[f"data/test/wav/{p.name}" for p in (bench.folder / "data/test/wav").iterdir()])(d, bench))
-call("table-for-another", ["scp2jsonl.py", "decode.py"], lambda d, bench: (bench.words.update({FILES_IN[bench.script][0]: "data/test/text"}), ["data/test/text"])[1], EITHER)
-call("table-for-jsonl", ["fbank_stats.py", "train.py"], lambda d, bench: (bench.words.update({FILES_IN[bench.script][-1]: "data/test/text"}), ["data/test/text"])[1])
-call("jsonl-for-a-table", ["scp2jsonl.py", "decode.py", "compute_wer.py"], lambda d, bench: (bench.words.update({FILES_IN[bench.script][0]: MANIFEST}), [MANIFEST])[1], EITHER)
-call("model-missing", MODELS_IN, lambda d, bench: (bench.words.update({MODELS_IN[bench.script]: d.choice(["gone", "~/model", "models/x", "../model/"])}), ["gone", "model"])[1])
-call("model-is-a-file", MODELS_IN, lambda d, bench: (bench.words.update({MODELS_IN[bench.script]: d.choice(["model/config.json", "model/model.safetensors", "data/test/text"])}), ["model/", "data/test/text"])[1])
-call("model-is-another-folder", MODELS_IN, lambda d, bench: (bench.words.update({MODELS_IN[bench.script]: (v := d.choice(["data/test", "exp/e", "."]))}), [v, "config.json", "tokenizer"])[1])
+call(
+    "audio-for-a-table",
+    FILES_IN.keys() - {"provenance.py"},
+    lambda d, bench: replaced(*[f"data/test/wav/{p.name}" for p in (bench.folder / "data/test/wav").iterdir()])(
+        d, bench
+    ),
+)
+call(
+    "table-for-another",
+    ["scp2jsonl.py", "decode.py"],
+    lambda d, bench: (bench.words.update({FILES_IN[bench.script][0]: "data/test/text"}), ["data/test/text"])[1],
+    EITHER,
+)
+call(
+    "table-for-jsonl",
+    ["fbank_stats.py", "train.py"],
+    lambda d, bench: (bench.words.update({FILES_IN[bench.script][-1]: "data/test/text"}), ["data/test/text"])[1],
+)
+call(
+    "jsonl-for-a-table",
+    ["scp2jsonl.py", "decode.py", "compute_wer.py"],
+    lambda d, bench: (bench.words.update({FILES_IN[bench.script][0]: MANIFEST}), [MANIFEST])[1],
+    EITHER,
+)
+call(
+    "model-missing",
+    MODELS_IN,
+    lambda d, bench: (
+        bench.words.update({MODELS_IN[bench.script]: d.choice(["gone", "~/model", "models/x", "../model/"])}),
+        ["gone", "model"],
+    )[1],
+)
+call(
+    "model-is-a-file",
+    MODELS_IN,
+    lambda d, bench: (
+        bench.words.update(
+            {MODELS_IN[bench.script]: d.choice(["model/config.json", "model/model.safetensors", "data/test/text"])}
+        ),
+        ["model/", "data/test/text"],
+    )[1],
+)
+call(
+    "model-is-another-folder",
+    MODELS_IN,
+    lambda d, bench: (
+        bench.words.update({MODELS_IN[bench.script]: (v := d.choice(["data/test", "exp/e", "."]))}),
+        [v, "config.json", "tokenizer"],
+    )[1],
+)
 
 
 def model_spoiled(draw, bench):
@@ -293,7 +358,9 @@ call("model-spoiled", MODELS_IN, model_spoiled, EITHER)
 
 def output_flag(draw, bench) -> str:
     """An output of the script."""
-    return draw.choice([*FILES_OUT.get(bench.script, []), *([FOLDERS_OUT[bench.script]] if bench.script in FOLDERS_OUT else [])])
+    return draw.choice(
+        [*FILES_OUT.get(bench.script, []), *([FOLDERS_OUT[bench.script]] if bench.script in FOLDERS_OUT else [])]
+    )
 
 
 def output_onto_input(draw, bench):
@@ -314,8 +381,25 @@ def output_is_a_folder(draw, bench):
 def output_nowhere(draw, bench):
     """An output where nothing can be written."""
     flag = output_flag(draw, bench)
-    bench.words[flag] = draw.choice(["data/test/text/x", "/proc/x/y", "/dev/null/x", "settings.yaml/a/b", "x" * 300, "out/a\0b"[:5] + "/../../../../../proc/z"])
-    return [bench.words[flag], Path(bench.words[flag]).name, str(Path(bench.words[flag]).parent), "data/test/text", "/proc", "/dev/null", "settings.yaml"]
+    bench.words[flag] = draw.choice(
+        [
+            "data/test/text/x",
+            "/proc/x/y",
+            "/dev/null/x",
+            "settings.yaml/a/b",
+            "x" * 300,
+            "out/a\0b"[:5] + "/../../../../../proc/z",
+        ]
+    )
+    return [
+        bench.words[flag],
+        Path(bench.words[flag]).name,
+        str(Path(bench.words[flag]).parent),
+        "data/test/text",
+        "/proc",
+        "/dev/null",
+        "settings.yaml",
+    ]
 
 
 def outputs_equal(draw, bench):
@@ -328,7 +412,9 @@ def outputs_equal(draw, bench):
 def output_with_odd_name(draw, bench):
     """An output under a name of odd characters, which is none of a mistake."""
     flag = output_flag(draw, bench)
-    bench.words[flag] = draw.choice(["out/a b", "out/结果", "out/new/folder/x", "out/it's", "out/{x}", "out/%s", "out/x:1", "out/..x"])
+    bench.words[flag] = draw.choice(
+        ["out/a b", "out/结果", "out/new/folder/x", "out/it's", "out/{x}", "out/%s", "out/x:1", "out/..x"]
+    )
     return [bench.words[flag]]
 
 
@@ -361,7 +447,10 @@ def flags(**values):
         for name, value in values.items():
             flag = name if name.startswith("<") else f"--{name.replace('_', '-')}"
             bench.words[flag] = draw.choice(value) if isinstance(value, list) else value
-        return [*(f"--{name.replace('_', '-')}" for name in values), *(v for v in values.values() if isinstance(v, str) and v)]
+        return [
+            *(f"--{name.replace('_', '-')}" for name in values),
+            *(v for v in values.values() if isinstance(v, str) and v),
+        ]
 
     return change
 
@@ -371,38 +460,125 @@ single("shard", "scp2jsonl.py", flags(shard=SHARDS))
 single("shard-of-decoding", "decode.py", flags(shard=[*SHARDS, "2.0/4"]))
 single("shards-too-many", "scp2jsonl.py", flags(shard=["5/99", "99/99"], checked_file="out/checked"), EITHER)
 single("shards-too-many-to-decode", "decode.py", flags(shard=["5/99", "1/99"]), EITHER)
-single("merge-of-something-else", "scp2jsonl.py", flags(merge=["data/test/text", MANIFEST, "gone", "data", "model/model.safetensors"]))
+single(
+    "merge-of-something-else",
+    "scp2jsonl.py",
+    flags(merge=["data/test/text", MANIFEST, "gone", "data", "model/model.safetensors"]),
+)
 single("jsonl-and-table", "scp2jsonl.py", flags(input_jsonl=MANIFEST), EITHER)
 single("two-sources", "decode.py", flags(audio_dir="data/test/wav"))
-single("folder-without-recordings", "decode.py", lambda d, bench: (bench.words.pop("--scp-file"), bench.words.update({"--audio-dir": (v := d.choice(["model", "exp", "out", "gone", "settings.yaml", "data/test/text"]))}), [v])[2])
-single("jsonl-that-is-none", "decode.py", lambda d, bench: (bench.words.pop("--scp-file"), bench.words.update({"--input-jsonl": (v := d.choice(["data/test/text", "settings.yaml", f"{EXP}/report/spec.json", "model/config.json"]))}), [v])[2], EITHER)
-single("hotwords", "decode.py", flags(hotwords=[",", "a,,b", '"a"', "<|im_end|>", " ", ",".join(f"word{i}" for i in range(3000))]), EITHER)
+single(
+    "folder-without-recordings",
+    "decode.py",
+    lambda d, bench: (
+        bench.words.pop("--scp-file"),
+        bench.words.update(
+            {"--audio-dir": (v := d.choice(["model", "exp", "out", "gone", "settings.yaml", "data/test/text"]))}
+        ),
+        [v],
+    )[2],
+)
+single(
+    "jsonl-that-is-none",
+    "decode.py",
+    lambda d, bench: (
+        bench.words.pop("--scp-file"),
+        bench.words.update(
+            {
+                "--input-jsonl": (
+                    v := d.choice(["data/test/text", "settings.yaml", f"{EXP}/report/spec.json", "model/config.json"])
+                )
+            }
+        ),
+        [v],
+    )[2],
+    EITHER,
+)
+single(
+    "hotwords",
+    "decode.py",
+    flags(hotwords=[",", "a,,b", '"a"', "<|im_end|>", " ", ",".join(f"word{i}" for i in range(3000))]),
+    EITHER,
+)
 single("language", "decode.py", flags(language=["auto", "klingon", "zh-CN", "", "utt2lang", "5"]), EITHER)
 single("subtitles-in-a-file", "decode.py", flags(subtitles_dir=["data/test/text", "/proc/x"]))
-single("settings-of-something-else", "train.py", flags(config=["data/test/text", "model/config.json", f"{EXP}/report/spec.json", "settings.yaml"]))
-single("weights-too-many", "train.py", lambda d, bench: (bench.more.extend(["--train-weights", *d.choice([["1", "2"], ["0"], ["-1"], ["x"], ["nan"]])]), ["weights"])[1])
+single(
+    "settings-of-something-else",
+    "train.py",
+    flags(config=["data/test/text", "model/config.json", f"{EXP}/report/spec.json", "settings.yaml"]),
+)
+single(
+    "weights-too-many",
+    "train.py",
+    lambda d, bench: (
+        bench.more.extend(["--train-weights", *d.choice([["1", "2"], ["0"], ["-1"], ["x"], ["nan"]])]),
+        ["weights"],
+    )[1],
+)
 single("output-is-the-model", "train.py", flags(output_dir="model"))
 single("output-in-a-full-folder", "train.py", flags(output_dir=["data", "exp/e"]))
-single("references-of-another-set", "compute_wer.py", lambda d, bench: (bench.words.update({"<ref>": "data/train/text"}), ["data/train/text", "hyp.txt"])[1])
-single("one-file-twice", "compute_wer.py", lambda d, bench: (bench.words.update({"<hyp>": bench.words["<ref>"]}), ["home.txt"])[1], ONLY_RESULT)
-single("labels-of-something-else", "compute_wer.py", flags(utt2spk=["model/config.json", "gone", "data", "data/test/wav.scp"]), EITHER)
-single("details-of-something-else", "compute_wer.py", flags(hyp_jsonl=["data/test/text", "gone", "model/config.json", MANIFEST]), EITHER)
-single("compare-of-something-else", "compute_wer.py", flags(compare=["data/train/text", "gone", "model/model.safetensors"]))
+single(
+    "references-of-another-set",
+    "compute_wer.py",
+    lambda d, bench: (bench.words.update({"<ref>": "data/train/text"}), ["data/train/text", "hyp.txt"])[1],
+)
+single(
+    "one-file-twice",
+    "compute_wer.py",
+    lambda d, bench: (bench.words.update({"<hyp>": bench.words["<ref>"]}), ["home.txt"])[1],
+    ONLY_RESULT,
+)
+single(
+    "labels-of-something-else",
+    "compute_wer.py",
+    flags(utt2spk=["model/config.json", "gone", "data", "data/test/wav.scp"]),
+    EITHER,
+)
+single(
+    "details-of-something-else",
+    "compute_wer.py",
+    flags(hyp_jsonl=["data/test/text", "gone", "model/config.json", MANIFEST]),
+    EITHER,
+)
+single(
+    "compare-of-something-else", "compute_wer.py", flags(compare=["data/train/text", "gone", "model/model.safetensors"])
+)
 single("mode-of-nothing", "compute_wer.py", flags(mode=["best", "", "FAITHFUL"]), EITHER)
-single("lists-without-commas", "normalize.py", lambda d, bench: (bench.more.append("--lists"), ["--lists"])[1], ONLY_RESULT)
+single(
+    "lists-without-commas", "normalize.py", lambda d, bench: (bench.more.append("--lists"), ["--lists"])[1], ONLY_RESULT
+)
 single("kana-in-another-mode", "normalize.py", lambda d, bench: (bench.more.append("--kana"), ["kana"])[1])
 single("more-workers-than-lines", "normalize.py", flags(workers=["100"]), ONLY_RESULT)
 single("onto-itself", "convert.py", flags(**{"<out>": ["model", "./model/", "model/../model"]}))
 single("into-itself", "convert.py", flags(**{"<out>": "model/inner"}), EITHER)
 single("into-a-folder-of-others", "convert.py", flags(**{"<out>": ["data", "data/test", "exp", "."]}))
-single("to-its-own-kind", "convert.py", lambda d, bench: (bench.words.update({"--to": "hf"}), ["hf", "model"])[1], EITHER)
+single(
+    "to-its-own-kind", "convert.py", lambda d, bench: (bench.words.update({"--to": "hf"}), ["hf", "model"])[1], EITHER
+)
 single("of-the-hub", "convert.py", flags(**{"<source>": ["a/b", "openai/whisper-small", "x"]}), ONLY_REFUSED)
 single("revision-of-a-folder", "convert.py", flags(revision=["main", "0" * 40, ""]), EITHER)
 
 
 def sizes(draw, bench):
     """Sizes of a model that cannot be."""
-    (bench.folder / "sizes.yaml").write_text(draw.choice(["llm_width: -5\n", "llm_widht: 64\n", "llm_width: x\n", "- a\n", "llm_heads: 7\n", "encoder_layers: 0\n", "x: [\n", "llm_width: 1.5\n", "encoder_heads: 5\n", "5\n", "llm_width: null\n", "\xff"]))
+    (bench.folder / "sizes.yaml").write_text(
+        draw.choice(
+            [
+                "llm_width: -5\n",
+                "llm_widht: 64\n",
+                "llm_width: x\n",
+                "- a\n",
+                "llm_heads: 7\n",
+                "encoder_layers: 0\n",
+                "x: [\n",
+                "llm_width: 1.5\n",
+                "encoder_heads: 5\n",
+                "5\n",
+                "llm_width: null\n",
+                "\xff",
+            ]
+        )
+    )
     bench.words["--sizes"] = "sizes.yaml"
     return ["sizes.yaml", "llm_", "encoder_"]
 
@@ -427,10 +603,35 @@ def spec(draw, bench):
 
 single("sizes", "init_model.py", sizes)
 single("both-sources", "init_model.py", flags(text="data/test/text"))
-single("text-of-something-else", "init_model.py", lambda d, bench: (bench.words.pop("--tokenizer"), bench.words.update({"--text": (v := d.choice(["gone", "model/model.safetensors", "data", "settings.yaml"]))}), [v])[2], EITHER)
+single(
+    "text-of-something-else",
+    "init_model.py",
+    lambda d, bench: (
+        bench.words.pop("--tokenizer"),
+        bench.words.update({"--text": (v := d.choice(["gone", "model/model.safetensors", "data", "settings.yaml"]))}),
+        [v],
+    )[2],
+    EITHER,
+)
 single("spec", "report.py", spec, EITHER)
-single("settings-on-input", "provenance.py", lambda d, bench: (setattr(bench, "given", d.choice([b"", b"{", b"text", b"\xff", b"null"])), ["standard input", "stdin", "JSON", "settings"])[1], EITHER)
-single("records", "provenance.py", lambda d, bench: (bench.more.extend(["--records", (v := d.choice(["data/test/text", "gone", "data", "model/config.json"]))]), [v])[1], EITHER)
+single(
+    "settings-on-input",
+    "provenance.py",
+    lambda d, bench: (
+        setattr(bench, "given", d.choice([b"", b"{", b"text", b"\xff", b"null"])),
+        ["standard input", "stdin", "JSON", "settings"],
+    )[1],
+    EITHER,
+)
+single(
+    "records",
+    "provenance.py",
+    lambda d, bench: (
+        bench.more.extend(["--records", (v := d.choice(["data/test/text", "gone", "data", "model/config.json"]))]),
+        [v],
+    )[1],
+    EITHER,
+)
 
 
 @kind("command", name="upload")
@@ -447,8 +648,20 @@ def upload(draw, bench):
 def with_gpus(draw, bench):
     """GPUs for a command that is none, or that there are not."""
     bench.script, bench.words = "with_gpus.py", {}
-    bench.more = draw.choice([["x", "--", "true"], ["0", "--", "nosuchprogram"], ["0"], [], ["0", "--", "data"], ["-1", "--", "true"], ["1.5", "true"]])
-    return Mistake({"script": "with_gpus.py", "command": bench.more}, names=[*bench.more, "argument", "GPU"], ends=ONLY_REFUSED)
+    bench.more = draw.choice(
+        [
+            ["x", "--", "true"],
+            ["0", "--", "nosuchprogram"],
+            ["0"],
+            [],
+            ["0", "--", "data"],
+            ["-1", "--", "true"],
+            ["1.5", "true"],
+        ]
+    )
+    return Mistake(
+        {"script": "with_gpus.py", "command": bench.more}, names=[*bench.more, "argument", "GPU"], ends=ONLY_REFUSED
+    )
 
 
 __all__ = ["Bench", "NotHere", "judged"]

@@ -73,7 +73,12 @@ def text(record) -> str:
 NO_TEXT = [None, 5, 1.5, True, [], {}, ["a"], {"text": "a"}, [{"type": "text", "text": "a"}]]
 NO_NUMBER = [None, "many", "", [], {}, True, "1.5s", float("nan"), float("inf"), -1, 1e308, 10**400]
 
-field("not-json", lambda d, r: d.choice(["hello", "{", "}", "{'a': 1}", "key text", "\\", text(r)[:-1], text(r)[: len(text(r)) // 2]]))
+field(
+    "not-json",
+    lambda d, r: d.choice(
+        ["hello", "{", "}", "{'a': 1}", "key text", "\\", text(r)[:-1], text(r)[: len(text(r)) // 2]]
+    ),
+)
 field("other-value", lambda d, r: d.choice(["[]", "null", "5", '"text"', "true", "[1, 2]", "{}", "NaN", '""']))
 field("two-on-a-line", lambda d, r: text(r) + text(r))
 field("trailing-comma", lambda d, r: text(r) + d.choice([",", ";", " ,", "]"]))
@@ -85,27 +90,54 @@ field("name-twice", lambda d, r: text(r)[:-1] + ', "messages": []}')
 field("no-messages", without("messages"))
 field("messages", put("messages", [None, [], {}, "text", 5, [None], ["a", "b", "c"], [[], [], []], [{}, {}, {}]]))
 field("roles-in-another-order", lambda d, r: d.shuffle(r["messages"]) or r["messages"].reverse(), ANY)
-field("role-unknown", lambda d, r: r["messages"][d.randrange(3)].update(role=d.choice(["bot", "User", "", None, 5, [], "human"])))
+field(
+    "role-unknown",
+    lambda d, r: r["messages"][d.randrange(3)].update(role=d.choice(["bot", "User", "", None, 5, [], "human"])),
+)
 field("role-missing", lambda d, r: (r["messages"][d.randrange(3)].pop("role"), None)[1])
 field("content-missing", lambda d, r: (r["messages"][d.randrange(3)].pop("content"), None)[1])
-field("turns-too-many", lambda d, r: r["messages"].extend([{"role": "user", "content": "more"}, {"role": "assistant", "content": "x"}]))
+field(
+    "turns-too-many",
+    lambda d, r: r["messages"].extend([{"role": "user", "content": "more"}, {"role": "assistant", "content": "x"}]),
+)
 field("turn-missing", lambda d, r: (r["messages"].pop(d.randrange(3)), None)[1])
 field("other-system", content(0, lambda d, c: d.choice(["", "You are an assistant", c.upper(), "你好"])), ANY)
 field("content-no-text", lambda d, r: r["messages"][d.randrange(3)].update(content=d.choice(NO_TEXT)))
-field("no-audio", content(1, lambda d, c: d.choice(["", "语音转写：", c.replace("<|startofspeech|>!", ""), c.replace("<|endofspeech|>", "")])))
+field(
+    "no-audio",
+    content(
+        1,
+        lambda d, c: d.choice(
+            ["", "语音转写：", c.replace("<|startofspeech|>!", ""), c.replace("<|endofspeech|>", "")]
+        ),
+    ),
+)
 field("no-exclamation", content(1, lambda d, c: c.replace("!", "")), ANY)
 field("two-audios", content(1, lambda d, c: c + c.removeprefix("语音转写：")), ANY)
 field("audio-empty", content(1, lambda d, c: "语音转写：<|startofspeech|>!<|endofspeech|>"))
 field("audio-missing", content(1, lambda d, c: c.replace("wav/", d.choice(["gone/", "~/", "\\"]))))
 field("audio-dead-url", content(1, lambda d, c: "语音转写：<|startofspeech|>!http://127.0.0.1:9/x.wav<|endofspeech|>"))
 field("audio-control-character", content(1, lambda d, c: c.replace("wav/", d.choice(["\0/", "\n/", "\t/"]))))
-field("special-token-in-prompt", content(1, lambda d, c: d.choice(["<|im_end|>", "<|object_ref_start|>", "<|im_start|>"]) + c), ANY)
+field(
+    "special-token-in-prompt",
+    content(1, lambda d, c: d.choice(["<|im_end|>", "<|object_ref_start|>", "<|im_start|>"]) + c),
+    ANY,
+)
 field("text-behind-audio", content(1, lambda d, c: c + d.choice(["\n", "more", "<|im_end|>"])), ANY)
-field("half-character", lambda d, r: r["messages"][d.randrange(1, 3)].update(content=r["messages"][1]["content"] + "\ud800") or json.dumps(r))
+field(
+    "half-character",
+    lambda d, r: (
+        r["messages"][d.randrange(1, 3)].update(content=r["messages"][1]["content"] + "\ud800") or json.dumps(r)
+    ),
+)
 field("text-empty", content(2, lambda d, c: d.choice(["", " ", "\n", "\u3000"])), ANY)
 field("text-of-lines", content(2, lambda d, c: c + d.choice(["\nmore", "\r\n", "\x85x", "\u2028x"])), ANY)
 field("text-control-character", content(2, lambda d, c: c + d.choice(["\x01", "\0", "\x7f", "\ufffd"])))
-field("text-special-token", content(2, lambda d, c: c + d.choice(["<|im_end|>", "<|object_ref_start|>", "<|endofspeech|>"])), ANY)
+field(
+    "text-special-token",
+    content(2, lambda d, c: c + d.choice(["<|im_end|>", "<|object_ref_start|>", "<|endofspeech|>"])),
+    ANY,
+)
 field("speech-length", put("speech_length", NO_NUMBER), ANY)
 field("text-length", put("text_length", NO_NUMBER), ANY)
 field("lengths-missing", lambda d, r: (r.pop("speech_length"), r.pop("text_length"), None)[2], FINE)
@@ -113,7 +145,13 @@ field("duration", put("duration", NO_NUMBER), ANY)
 field("start", put("start", ["1", -1, 1e9, "a", [], float("nan"), True]), ANY)
 field("end", put("end", [0, -5, 1e9, "a", {}, float("inf"), 0.0001, False]), ANY)
 field("channel", put("channel", ["left", -1, 99, 1.5, [], True, "0"]), ANY)
-field("key-odd", put("key", [5, "", " ", "a b", [], {}, True, "x" * 3000, "a\nb", "a/b", "..", "\ud800", 1.5, "\u3000", "键", "a\tb"]), ANY)
+field(
+    "key-odd",
+    put(
+        "key", [5, "", " ", "a b", [], {}, True, "x" * 3000, "a\nb", "a/b", "..", "\ud800", 1.5, "\u3000", "键", "a\tb"]
+    ),
+    ANY,
+)
 field("key-missing", without("key"), FINE)
 field("key-null", put("key", [None]), FINE)
 field("speaker", put("speaker", [5, "", [], {}, "a\nb", True, "\ud800", "😀"]), ANY)

@@ -18,11 +18,18 @@ from mistakes.project import EXP, SET, DataSet, Project, split
 LONGEST_LINE = 3000  # characters of an error that is still a clear line
 # An error of ours; Snakemake's own, whose message follows on the next lines; and one of a command line.
 OURS = re.compile(r"^.*?\w+\.py: error: .*$", re.MULTILINE)
-WORKFLOW_ERROR = re.compile(r"^WorkflowError(?: in .*)?:\n(?:.+(?:\n|$))+", re.MULTILINE)
+WORKFLOW_ERROR = re.compile(
+    r"^WorkflowError(?: in .*)?:\n(?!At least one job did not complete)(?:.+(?:\n|$))+", re.MULTILINE
+)
 USAGE = re.compile(r"^(?:snakemake|__main__\.py|usage): ?error: .*$|^Error: .*$", re.MULTILINE)
-TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^Fatal Python error|^Segmentation fault|core dumped", re.MULTILINE)
+TRACEBACK = re.compile(
+    r"Traceback \(most recent call last\)|^Fatal Python error|^Segmentation fault|core dumped", re.MULTILINE
+)
 # Snakemake shows an exception in rules as `KeyError in file ..., line ...`.
-UNCAUGHT = re.compile(r"^(?!WorkflowError)\w*(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$", re.MULTILINE)
+UNCAUGHT = re.compile(
+    r"^(?!WorkflowError|CalledProcessError|RuleException)\w+(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$",
+    re.MULTILINE,
+)
 FILES_MISSING = "completed successfully, but some output files are missing"
 
 
@@ -74,7 +81,9 @@ def never(ended: Ended) -> list[str]:
 def last_words(text: str) -> str:
     """The exception that a traceback ends with."""
     tail = text[TRACEBACK.search(text).start() :]
-    ends = re.search(r"^(?=\w)(?!Traceback)[\w.]+(?:Error|Exception|Interrupt|Exit|Failure)?\b(?::.*)?$", tail, re.MULTILINE)
+    ends = re.search(
+        r"^(?=\w)(?!Traceback)[\w.]+(?:Error|Exception|Interrupt|Exit|Failure)?\b(?::.*)?$", tail, re.MULTILINE
+    )
     return (ends[0] if ends else tail.splitlines()[-1])[:200]
 
 
@@ -112,7 +121,9 @@ def quoted_lines(line: str, project: Project | None) -> list[str]:
 def long_stages(project: Project) -> list[str]:
     """Trainings and decodings that were begun."""
     folder = project.folder / "exp"
-    return sorted(str(log.relative_to(folder)) for stage in ("train", "decode") for log in folder.glob(f"*/logs/{stage}/*"))
+    return sorted(
+        str(log.relative_to(folder)) for stage in ("train", "decode") for log in folder.glob(f"*/logs/{stage}/*")
+    )
 
 
 def refused(project: Project, mistakes: list[Mistake], ended: Ended) -> Verdict:
@@ -179,6 +190,11 @@ def read_made(project: Project, role: str) -> tuple[Made | None, list[str]]:
     return Made(accepted, [(row[0], row[2] if len(row) > 2 else "") for row in table], noted), faults
 
 
+def is_blank(line: bytes) -> bool:
+    """Whether a line has nothing that is seen, white space of any kind."""
+    return not "".join(char for char in line.decode("utf-8", "replace") if char.isprintable()).strip()
+
+
 def entries(data: DataSet) -> tuple[int, int]:
     """Least and largest number of entries that a set may count: the lines of its primary table, and those of others
     that belong to none of them; of lines that say a thing again, each may be counted or not."""
@@ -194,11 +210,13 @@ def entries(data: DataSet) -> tuple[int, int]:
     again = sum(Counter(keys("text")).values()) - len(set(keys("text")))
     recordings = len(keys("wav.scp")) if data.form == "segments" else 0
     # A line of white space other than space and tab may be one, or none.
-    unclear = sum(not line.decode("utf-8", "replace").strip() for table in data.tables.values() for line in table)
+    unclear = sum(is_blank(line) for table in data.tables.values() for line in table if line.strip(b" \t\r\n"))
     return len(lines) + len(set(orphans)) - unclear, len(lines) + len(orphans) + again + recordings + unclear
 
 
-def set_faults(project: Project, data: DataSet, mistakes: list[Mistake], made: Made) -> list[tuple[str, Mistake | None]]:
+def set_faults(
+    project: Project, data: DataSet, mistakes: list[Mistake], made: Made
+) -> list[tuple[str, Mistake | None]]:
     """Whether the counts of a set add up, and each entry is where it may be."""
     faults, role = [], data.role
     own = [m for m in mistakes if any(t.role == role for t in m.touched) or m.about.get("role") == role]
@@ -208,15 +226,27 @@ def set_faults(project: Project, data: DataSet, mistakes: list[Mistake], made: M
     total = len(made.accepted) + len(made.rejected)
     least, most = entries(data)
     if not least <= total <= most:
-        faults.append((f"{role}: {len(made.accepted)} accepted + {len(made.rejected)} rejected, of {least} to {most} entries", None))
+        faults.append(
+            (
+                f"{role}: {len(made.accepted)} accepted + {len(made.rejected)} rejected, of {least} to {most} entries",
+                None,
+            )
+        )
     for mistake in own:
         for entry in mistake.touched:
             if entry.role == role:
                 fates = made.fates(entry.keys)
                 if not fates:
-                    faults.append((f"{role}: {ascii(entry.keys[0])[:99]} is neither in the manifest nor in the rejects", mistake))
+                    faults.append(
+                        (f"{role}: {ascii(entry.keys[0])[:99]} is neither in the manifest nor in the rejects", mistake)
+                    )
                 elif not fates & entry.fates:
-                    faults.append((f"{role}: {ascii(entry.keys[0])[:99]} is {'/'.join(sorted(fates))}, expected {'/'.join(sorted(entry.fates))}", mistake))
+                    faults.append(
+                        (
+                            f"{role}: {ascii(entry.keys[0])[:99]} is {'/'.join(sorted(fates))}, expected {'/'.join(sorted(entry.fates))}",
+                            mistake,
+                        )
+                    )
     touched = {key for m in mistakes for key in m.keys}
     for key in set(data.keys) - touched:
         if ACCEPTED not in made.fates((key,)):
@@ -248,7 +278,9 @@ def score_faults(project: Project, model: str, mode: str, made: Made) -> list[st
     counts, keys = score["utterances"], [line["key"] for line in scored]
     faults = [f"{where}: {name} is not a number" for name in not_finite(score)]
     if hypotheses != details or len(set(details)) != len(details):
-        faults.append(f"{where}: text has {len(hypotheses)} keys, text.jsonl {len(details)} ({len(set(details))} different)")
+        faults.append(
+            f"{where}: text has {len(hypotheses)} keys, text.jsonl {len(details)} ({len(set(details))} different)"
+        )
     if counts["scored"] != len(keys) or len(set(keys)) != len(keys):
         faults.append(f"{where}: {counts['scored']} scored, but {len(set(keys))} utterances are listed")
     if len(hypotheses) != counts["scored"] - counts["missing"] + counts["extra"]:
@@ -267,9 +299,14 @@ def score_faults(project: Project, model: str, mode: str, made: Made) -> list[st
 def rejects_faults(where: str, counts: dict, keys: list[str], made: Made) -> list[str]:
     """Whether what the data stage rejected is left out of a score, and counted there."""
     faults = []
-    orphans = sum(reason in ("key-without-audio", "duplicate-transcript", "recording-without-segments") for _, reason in made.rejected)
+    orphans = sum(
+        reason in ("key-without-audio", "duplicate-transcript", "recording-without-segments")
+        for _, reason in made.rejected
+    )
     if not len(made.rejected) - orphans <= counts["rejected"] <= len(made.rejected):
-        faults.append(f"{where}: {counts['rejected']} rejected in the score, {len(made.rejected)} in the data stage's list")
+        faults.append(
+            f"{where}: {counts['rejected']} rejected in the score, {len(made.rejected)} in the data stage's list"
+        )
     if more := sorted(set(keys) - set(made.accepted)):
         faults.append(f"{where}: scored, but not in the manifest: {', '.join(more)[:300]}")
     return faults

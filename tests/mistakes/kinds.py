@@ -15,6 +15,9 @@ RESULT, REFUSED = "result", "refused"
 EITHER = frozenset({RESULT, REFUSED})
 
 
+LIGHT = "light"  # a project with a test set alone, which trains nothing, shows the mistake as well
+
+
 class NotHere(Exception):
     """The mistake cannot be made on this machine, or in this project any more."""
 
@@ -51,7 +54,7 @@ class Kind:
 
     name: str
     family: str  # data, config or command
-    form: str  # of data mistakes: kaldi, segments, jsonl, or the name of a whole file's
+    form: str  # what it is made in: kaldi, segments, jsonl; file, fine; of the configuration: "" or light
     make: Callable[[random.Random, object], Mistake]
 
 
@@ -63,7 +66,7 @@ def kind(family: str, form: str = "", name: str = ""):
 
     def register(make: Callable) -> Callable:
         own = name or make.__name__.strip("_").replace("_", "-")
-        own = f"{form or family}:{own}"
+        own = f"{form if family == 'data' else family}:{own}"
         assert own not in KINDS, own
         KINDS[own] = Kind(own, family, form, make)
         return make

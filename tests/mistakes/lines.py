@@ -269,7 +269,7 @@ def odd_key(draw, data):
     other = draw.choice([*ODD_KEYS, "long" * 75, "l" * 5000]).replace("{}", key)
     for table in data.tables:
         data.set(table, key, f"{other} {data.value(table, key)}")
-    return about(data, other, ANY, key=ascii(other)[:80])
+    return about(data, other, ANY, odd=ascii(other)[:80])
 
 
 @kind("data", "kaldi")
@@ -295,7 +295,9 @@ def bad_bytes_in_table(draw, data):
 def odd_label(draw, data):
     """A speaker, language or group that looks odd."""
     key, table = data.take(draw), draw.choice(["utt2spk", "utt2lang", "utt2group"])
-    value = draw.choice(["unknown", "a b c", "<b>", "😀", "x" * 3000, "nan", "{}", "../x", '"', "zh-CN", "auto", "xx", "|"])
+    value = draw.choice(
+        ["unknown", "a b c", "<b>", "😀", "x" * 3000, "nan", "{}", "../x", '"', "zh-CN", "auto", "xx", "|"]
+    )
     if table == "utt2group":
         data.tables[table] = [f"{other} all".encode() for other in data.keys if other != key]
         data.insert(draw, table, f"{key} {value}")
@@ -348,7 +350,9 @@ segment("start-beyond-end", lambda d, k, r, s, e: f"{k} {r} {s + 1000:.2f} {e + 
 segment("negative-start", lambda d, k, r, s, e: f"{k} {r} {-d.uniform(0.1, 9):.2f} {e}")
 segment("ends-before-start", lambda d, k, r, s, e: f"{k} {r} {e} {s}")
 segment("no-length", lambda d, k, r, s, e: f"{k} {r} {s} {s}")
-segment("not-a-number", lambda d, k, r, s, e: f"{k} {r} {d.choice(['nan', 'inf', '-inf', 'start', '0:01', '1,5', ''])} {e}")
+segment(
+    "not-a-number", lambda d, k, r, s, e: f"{k} {r} {d.choice(['nan', 'inf', '-inf', 'start', '0:01', '1,5', ''])} {e}"
+)
 segment("milliseconds", lambda d, k, r, s, e: f"{k} {r} {s * 1000 + 30000:.0f} {e * 1000 + 30000:.0f}")
 segment("column-missing", lambda d, k, r, s, e: f"{k} {r} {s}")
 segment("no-columns", lambda d, k, r, s, e: k)
@@ -359,7 +363,9 @@ segment("recording-unknown", lambda d, k, r, s, e: f"{k} {r}x {s} {e}")
 segment("to-the-end", lambda d, k, r, s, e: f"{k} {r} {s} -1", ANY)
 segment("exponents", lambda d, k, r, s, e: f"{k} {r} {s:e} {e:e}", FINE)
 segment("huge-numbers", lambda d, k, r, s, e: f"{k} {r} {s} {'9' * 400}")
-segment("digits-of-other-scripts", lambda d, k, r, s, e: f"{k} {r} {s} {''.join(chr(ord(c) + 0xFEE0) for c in '5')}", ANY)
+segment(
+    "digits-of-other-scripts", lambda d, k, r, s, e: f"{k} {r} {s} {''.join(chr(ord(c) + 0xFEE0) for c in '5')}", ANY
+)
 segment("wide-spaces", lambda d, k, r, s, e: f"{k}\u3000{r} {s} {e}", ANY)
 
 

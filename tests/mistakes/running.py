@@ -15,7 +15,9 @@ ENVIRON = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 MOST_OF_A_LOG = 200_000  # bytes
 
 
-def run(command: list[str], folder: Path, limit: float, environ: dict[str, str] | None = None, given: bytes = b"") -> Ended:
+def run(
+    command: list[str], folder: Path, limit: float, environ: dict[str, str] | None = None, given: bytes = b""
+) -> Ended:
     """Run a command in a folder for at most `limit` seconds; then it is killed with all that it started."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
