@@ -2,11 +2,12 @@
 """Random mistakes in data, configuration and command lines, put through the whole workflow and judged from outside.
 
 Every mistake must end in a result whose counts add up (each entry of a set in the manifest or, with a reason, in the
-rejects; each reference and hypothesis in the score), or in one clear line that names what was touched, before a training
-or decoding was begun. Everything else is a fault: tracebacks, lost lines, refusals that name nothing or come late.
+rejects; each reference and hypothesis in the score), or in one clear line that names what was touched, before a
+training or decoding was begun. Everything else is a fault: tracebacks, lost lines, what is refused late, or without a
+name.
 
-Mistakes in single lines share projects; what such a run does not tell about is run again without the rest. The same seed
-and count make the same mistakes. Folders of faults are kept, with settings, logs, output.txt and mistakes.json.
+Mistakes in single lines share projects; what such a run does not tell about is run again without the rest. The same
+seed and count make the same mistakes. Folders of faults are kept, with settings, logs, output.txt and mistakes.json.
 
 python benchmarks/mistakes.py                              # 500 mistakes, about half an hour on two cores
 python benchmarks/mistakes.py --count 40 --seed 7

@@ -123,8 +123,16 @@ recording("damaged-ogg", damaged("OGG", "ogg"), ANY)
 recording("damaged-mp3", damaged("MP3", "mp3"), ANY)
 recording("size-0", sizes(0), ANY)
 recording("size-of-pipe", lambda d, s: sizes(d.choice([0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x7FFFF000]))(d, s), ANY)
-recording("absurd-rate", patched((24, struct.pack("<I", 0)), (24, struct.pack("<I", 1)), (24, b"\xff" * 4),
-                                 (24, struct.pack("<I", 2**31 - 1)), (24, struct.pack("<I", 400))))  # fmt: skip
+recording(
+    "absurd-rate",
+    patched(
+        (24, struct.pack("<I", 0)),
+        (24, struct.pack("<I", 1)),
+        (24, b"\xff" * 4),
+        (24, struct.pack("<I", 2**31 - 1)),
+        (24, struct.pack("<I", 400)),
+    ),
+)
 recording("absurd-channels", patched((22, b"\0\0"), (22, b"\xff\xff"), (22, b"\x00\x04")), ANY)
 recording("absurd-width", patched((34, b"\0\0"), (34, b"\x07\0"), (34, b"\xff\xff"), (32, b"\0\0")), ANY)
 recording("absurd-format", patched((20, b"\x34\x12"), (20, b"\0\0"), (20, b"\x55\0"), (8, b"EVAW"), (0, b"RIFX")), ANY)

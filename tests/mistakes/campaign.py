@@ -15,7 +15,7 @@ from pathlib import Path
 from mistakes import audio, commands, jsonl, judge, lines, running, settings, tables
 from mistakes.judge import Verdict
 from mistakes.kinds import KINDS, LIGHT, REFUSED, RESULT, Kind, Mistake, NotHere
-from mistakes.project import EXPERIMENT, SET, Project
+from mistakes.project import EXPERIMENT, SET, SIZES, Project
 
 MAKERS = (audio, commands, jsonl, lines, settings, tables)  # modules that register kinds
 FAULT, NOT_HERE = "fault", "not here"
@@ -176,8 +176,8 @@ class Campaign:
     def _workflow(self, job: Job, places: list[int]) -> list[Outcome]:
         """Run those of a job's mistakes; what the run says nothing of is run again without the others."""
         folder = self.folder(job)
-        project = Project(folder, random.Random(f"{self.seed}:{job.number}"), job.forms, job.runs,
-                          **({"sizes": SMALL} if job.family in ("config", "file") else {}))  # fmt: skip
+        sizes = SMALL if job.family in ("config", "file") else SIZES
+        project = Project(folder, random.Random(f"{self.seed}:{job.number}"), job.forms, job.runs, sizes)
         made, outcomes = self._make(project, job, places)
         if not made:
             shutil.rmtree(folder, ignore_errors=True)

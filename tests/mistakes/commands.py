@@ -22,46 +22,93 @@ PARTLY = {"decode.py": (1, 3)}  # exit status of a result with recordings that c
 
 # Command lines that work: flags and values, positional arguments under names in angle brackets.
 GOOD = {
-    "scp2jsonl.py": {"--scp-file": "data/test/wav.scp", "--transcript-file": "data/test/text", "--jsonl-file": "out/set.jsonl",
-                     "--rejects-file": "out/set.tsv", "--tokenizer": "model"},
+    "scp2jsonl.py": {
+        "--scp-file": "data/test/wav.scp",
+        "--transcript-file": "data/test/text",
+        "--jsonl-file": "out/set.jsonl",
+        "--rejects-file": "out/set.tsv",
+        "--tokenizer": "model",
+    },
     "fbank_stats.py": {"--jsonl-file": MANIFEST, "--output-dir": "out/stats"},
-    "train.py": {"--config": f"{EXP}/train/{RUN}/settings.yaml", "--train-jsonl": f"{EXP}/data/train/{SET}.jsonl",
-                 "--valid-jsonl": f"{EXP}/data/valid/{SET}.jsonl", "--model": "model", "--output-dir": "out/model"},
+    "train.py": {
+        "--config": f"{EXP}/train/{RUN}/settings.yaml",
+        "--train-jsonl": f"{EXP}/data/train/{SET}.jsonl",
+        "--valid-jsonl": f"{EXP}/data/valid/{SET}.jsonl",
+        "--model": "model",
+        "--output-dir": "out/model",
+    },
     "decode.py": {"--model-dir": "model", "--scp-file": "data/test/wav.scp", "--output-file": "out/text"},
     "normalize.py": {"--mode": "faithful", "<in>": "data/test/text", "<out>": "out/norm"},
-    "compute_wer.py": {"<ref>": f"{EXP}/score/faithful/ref/{SET}.txt", "<hyp>": f"{EXP}/score/faithful/hyp/base/{SET}/hyp.txt",
-                       "<out>": "out/cer.txt", "--json": "out/score.json", "--utterances": "out/utterances.jsonl"},
+    "compute_wer.py": {
+        "<ref>": f"{EXP}/score/faithful/ref/{SET}.txt",
+        "<hyp>": f"{EXP}/score/faithful/hyp/base/{SET}/hyp.txt",
+        "<out>": "out/cer.txt",
+        "--json": "out/score.json",
+        "--utterances": "out/utterances.jsonl",
+    },
     "report.py": {"--spec": f"{EXP}/report/spec.json", "--output-dir": "out/report"},
     "convert.py": {"--to": "toolkit", "<source>": "model", "<out>": "out/toolkit"},
     "init_model.py": {"--tokenizer": "model", "--output-dir": "out/model"},
     "provenance.py": {"<out>": "out/provenance.json", "--inputs": "data/test/text"},
-}  # fmt: skip
+}
 FILES_IN = {
-    "scp2jsonl.py": ["--scp-file", "--transcript-file"], "fbank_stats.py": ["--jsonl-file"], "decode.py": ["--scp-file"],
-    "train.py": ["--config", "--train-jsonl", "--valid-jsonl"], "normalize.py": ["<in>"], "compute_wer.py": ["<ref>", "<hyp>"],
-    "report.py": ["--spec"], "provenance.py": ["--inputs"],
-}  # fmt: skip
-MODELS_IN = {"scp2jsonl.py": "--tokenizer", "train.py": "--model", "decode.py": "--model-dir", "convert.py": "<source>",
-             "init_model.py": "--tokenizer"}  # fmt: skip
+    "scp2jsonl.py": ["--scp-file", "--transcript-file"],
+    "fbank_stats.py": ["--jsonl-file"],
+    "decode.py": ["--scp-file"],
+    "train.py": ["--config", "--train-jsonl", "--valid-jsonl"],
+    "normalize.py": ["<in>"],
+    "compute_wer.py": ["<ref>", "<hyp>"],
+    "report.py": ["--spec"],
+    "provenance.py": ["--inputs"],
+}
+MODELS_IN = {
+    "scp2jsonl.py": "--tokenizer",
+    "train.py": "--model",
+    "decode.py": "--model-dir",
+    "convert.py": "<source>",
+    "init_model.py": "--tokenizer",
+}
 FILES_OUT = {
-    "scp2jsonl.py": ["--jsonl-file", "--rejects-file"], "decode.py": ["--output-file"], "normalize.py": ["<out>"],
-    "compute_wer.py": ["<out>", "--json", "--utterances"], "provenance.py": ["<out>"],
-}  # fmt: skip
-FOLDERS_OUT = {"fbank_stats.py": "--output-dir", "train.py": "--output-dir", "report.py": "--output-dir", "convert.py": "<out>",
-               "init_model.py": "--output-dir"}  # fmt: skip
+    "scp2jsonl.py": ["--jsonl-file", "--rejects-file"],
+    "decode.py": ["--output-file"],
+    "normalize.py": ["<out>"],
+    "compute_wer.py": ["<out>", "--json", "--utterances"],
+    "provenance.py": ["<out>"],
+}
+FOLDERS_OUT = {
+    "fbank_stats.py": "--output-dir",
+    "train.py": "--output-dir",
+    "report.py": "--output-dir",
+    "convert.py": "<out>",
+    "init_model.py": "--output-dir",
+}
 NUMBERS = {
-    "scp2jsonl.py": ["--workers", "--min-seconds", "--max-seconds", "--silence-db", "--max-clipped", "--max-reject-ratio",
-                     "--fetch-timeout", "--fetch-retries", "--max-tokens-per-second"],
+    "scp2jsonl.py": [
+        "--workers",
+        "--min-seconds",
+        "--max-seconds",
+        "--silence-db",
+        "--max-clipped",
+        "--max-reject-ratio",
+        "--fetch-timeout",
+        "--fetch-retries",
+        "--max-tokens-per-second",
+    ],
     "fbank_stats.py": ["--sample", "--workers", "--fetch-megabytes"],
     "decode.py": ["--beams", "--batch-seconds", "--max-seconds", "--workers", "--threads", "--max-tokens-per-second"],
     "train.py": ["--threads", "--workers", "--log-every", "--train-weights"],
-    "normalize.py": ["--workers"], "compute_wer.py": ["--bootstrap"], "init_model.py": ["--seed"],
-}  # fmt: skip
+    "normalize.py": ["--workers"],
+    "compute_wer.py": ["--bootstrap"],
+    "init_model.py": ["--seed"],
+}
 CHOICES = {
-    "scp2jsonl.py": ["--verify", "--non-nfc", "--wording", "--channel"], "decode.py": ["--dtype", "--engine", "--channel", "--wording"],
-    "normalize.py": ["--mode"], "compute_wer.py": ["--missing", "--extra"], "convert.py": ["--to", "--dtype", "--audio-tokens"],
+    "scp2jsonl.py": ["--verify", "--non-nfc", "--wording", "--channel"],
+    "decode.py": ["--dtype", "--engine", "--channel", "--wording"],
+    "normalize.py": ["--mode"],
+    "compute_wer.py": ["--missing", "--extra"],
+    "convert.py": ["--to", "--dtype", "--audio-tokens"],
     "init_model.py": ["--audio-tokens"],
-}  # fmt: skip
+}
 OPTIONAL = {"--json", "--utterances", "--inputs"}
 
 
@@ -353,7 +400,7 @@ def model_spoiled(draw, bench):
 call("model-spoiled", MODELS_IN, model_spoiled, EITHER)
 
 
-# --- Files that come out -------------------------------------------------------------------------------------------------
+# --- Files that come out ----------------------------------------------------------------------------------------------
 
 
 def output_flag(draw, bench) -> str:
@@ -432,7 +479,7 @@ call("output-with-odd-name", [*FILES_OUT, *FOLDERS_OUT], output_with_odd_name, O
 call("file-for-a-folder", FOLDERS_OUT, file_for_a_folder)
 
 
-# --- Single scripts ------------------------------------------------------------------------------------------------------
+# --- Single scripts ---------------------------------------------------------------------------------------------------
 
 
 def single(name: str, script: str, change: Callable[[random.Random, Bench], object], ends=ONLY_REFUSED) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mistakes.kinds import ACCEPTED, FINE, NOTED, REFUSED, REJECTED, RESULT, Mistake
+from mistakes.kinds import ACCEPTED, FINE, NOTED, REFUSED, REJECTED, RESULT, Mistake, Touched
 from mistakes.project import EXP, SET, DataSet, Project, split
 
 LONGEST_LINE = 3000  # characters of an error that is still a clear line
@@ -49,7 +49,7 @@ class Ended:
 
 @dataclass
 class Verdict:
-    """`end` is RESULT, REFUSED or "fault"; `faults` are what is wrong, and `of` the mistake each is about, where known."""
+    """`end` is RESULT, REFUSED or "fault"; `faults` are what is wrong, and `of` which mistake each is."""
 
     end: str
     faults: list[tuple[str, Mistake | None]] = field(default_factory=list)
@@ -214,6 +214,16 @@ def entries(data: DataSet) -> tuple[int, int]:
     return len(lines) + len(set(orphans)) - unclear, len(lines) + len(orphans) + again + recordings + unclear
 
 
+def entry_fault(entry: Touched, made: Made) -> str:
+    """What is wrong with what became of an entry; nothing if it is where it may be."""
+    fates, name = made.fates(entry.keys), f"{entry.role}: {ascii(entry.keys[0])[:99]}"
+    if not fates:
+        return f"{name} is neither in the manifest nor in the rejects"
+    if fates & entry.fates:
+        return ""
+    return f"{name} is {'/'.join(sorted(fates))}, expected {'/'.join(sorted(entry.fates))}"
+
+
 def set_faults(
     project: Project, data: DataSet, mistakes: list[Mistake], made: Made
 ) -> list[tuple[str, Mistake | None]]:
@@ -232,21 +242,12 @@ def set_faults(
                 None,
             )
         )
-    for mistake in own:
-        for entry in mistake.touched:
-            if entry.role == role:
-                fates = made.fates(entry.keys)
-                if not fates:
-                    faults.append(
-                        (f"{role}: {ascii(entry.keys[0])[:99]} is neither in the manifest nor in the rejects", mistake)
-                    )
-                elif not fates & entry.fates:
-                    faults.append(
-                        (
-                            f"{role}: {ascii(entry.keys[0])[:99]} is {'/'.join(sorted(fates))}, expected {'/'.join(sorted(entry.fates))}",
-                            mistake,
-                        )
-                    )
+    faults += [
+        (words, mistake)
+        for mistake in own
+        for entry in mistake.touched
+        if entry.role == role and (words := entry_fault(entry, made))
+    ]
     touched = {key for m in mistakes for key in m.keys}
     for key in set(data.keys) - touched:
         if ACCEPTED not in made.fates((key,)):

@@ -248,8 +248,17 @@ def line_broken(draw, data):
 def transcripts_swapped_in_place(draw, data):
     """A key in one table that is spelled otherwise than in the others."""
     key, table = data.take(draw), draw.choice(["wav.scp", "text"])
-    change = draw.choice([str.upper, lambda k: k + ".wav", lambda k: k.replace("-", "_"), lambda k: "\ufeff" + k,
-                          lambda k: k + "\u200b", lambda k: k[:-1], lambda k: k + "\u3000"])  # fmt: skip
+    change = draw.choice(
+        [
+            str.upper,
+            lambda k: k + ".wav",
+            lambda k: k.replace("-", "_"),
+            lambda k: "\ufeff" + k,
+            lambda k: k + "\u200b",
+            lambda k: k[:-1],
+            lambda k: k + "\u3000",
+        ]
+    )
     other = change(key)
     data.set(table, key, f"{other} {data.value(table, key)}")
     mistake = about(data, key, ANY if other.strip("\ufeff\u200b\u3000") == key else WRONG, table=table, other=other)
@@ -257,9 +266,38 @@ def transcripts_swapped_in_place(draw, data):
     return mistake
 
 
-ODD_KEYS = ["a/{}", "../{}", "{}'s", '"{}"', ".", "..", "-{}", "$({})", "*", "%s", "{{{}}}", "a\\{}", "{}:1", "#{}", "~{}",
-            "😀{}", "{}|", "a,{}", "x;{}", "&{}", "<{}>", "=1+{}", "nan", "录音{}", "{}\u3000{}", "{}\u00a0{}", "e\u0301{}",
-            "*{}*", "?{}", "`{}`"]  # fmt: skip
+ODD_KEYS = [
+    "a/{}",
+    "../{}",
+    "{}'s",
+    '"{}"',
+    ".",
+    "..",
+    "-{}",
+    "$({})",
+    "*",
+    "%s",
+    "{{{}}}",
+    "a\\{}",
+    "{}:1",
+    "#{}",
+    "~{}",
+    "😀{}",
+    "{}|",
+    "a,{}",
+    "x;{}",
+    "&{}",
+    "<{}>",
+    "=1+{}",
+    "nan",
+    "录音{}",
+    "{}\u3000{}",
+    "{}\u00a0{}",
+    "e\u0301{}",
+    "*{}*",
+    "?{}",
+    "`{}`",
+]
 
 
 @kind("data", "kaldi")
@@ -310,8 +348,21 @@ def odd_label(draw, data):
 def odd_prompt(draw, data):
     """An instruction for one utterance that looks odd."""
     key = data.take(draw)
-    value = draw.choice(["", "<|startofspeech|>", "x<|im_end|>", "<|object_ref_start|>", "a\x01b", "长" * 4000, "{}",
-                         "<|endofspeech|>", "\\n", "语音转写成：", "\ufffd"])  # fmt: skip
+    value = draw.choice(
+        [
+            "",
+            "<|startofspeech|>",
+            "x<|im_end|>",
+            "<|object_ref_start|>",
+            "a\x01b",
+            "长" * 4000,
+            "{}",
+            "<|endofspeech|>",
+            "\\n",
+            "语音转写成：",
+            "\ufffd",
+        ]
+    )
     data.insert(draw, "utt2prompt", f"{key} {value}")
     return about(data, key, ANY, value=ascii(value)[:40])
 
@@ -320,8 +371,25 @@ def odd_prompt(draw, data):
 def odd_hotwords(draw, data):
     """A list of hotwords for one utterance that looks odd."""
     key = data.take(draw)
-    value = draw.choice([",", ",,,a", "a，b，c", '"a","b"', "<|im_end|>", "a\x01b", "", "word " * 500, "a" * 3000, "\ufffd",
-                         ",".join(f"word{i}" for i in range(3000)), "a\tb\tc", "[a, b]", "a;b;c", "😀"])  # fmt: skip
+    value = draw.choice(
+        [
+            ",",
+            ",,,a",
+            "a，b，c",
+            '"a","b"',
+            "<|im_end|>",
+            "a\x01b",
+            "",
+            "word " * 500,
+            "a" * 3000,
+            "\ufffd",
+            ",".join(f"word{i}" for i in range(3000)),
+            "a\tb\tc",
+            "[a, b]",
+            "a;b;c",
+            "😀",
+        ]
+    )
     data.insert(draw, "utt2hotwords", f"{key} {value}")
     mistake = about(data, key, ANY, value=ascii(value)[:40])
     mistake.names.append("utt2hotwords")

@@ -74,8 +74,17 @@ def is_number(part: dict) -> bool:
 def misspelled(draw: random.Random, name: str) -> str:
     """A name with a letter too many, too few, in another place or in another case."""
     place = draw.randrange(len(name))
-    return draw.choice([name[:place] + name[place + 1 :] + "x", name[:place] + name[place] + name[place:], name + "s",
-                        name.title(), name.replace("_", "-") + "-", name + " ", "_" + name])  # fmt: skip
+    return draw.choice(
+        [
+            name[:place] + name[place + 1 :] + "x",
+            name[:place] + name[place] + name[place:],
+            name + "s",
+            name.title(),
+            name.replace("_", "-") + "-",
+            name + " ",
+            "_" + name,
+        ]
+    )
 
 
 @kind("config")
@@ -182,9 +191,19 @@ def section_of_another_kind(draw, project):
 @kind("config")
 def very_large_number(draw, project):
     """A number that nobody can mean."""
-    paths = [("data", "max_seconds"), ("train", "learning_rate"), ("train", "weight_decay"), ("train", "warmup"), ("train", "seed"),
-             ("data", "fetch", "timeout"), ("decode", "max_tokens_per_second"), ("train", "batch_seconds"), ("stats", "sample"),
-             ("decode", "shards"), ("data", "shards")]  # fmt: skip
+    paths = [
+        ("data", "max_seconds"),
+        ("train", "learning_rate"),
+        ("train", "weight_decay"),
+        ("train", "warmup"),
+        ("train", "seed"),
+        ("data", "fetch", "timeout"),
+        ("decode", "max_tokens_per_second"),
+        ("train", "batch_seconds"),
+        ("stats", "sample"),
+        ("decode", "shards"),
+        ("data", "shards"),
+    ]
     path = draw.choice(paths)
     value = draw.choice([10**30, 1e300, 2**63, 10**7] if path[-1] != "shards" else [0, 10**30])
     put(project.settings, path, value)
@@ -321,7 +340,7 @@ sets(
 )
 
 
-# --- Settings that contradict each other, or what there is ---------------------------------------------------------------
+# --- Settings that contradict each other, or what there is ------------------------------------------------------------
 
 
 def contrary(name: str, values: dict | list, ends=EITHER, *names: str, form: str = "") -> None:
@@ -824,8 +843,14 @@ def spoiled(*names: str):
         path = model / draw.choice(names)
         raw = path.read_bytes()
         how = draw.choice(["empty", "cut", "garbage", "html", "lfs", "folder", "utf-16"])
-        new = {"empty": b"", "cut": raw[: len(raw) // 2], "garbage": draw.randbytes(500), "html": b"<html>404</html>",
-               "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "utf-16": "{}".encode("utf-16")}  # fmt: skip
+        new = {
+            "empty": b"",
+            "cut": raw[: len(raw) // 2],
+            "garbage": draw.randbytes(500),
+            "html": b"<html>404</html>",
+            "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+            "utf-16": "{}".encode("utf-16"),
+        }
         path.unlink()
         path.mkdir() if how == "folder" else path.write_bytes(new[how])
         return f"{path.name} {how}"
@@ -1106,7 +1131,7 @@ written(
 )
 
 
-# --- The call of snakemake ------------------------------------------------------------------------------------------------
+# --- The call of snakemake --------------------------------------------------------------------------------------------
 
 
 def called(name: str, arguments: list[list[str]], ends=ONLY_REFUSED, *names: str) -> None:

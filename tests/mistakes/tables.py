@@ -1,4 +1,4 @@
-"""Mistakes with whole files of a set: encodings, compression, files that are missing, empty, swapped or of another kind.
+"""Mistakes with whole files of a set: encodings, compression, what is missing, empty, swapped or of another kind.
 
 `form` of these kinds is "file" or "fine": of a fine one a run must end in a result, and several fit into one project.
 """

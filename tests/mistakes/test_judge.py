@@ -198,7 +198,15 @@ def test_a_result_where_only_a_refusal_is_right_is_a_fault(finished):
 
 
 OURS = "scp2jsonl.py: error: data/test/text:5: key 'k5' is wrong; mend it\n"
-SNAKEMAKE = 'RuleException:\nCalledProcessError in file "rules/data.smk", line 74:\nCommand ...\nError in rule decode:\n    message: None\nWorkflowError:\nAt least one job did not complete successfully.\n'
+SNAKEMAKE = """\
+RuleException:
+CalledProcessError in file "rules/data.smk", line 74:
+Command ...
+Error in rule decode:
+    message: None
+WorkflowError:
+At least one job did not complete successfully.
+"""
 
 
 def test_a_refusal_that_names_what_was_touched_has_no_faults(tmp_path):
