@@ -56,6 +56,8 @@ def main() -> int:
         return 0
     keep = (args.keep or Path(tempfile.mkdtemp(prefix="mistakes-"))).resolve()
     keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        sys.exit(f"mistakes.py: error: --keep {keep}: is not empty; name a new folder")
     started = time.monotonic()
     campaign = mistakes.Campaign(args.seed, keep, args.timeout)
     if faults := campaign.start().faults:
@@ -67,7 +69,7 @@ def main() -> int:
     lines = mistakes.table(outcomes)
     (keep / "mistakes.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines), f"faults: {mistakes.sorts(outcomes)}", sep="\n")
-    print(f"{mistakes.summary(outcomes, campaign.runs, started)}\n{keep}")
+    print(f"{mistakes.summary(outcomes, campaign.runs.total(), started)}\n{keep}")
     return int(any(outcome.end == mistakes.FAULT for outcome in outcomes))
 
 

@@ -133,12 +133,11 @@ class Campaign:
     def __init__(self, seed: int, keep: Path, limit: float = 240.0):
         self.seed, self.keep, self.limit = seed, keep, limit
         self.finished = keep / "finished"
-        self.runs = 0
+        self.runs: Counter[int] = Counter()  # by job
         self._lock = threading.Lock()
 
     def start(self) -> Verdict:
         """Run a project without any mistake: all that comes after is judged against it, and command lines use it."""
-        shutil.rmtree(self.finished, ignore_errors=True)
         project = Project(self.finished, random.Random(self.seed), dict.fromkeys(ROOM, "kaldi"), sizes=SMALL)
         project.copy_model()
         project.write()
@@ -147,11 +146,8 @@ class Campaign:
     def folder(self, job: Job) -> Path:
         """A new folder for a run of a job."""
         with self._lock:
-            self.runs += 1
-            number = sum(1 for _ in self.keep.glob(f"{job.number:03d}.*")) + 1
-            path = self.keep / f"{job.number:03d}.{number}"
-            path.with_suffix(path.suffix + ".taken").touch()
-        return path
+            self.runs[job.number] += 1
+            return self.keep / f"{job.number:03d}.{self.runs[job.number]}"
 
     def settle(self, job: Job) -> list[Outcome]:
         """How each of a job's mistakes ended, in as many runs as that needs."""
@@ -267,8 +263,6 @@ def run_all(campaign: Campaign, jobs: list[Job], workers: int, tell=lambda outco
             outcomes += done.result()
             for outcome in done.result():
                 tell(outcome)
-    for mark in campaign.keep.glob("*.taken"):
-        mark.unlink()
     return outcomes
 
 

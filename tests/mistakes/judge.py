@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mistakes.kinds import ACCEPTED, FINE, NOTED, REFUSED, REJECTED, RESULT, Mistake, Touched
-from mistakes.project import EXP, SET, DataSet, Project, split
+from mistakes.project import EXP, SET, DataSet, Project, bundled, split
 
 LONGEST_LINE = 3000  # characters of an error that is still a clear line
 # An error of ours; Snakemake's own, whose message follows on the next lines; and one of a command line.
@@ -161,9 +161,10 @@ def rows(path: Path) -> list[list[str]]:
 
 @dataclass
 class Made:
-    """What the data stage made of a set: keys in the manifest, (key, reason) rejected, keys with remarks."""
+    """What the data stage made of a set: transcripts in the manifest by key, in its order, (key, reason) rejected, keys
+    with remarks."""
 
-    accepted: list[str]
+    accepted: dict[str, str]
     rejected: list[tuple[str, str]]
     noted: set[str]
 
@@ -178,13 +179,15 @@ def read_made(project: Project, role: str) -> tuple[Made | None, list[str]]:
     """What was made of a set, and what is wrong with the files that say it."""
     stem, faults = project.folder / EXP / "data" / role / SET, []
     try:
-        accepted = [record["key"] for record in json_lines(stem.with_suffix(".jsonl"))]
+        records = json_lines(stem.with_suffix(".jsonl"))
+        accepted = {record["key"]: record["messages"][-1]["content"] for record in records}
         table = rows(Path(f"{stem}.rejects.tsv"))
     except (OSError, ValueError, KeyError) as error:
         return None, [f"{role}: manifest or rejects cannot be read: {error!r}"]
     faults += [f"{role}: a row of the rejects has {len(row)} columns: {row}" for row in table if len(row) != 4]
     faults += [f"{role}: rejected without a reason: {row}" for row in table if len(row) == 4 and not row[2]]
-    faults += [f"{role}: {key} is {n} times in the manifest" for key, n in Counter(accepted).items() if n > 1]
+    times = Counter(record["key"] for record in records)
+    faults += [f"{role}: {key} is {n} times in the manifest" for key, n in times.items() if n > 1]
     notes = Path(f"{stem}.notes.tsv")
     noted = {row[0] for row in rows(notes)} if notes.exists() else set()
     return Made(accepted, [(row[0], row[2] if len(row) > 2 else "") for row in table], noted), faults
@@ -253,6 +256,8 @@ def set_faults(
         if ACCEPTED not in made.fates((key,)):
             reasons = [reason for other, reason in made.rejected if other == key]
             faults.append((f"{role}: {key}, which nothing touched, is {reasons or 'lost'}", None))
+        elif made.accepted[key] != bundled(role)["text"][key]:
+            faults.append((f"{role}: {key}, which nothing touched, has another text: {made.accepted[key]!r}", None))
     return faults
 
 

@@ -162,7 +162,6 @@ class Project:
         self.raw_settings: bytes | None = None  # instead of the settings, as they lie in the file
         self.arguments = ["--configfile", "settings.yaml"]
         self.after: list = []  # functions that change what was written
-        self.environ: dict[str, str] = {}
         self.moved: Path | None = None  # where the folder goes when all is written
 
     def copy_model(self) -> Path:

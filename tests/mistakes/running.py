@@ -11,19 +11,18 @@ from pathlib import Path
 from mistakes.judge import Ended
 from mistakes.project import ROOT, Project
 
-ENVIRON = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+# No mistake may reach the hub, whoever is logged in there.
+ENVIRON = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "none"}
 MOST_OF_A_LOG = 200_000  # bytes
 
 
-def run(
-    command: list[str], folder: Path, limit: float, environ: dict[str, str] | None = None, given: bytes = b""
-) -> Ended:
+def run(command: list[str], folder: Path, limit: float, given: bytes = b"") -> Ended:
     """Run a command in a folder for at most `limit` seconds; then it is killed with all that it started."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True,
-            env={**os.environ, **ENVIRON, **(environ or {})},
+            env={**os.environ, **ENVIRON},
         )  # fmt: skip
         status = None
         try:
@@ -42,7 +41,7 @@ def workflow(project: Project, limit: float) -> Ended:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "all"]
     if "--" in project.arguments:  # another target
         command.pop()
-    ended = run([*command, *project.arguments], project.folder, limit, project.environ)
+    ended = run([*command, *project.arguments], project.folder, limit)
     ended.logs = logs(project.folder)
     (project.folder / "output.txt").write_text(ended.output, encoding="utf-8")
     return ended

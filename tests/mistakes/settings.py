@@ -15,7 +15,6 @@ from mistakes.project import EXP, MODEL, ROOT, RUN, SET, Project
 
 ONLY_REFUSED, ONLY_RESULT = frozenset({REFUSED}), frozenset({RESULT})
 TRAINED = "trained"  # a project with all sets
-DEAD = "http://127.0.0.1:9"
 
 
 # --- Any setting, by the schema ---------------------------------------------------------------------------------------
@@ -809,7 +808,6 @@ def model_revision(draw, project):
     revision = draw.choice(["main", "v1", "abc123", "0" * 39, "g" * 40, "0" * 40, 5, ""])
     name = draw.choice(["a/b", str(MODEL)]) if revision != "0" * 40 else "a/b"
     project.settings["model"] = {"base": name, "revision": revision}
-    project.environ = {"HF_ENDPOINT": DEAD, "HF_HUB_ETAG_TIMEOUT": "2"}
     ends = EITHER if revision == "" and name != "a/b" else ONLY_REFUSED
     return Mistake({"base": name, "revision": revision}, names=["revision", name], ends=ends)
 

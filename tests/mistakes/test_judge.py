@@ -9,7 +9,7 @@ from conftest import ROOT  # noqa: F401 - the settings of tests
 from mistakes import campaign, commands, jsonl, lines
 from mistakes.judge import Ended, entries, judge
 from mistakes.kinds import EITHER, KINDS, REFUSED, RESULT, WRONG, Mistake, NotHere, Touched
-from mistakes.project import EXP, RUN, SET, SYSTEM, Project
+from mistakes.project import EXP, RUN, SET, Project, bundled
 
 FORMS = {"train": "kaldi", "valid": "kaldi", "test": "kaldi"}
 SIZES = {"train": 5, "valid": 3, "test": 4}
@@ -45,9 +45,10 @@ class Finished:
         write(self.exp / "report/summary.tsv", f"model\tmer\nbase\t1\n{RUN}\t1\n")
         write(self.exp / "report/report.html", "x")
 
-    def manifest(self, role, keys):
-        messages = [{"role": "system", "content": SYSTEM}]
-        write(self.exp / f"data/{role}/{SET}.jsonl", json_text({"key": key, "messages": messages} for key in keys))
+    def manifest(self, role, keys, text=None):
+        texts = [(key, text or bundled(role)["text"][key]) for key in keys]
+        lines = [{"key": key, "messages": [{"role": "assistant", "content": own}]} for key, own in texts]
+        write(self.exp / f"data/{role}/{SET}.jsonl", json_text(lines))
 
     def rejects(self, role, rows):
         table = "".join(f"{key}\tscp2jsonl\t{reason}\tsomething\n" for key, reason in rows)
@@ -104,6 +105,10 @@ def spoil_manifest(it):
 
 def spoil_manifest_twice(it):
     it.manifest("train", it.project.sets["train"].keys[:1] * 2 + it.project.sets["train"].keys[2:])
+
+
+def spoil_text(it):
+    it.manifest("valid", it.project.sets["valid"].keys, "of another")
 
 
 def spoil_reason(it):
@@ -165,6 +170,7 @@ def spoil_folder(it):
     [
         (spoil_manifest, "lost"),
         (spoil_manifest_twice, "2 times in the manifest"),
+        (spoil_text, "has another text: 'of another'"),
         (spoil_reason, "without a reason"),
         (spoil_untouched, "which nothing touched"),
         (spoil_columns, "has 2 columns"),
