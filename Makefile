@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev eval test test-slow test-parity lint format clean
+.PHONY: help tiny setup setup-dev eval test test-slow test-parity mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint       style checks alone; make format mends what it can"
 	@echo "make test-parity  compare with the published toolkit, in .venv-parity"
 	@echo "make test-slow  tests that take minutes or much memory"
+	@echo "make mistakes   500 random mistakes through the whole workflow (half an hour)"
 	@echo "make clean      remove $(VENV) and exp/"
 
 # uv installs the pinned packages in a third of pip's time; pip fetches uv itself. The packages are compiled here because
@@ -41,6 +42,12 @@ test: setup-dev lint
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
+
+# Every one must end in a result with full counts or in one clear line; other numbers: make mistakes COUNT=40 SEED=7.
+COUNT := 500
+SEED := 1
+mistakes: setup-dev
+	$(BIN)/python benchmarks/mistakes.py --count $(COUNT) --seed $(SEED)
 
 # Against the published toolkit, in an environment of its own.
 .venv-parity/.setup: requirements-dev.lock requirements-parity.txt
