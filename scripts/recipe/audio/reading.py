@@ -64,6 +64,7 @@ def read(
     end: float | None = None,
     channel: int | str = "average",
     fetch_policy: FetchPolicy = DEFAULT,
+    incomplete: bool = False,
 ) -> np.ndarray:
     """Read a recording, or its part from `start` to `end` seconds, as float32 [samples] in -1..1 at `rate` Hz.
 

@@ -3,12 +3,29 @@
 import os
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipe.files import RecipeError
 
 # What soundfile reads.
 SUFFIXES = {".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".wav", ".w64"}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that is in a folder: `recordings` by key, and the `others`, which are none, as (path, reason, detail)."""
+
+    recordings: dict[str, str]
+    others: list[tuple[str, str, str]]
+
+
+def survey(folder: str | os.PathLike) -> Survey:
+    """Look at every file under `folder`: the recordings by key, as `find` gives them, and what is none."""
+    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+    found = find(folder) if any(Path(file).suffix.lower() in SUFFIXES for file in files) else {}
+    known = set(found.values())
+    return Survey(found, [(file, "not-audio", "not by its name") for file in files if file not in known])
 
 
 def find(folder: str | os.PathLike) -> dict[str, str]:
