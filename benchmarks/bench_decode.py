@@ -56,6 +56,7 @@ def ours(model: str, entries: list[tuple[str, str]], threads: int, batch_seconds
     from recipe.data.join import Entry
     from recipe.decode import engines
     from recipe.decode import run as decode
+    from recipe.decode.requests import probe
 
     torch.set_num_threads(threads)
     engine = engines.load("transformers", model)
@@ -63,7 +64,7 @@ def ours(model: str, entries: list[tuple[str, str]], threads: int, batch_seconds
 
     def run(wanted):
         asked = engines.Instruction().text
-        requests = decode.probe(Entry(0, key, path, prompt=asked) for key, path in wanted)
+        requests = probe(Entry(0, key, path, prompt=asked) for key, path in wanted)
         return [hypothesis.text for hypothesis in decode.decode(engine, requests, options)]
 
     return timed(run, entries)

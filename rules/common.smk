@@ -64,6 +64,7 @@ report: "captions/workflow.rst"
 
 CONFIG = told(recipe_config.check, config)
 told(sets.refuse_braces, CONFIG)
+told(recipe_config.refuse_impossible, CONFIG)
 RUNS = told(recipe_config.runs, CONFIG)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE

@@ -2,8 +2,8 @@
 
 DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
 # A manifest has prompts, hotwords and channels in its lines; recordings without one are asked for in the same words.
-DECODING = [*words(CONFIG.decode, but=["shards", "hotwords"]), *ELSEWHERE]
-ASKED = [*words(CONFIG.decode, "hotwords"), *words(CONFIG.data, "prompt", "channel")]
+DECODING = [*words(CONFIG.decode, but=["shards"]), *ELSEWHERE]
+ASKED = words(CONFIG.data, "prompt", "channel")
 
 
 rule decode:
@@ -35,11 +35,11 @@ rule decode:
     message:
         "decode: {wildcards.test} with {wildcards.model}"
     shell:
-        # Status 1 says that single recordings could not be read: the details and the report count them.
+        # Status 3 says that single recordings could not be read: the details and the report count them.
         "export RECIPE_RECORD={output.record:q};"
         ' python "$RECIPE/scripts/with_gpus.py" {resources.gpu} -- python "$RECIPE/scripts/decode.py"'
         " --model-dir {params.model:q} {params.source:q} --output-file {output.text:q} {params.settings:q}"
-        " --workers {resources.readers} --threads {threads} > {log:q} 2>&1 || test $? -eq 1"
+        " --workers {resources.readers} --threads {threads} > {log:q} 2>&1 || test $? -eq 3"
 
 
 if len(DECODE_SHARDS) > 1:
@@ -101,6 +101,7 @@ use rule decode as transcribe_set with:
         details=f"{EXP}/transcribe/{{model}}/{{name}}/text.jsonl",
         record=f"{EXP}/records/transcribe/{{model}}.{{name}}.json",
         subtitles=directory(f"{EXP}/transcribe/{{model}}/{{name}}/subtitles"),
+        rejects=f"{EXP}/transcribe/{{model}}/{{name}}/rejects.tsv",
     log:
         f"{EXP}/logs/transcribe/{{model}}.{{name}}.log",
     benchmark:
@@ -110,6 +111,7 @@ use rule decode as transcribe_set with:
         source=lambda wildcards, output: [
             *sets.decode_source(told(sets.transcribed, CONFIG, wildcards.name)),
             *("--subtitles-dir", output.subtitles),
+            *("--rejects-file", output.rejects),
         ],
         model=decoded_model_dir,
         settings=[*DECODING, *ASKED],

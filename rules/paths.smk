@@ -9,6 +9,7 @@ BASE_AS_IT_IS = BASE_KIND == model_dir.HF and CONFIG.model.audio_tokens in (
     told(model_dir.stated_audio_tokens, CONFIG.model.base, about="model.base: "),
 )
 BASE_DIR = CONFIG.model.base if BASE_AS_IT_IS else f"{EXP}/base"
+told(recipe_config.refuse_hotwords, CONFIG, BASE_DIR)
 
 
 def base_files(wildcards=None):

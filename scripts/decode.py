@@ -4,28 +4,32 @@ In:  a model directory, and one of: wav.scp (key, recording), with segments, utt
      --language utt2lang) where they lie beside it, each plain or with gzip; JSONL in the published format, whose
      prompts are used as they are; a folder of recordings.
 Out: --output-file with `key<TAB>text` in the order of the input, and beside it OUTPUT_FILE.jsonl with the details:
-     number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence), and
-     the pieces of what is over --max-seconds with their times; with --subtitles-dir, a .srt and a .vtt a recording.
-Of what cannot be read, the key has empty text and the error is in the JSONL, and the exit status is 1 (with --strict:
-2, and nothing is written).
+     number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence,
+     no_speech, decoded_again, incomplete_recording), and the pieces of what is over --max-seconds with their times;
+     --rejects-file with key or path, stage, reason and detail of all that was not decoded or could not be read (without
+     the flag OUTPUT_FILE.rejects.tsv, if there is any); with --subtitles-dir, a .srt and a .vtt a recording.
+Exit status: 0; 2 if input or settings are wrong, and nothing is written; 3 if part of the input could not be read: such
+a key has empty text and its error in the JSONL (with --strict it is 2); 4 if memory ran out. Any other is a defect.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import logging
+import sys
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run, shard
 from recipe.data import datadir, join, recordings
+from recipe.data.checked import Rejected
 from recipe.data.join import Entry
 from recipe.files import RecipeError, json_line, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, PromptSettings
-from recipe.settings.decode import DecodeSettings
+from recipe.settings.decode import FUNASR, TRANSFORMERS, DecodeSettings, check_installed
 from recipe.settings.section import AUTO
 from recipe.text import prompt
 from recipe.text.prompt import EACH
@@ -35,7 +39,8 @@ logger = logging.getLogger("decode")
 # Settings of the two sections that are flags here; the workflow alone knows what its jobs are.
 DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name != "shards"]
 DATA = ("prompt", "channel", "fetch", "allow_commands")
-TABLES = ["segments", "utt2prompt", "utt2hotwords"]  # beside wav.scp
+PARTLY_UNREADABLE, OUT_OF_MEMORY = 3, 4  # exit statuses
+TABLES = ["segments", "utt2prompt", "utt2hotwords", "utt2channel"]  # beside wav.scp
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,6 +51,7 @@ def parse_args() -> argparse.Namespace:
     what.add_argument("--input-jsonl", help="JSONL in the published format, key optional")
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
+    parser.add_argument("--rejects-file", help="what was not decoded or could not be read (TSV)")
     parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="decode the I-th of N parts of the list"
@@ -64,7 +70,12 @@ def parse_args() -> argparse.Namespace:
 
 def sections(args: argparse.Namespace) -> tuple[DecodeSettings, DataSettings]:
     """The settings that the flags give, of the two sections that decoding goes by."""
-    return flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
+    settings, data = flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
+    if problem := settings.contradiction(data.prompt):
+        raise RecipeError(problem)
+    if settings.engine == FUNASR:
+        check_installed(FUNASR)
+    return settings, data
 
 
 def part(entries: list, number: int, count: int) -> list:
@@ -76,10 +87,12 @@ def source(args: argparse.Namespace) -> str:
     return args.scp_file or args.input_jsonl or args.audio_dir
 
 
-def all_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> Iterable[Entry]:
-    """The entries of the whole input."""
+def all_entries(
+    args: argparse.Namespace, asked: PromptSettings, hotwords: str
+) -> tuple[Iterable[Entry], list[Rejected]]:
+    """The entries of the whole input, and the files of a folder that are none."""
     if args.input_jsonl:
-        return join.from_jsonl(args.input_jsonl)
+        return join.from_jsonl(args.input_jsonl), []
     names = [*TABLES, EACH] if asked.language == EACH else TABLES
     tables = datadir.tables(args.scp_file, names) if args.scp_file else {}
     if asked.language == EACH and EACH not in tables:
@@ -87,45 +100,61 @@ def all_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) 
     make_prompt = prompt.prompt_maker(asked.wording, asked.language, asked.itn, hotwords)
     if args.scp_file:
         logger.info("%s", " ".join([args.scp_file, *tables.values()]))
-        return join.join(args.scp_file, None, tables, make_prompt)
-    found = recordings.find(args.audio_dir)
-    return [Entry(i, key, path, prompt=make_prompt(None, None)) for i, (key, path) in enumerate(found.items(), 1)]
+        return join.join(args.scp_file, None, tables, make_prompt), []
+    found = recordings.survey(args.audio_dir)
+    entries = [
+        Entry(i, key, path, prompt=make_prompt(None, None)) for i, (key, path) in enumerate(found.recordings.items(), 1)
+    ]
+    return entries, [Rejected(*other) for other in found.others]
 
 
-def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> list[Entry]:
-    """The entries of this shard, one a key."""
+def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> tuple[list[Entry], list[Rejected]]:
+    """The entries of this shard, one a key; and, with the last shard, what of the input is none of them."""
     entries: dict[str, Entry] = {}
-    left_out: Counter[str] = Counter()
-    for entry in all_entries(args, asked, hotwords):
+    found, left_out = all_entries(args, asked, hotwords)
+    for entry in found:
         reason = entry.problem[0] if entry.problem else ""
         if reason == join.NO_SEGMENTS or entry.key in entries:
-            left_out[reason] += 1
+            left_out.append(Rejected(entry.key, *entry.problem))
         else:
             entries[entry.key] = entry
-    if not entries:
+    if not entries and not left_out:
         raise RecipeError(f"{source(args)}: no entries")
-    if left_out:
-        logger.warning("not decoded: %s", ", ".join(f"{number} {reason}" for reason, number in left_out.items()))
-    return part(list(entries.values()), *args.shard)
+    last = args.shard[0] == args.shard[1]
+    return part(list(entries.values()), *args.shard), left_out if last else []
 
 
-def read_requests(args: argparse.Namespace, settings: DecodeSettings, data: DataSettings) -> list:
-    from recipe.decode import run as decode
-    from recipe.decode import subtitles
+def read_requests(
+    args: argparse.Namespace, settings: DecodeSettings, data: DataSettings
+) -> tuple[list, list[Rejected]]:
+    """What is to be decoded, and what of the input is not."""
+    from recipe.decode import requests, subtitles
 
-    requests = decode.probe(
-        read_entries(args, data.prompt, ",".join(settings.hotwords)),
-        fetch.policy_of(data.fetch, data.allow_commands),
-        args.scp_file,
-    )
-    failed = [request for request in requests if request.error]
+    entries, left_out = read_entries(args, data.prompt, ",".join(settings.hotwords))
+    found = requests.probe(entries, fetch.policy_of(data.fetch, data.allow_commands), args.scp_file)
+    failed = [request for request in found if request.error]
     if failed and settings.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
     if args.subtitles_dir:
-        subtitles.check_keys(request.recording or request.key for request in requests)
-    if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in requests):
+        subtitles.check_keys(request.recording or request.key for request in found)
+    if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in found):
         raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
-    return requests
+    return found, left_out
+
+
+@contextlib.contextmanager
+def memory_needed(advice: str) -> Iterator[None]:
+    """Where memory runs out, say so in a line with `advice`, and exit with OUT_OF_MEMORY."""
+    from recipe.model import memory
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not memory.ran_out(error):
+            raise
+        words = " ".join(str(error).split()) or type(error).__name__
+        print(f"{Path(sys.argv[0]).name}: error: out of memory: {advice} ({words})", file=sys.stderr)
+        sys.exit(OUT_OF_MEMORY)
 
 
 def write_subtitles(folder: str, hypotheses: list) -> None:
@@ -145,14 +174,14 @@ def main() -> int:
     settings, data = sections(args)
     import torch
 
-    from recipe.decode import engines
+    from recipe.decode import context, engines, hypotheses, rejects
     from recipe.decode import run as decode
     from recipe.model import network as model
     from recipe.model.generate import Limits
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    requests = read_requests(args, settings, data)
+    requests, left_out = read_requests(args, settings, data)
     auto = settings.batch_seconds == AUTO
     batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else settings.batch_seconds
     options = decode.DecodingOptions(
@@ -162,23 +191,33 @@ def main() -> int:
         channel=data.channel,
         fetch_policy=fetch.policy_of(data.fetch, data.allow_commands),
         workers=settings.workers,
+        marks=settings.marks,
+        skip_silence=settings.skip_silence,
+        retry_penalty=settings.retry_penalty,
     )
     # The toolkit decodes in its own way.
-    graphs = settings.cuda_graph and settings.engine == "transformers"
-    engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
+    graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
+    with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
+        engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
+    room = context.Context(engine, options.max_seconds, options.limits)
+    context.refuse_hotwords(room, requests, prompt.split_hotwords(",".join(settings.hotwords)))
     started = time.monotonic()
-    hypotheses = decode.decode(engine, requests, options, progress=True)
-    spent, seconds = time.monotonic() - started, sum(hypothesis.duration for hypothesis in hypotheses)
-    logger.info("%s", decode.summary(hypotheses))
+    lower = f"lower batch_seconds (--batch-seconds, decode.batch_seconds; it is {batch_seconds:g}), beams or workers"
+    with memory_needed(lower):
+        found = decode.decode(engine, requests, options, progress=True)
+    spent, seconds = time.monotonic() - started, sum(hypothesis.duration for hypothesis in found)
     logger.info("%.1f s of audio in %.1f s without loading: %.0f x real time", seconds, spent, seconds / spent)
-    failed = [f"{h.key}: {h.error}" for h in hypotheses if h.ended == "error"]
-    if failed and settings.strict:
-        raise RecipeError(f"{failed[0]} ({len(failed)} such recordings)")
+    logger.info("%s", hypotheses.summary(found))
+    logger.info("%s", rejects.ledger(found, left_out))
+    unread = rejects.unreadable(found)
+    if unread and settings.strict:
+        raise RecipeError(f"{unread[0].key}: {unread[0].reason}: {unread[0].detail} ({len(unread)} such recordings)")
     if args.subtitles_dir:
-        write_subtitles(args.subtitles_dir, hypotheses)
-    write_lines(args.output_file + ".jsonl", (json_line(h.to_json()) for h in hypotheses))
-    write_lines(args.output_file, (f"{h.key}\t{h.text}" for h in hypotheses))
-    return 1 if failed else 0
+        write_subtitles(args.subtitles_dir, found)
+    rejects.write(args.rejects_file, args.output_file, [*unread, *left_out])
+    write_lines(args.output_file + ".jsonl", (json_line(h.to_json()) for h in found))
+    write_lines(args.output_file, (f"{h.key}\t{h.text}" for h in found))
+    return PARTLY_UNREADABLE if unread or rejects.lost(left_out) else 0
 
 
 if __name__ == "__main__":

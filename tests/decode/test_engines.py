@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -33,6 +34,7 @@ def funasr(monkeypatch, calls):
             return [{"key": options["key"][0], "text": "turn on the light"}]
 
     module = ModuleType("funasr")
+    module.__spec__ = ModuleSpec("funasr", None)
     module.AutoModel = AutoModel
     monkeypatch.setitem(sys.modules, "funasr", module)
 

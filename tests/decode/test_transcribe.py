@@ -9,6 +9,7 @@ from recipe.audio import reading
 from recipe.data.join import Entry
 from recipe.decode import run as decode
 from recipe.decode.engines import Transcription, TransformersEngine
+from recipe.decode.requests import probe
 from recipe.decode.run import DecodingOptions
 from recipe.decode.transcribe import transcribe
 from recipe.files import RecipeError
@@ -26,8 +27,11 @@ class Echo:
         self.asked.append(instruction)
         return waveform
 
-    def decode(self, prepared, limits):
+    def decode(self, prepared, limits, penalty=1.0):
         return [Transcription(str(len(waveform)), (1, 2), "eos") for waveform in prepared]
+
+    def tokens_over(self, instruction, seconds, limit):
+        return 0
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def recording(tmp_path):
 class TestTranscribe:
     def test_it_gives_what_decoding_gives(self, full_model, recording):
         recognizer = network.load(full_model)
-        requests = decode.probe([Entry(1, str(recording), str(recording), prompt=transcription_prompt())])
+        requests = probe([Entry(1, str(recording), str(recording), prompt=transcription_prompt())])
         [expected] = decode.decode(TransformersEngine(recognizer), requests)
         assert transcribe(recognizer, recording) == expected
         assert transcribe(TransformersEngine(recognizer), str(recording)) == expected

@@ -85,7 +85,7 @@ def _utterance(entry: Entry, policy: CheckPolicy) -> tuple[manifest.Utterance, l
         raise _Unfit("prompt-special-token", wrong)
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)
     info = _measured(source, entry, policy) if policy.checks.verify == "full" else header(source, policy.fetch_policy)
-    seconds, end, found = _part(entry, info, policy.scoring)
+    seconds, end, found = part(entry, info, policy.scoring)
     _check_length(info, seconds, source, policy)
     channel = _channel(entry, info, source, policy.checks)
     return manifest.Utterance(
@@ -142,7 +142,7 @@ def _composed(text: str, policy: CheckPolicy) -> str:
 # --- Audio --------------------------------------------------------------------------------------------------------
 
 
-def _part(entry: Entry, info: AudioInfo, scoring: bool) -> tuple[float, float | None, list[Problem]]:
+def part(entry: Entry, info: AudioInfo, scoring: bool) -> tuple[float, float | None, list[Problem]]:
     """Seconds of an entry's part of a recording, its end in it (None: that of the recording), and what is to be
     remarked about it. AudioError where it reaches into what is missing of the recording, unless for `scoring`."""
     reaches_end = entry.end is None or entry.end > info.seconds

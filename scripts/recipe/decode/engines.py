@@ -4,6 +4,7 @@ An engine makes a waveform ready (in a reading thread or process) and decodes a 
 else is the same for all of them: reading, cutting of long recordings, batches, flags, output files.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from recipe.files import RecipeError
+from recipe.settings.decode import FUNASR, TRANSFORMERS, check_installed
 from recipe.text import prompt
 
 
@@ -30,6 +32,7 @@ class Transcription:
     text: str  # without special tokens
     tokens: tuple[int, ...]  # the one that ends a hypothesis included
     ended: str  # "eos": by the model; "length": stopped at its limit
+    again: bool = False  # it is that of a second decoding, with a repetition penalty
 
 
 class Engine(Protocol):
@@ -39,8 +42,13 @@ class Engine(Protocol):
         """Make a 16 kHz waveform [samples] in -1..1 ready to be decoded; `key` names it in errors. RecipeError if the
         engine cannot be asked for what `instruction` says."""
 
-    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Transcription]:
-        """Decode a batch of what `prepare` made, in its order, each to at most `limits[i]` tokens."""
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int], penalty: float = 1.0) -> list[Transcription]:
+        """Decode a batch of what `prepare` made, in its order, each to at most `limits[i]` tokens. `penalty` is a
+        repetition penalty over the new tokens, 1 is none."""
+
+    def tokens_over(self, instruction: Instruction, seconds: float, limit: int) -> int:
+        """How many tokens `instruction`, so many seconds of audio and a hypothesis of `limit` tokens are more than the
+        model has positions for; 0 or less if they fit, or if there is no limit."""
 
 
 # On a CPU, PyTorch keeps what oneDNN compiled for the last 1024 shapes, in two places. Every batch has shapes of its
@@ -61,15 +69,20 @@ class TransformersEngine:
 
         self._recognizer = recognizer
         self._front_end = FrontEnd(recognizer)
+        self._positions = recognizer.model.config.get_text_config().max_position_embeddings
         if beams == 1:
             self._generate = Greedy(recognizer, cuda_graph, fused=True)
         else:
-            self._generate = lambda items, limits: beam_search(recognizer, items, limits, beams)
+            self._generate = functools.partial(beam_search, recognizer, beams=beams)
 
     def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction):
         return self._front_end.item(key, waveform, instruction.text, after=instruction.after)
 
-    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Transcription]:
+    def tokens_over(self, instruction: Instruction, seconds: float, limit: int) -> int:
+        asked = self._front_end.context_tokens(instruction.text, instruction.after)
+        return asked + self._front_end.audio_tokens(seconds) + limit - self._positions
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int], penalty: float = 1.0) -> list[Transcription]:
         tokenizer, end = self._recognizer.tokenizer, self._recognizer.prompts.end_id
         return [
             Transcription(
@@ -77,7 +90,7 @@ class TransformersEngine:
                 tuple(tokens),
                 "eos" if tokens and tokens[-1] == end else "length",
             )
-            for tokens in self._generate(prepared, limits)
+            for tokens in self._generate(items=prepared, limits=limits, penalty=penalty)
         ]
 
 
@@ -89,11 +102,12 @@ class FunasrEngine:
     """
 
     def __init__(self, model_dir: str):
+        check_installed(FUNASR)
         try:
             import funasr
         except ImportError as error:
             raise RecipeError(
-                f"engine funasr: the package funasr cannot be imported ({error}); install it beside the recipe"
+                f"engine funasr: the package funasr cannot be imported ({error}); install what it needs"
             ) from None
         # By default it adds noise to the waveform, other noise each time.
         front_end = {"dither": 0.0}
@@ -107,13 +121,17 @@ class FunasrEngine:
             raise RecipeError(f"{key}: engine funasr knows the published Chinese prompts only, not {asked!r}")
         return key, waveform, parts
 
-    def decode(self, prepared: Sequence[Any], limits: Sequence[int]) -> list[Transcription]:
-        return [self._decode_one(*one, limit) for one, limit in zip(prepared, limits, strict=True)]
+    def tokens_over(self, instruction: Instruction, seconds: float, limit: int) -> int:
+        return 0  # transformers computes positions as they come there, without an end
 
-    def _decode_one(self, key: str, waveform: np.ndarray, parts: tuple, limit: int) -> Transcription:
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int], penalty: float = 1.0) -> list[Transcription]:
+        return [self._decode_one(*one, limit, penalty) for one, limit in zip(prepared, limits, strict=True)]
+
+    def _decode_one(self, key: str, waveform: np.ndarray, parts: tuple, limit: int, penalty: float) -> Transcription:
         import torch
 
         hotwords, language, itn = parts
+        more = {"llm_kwargs": {"repetition_penalty": penalty}} if penalty != 1.0 else {}
         [result] = self._model.generate(
             input=[torch.from_numpy(waveform)],
             key=[key],
@@ -122,12 +140,13 @@ class FunasrEngine:
             language=language,
             itn=itn,
             max_length=limit,
+            **more,
         )
         tokens = tuple(self._tokenizer.encode(result["text"]))
         return Transcription(result["text"], tokens, "length" if len(tokens) >= limit else "eos")
 
 
-ENGINES = ("transformers", "funasr")
+ENGINES = (TRANSFORMERS, FUNASR)
 
 
 def load(name: str, model_dir: str, beams: int = 1, dtype: str = "auto", cuda_graph: bool = False) -> Engine:
@@ -138,7 +157,7 @@ def load(name: str, model_dir: str, beams: int = 1, dtype: str = "auto", cuda_gr
     """
     if name not in ENGINES:
         raise RecipeError(f"engine {name}: expected one of {', '.join(ENGINES)}")
-    if name == "transformers":
+    if name == TRANSFORMERS:
         import torch
 
         from recipe.model import network as model

@@ -1,14 +1,17 @@
-"""Long recordings: where speech is, and where to cut.
+"""Where speech is in recordings, and where to cut long ones.
 
 Silero's voice activity detector, which its package carries, says for every 32 ms how likely there is speech. Cuts are
 made in the longest silences. The pieces tile the recording: every sample is in exactly one of them, so nothing is lost
 at the joints, and silence is left for the recognizer to be silent about.
+
+What led up to a recording nobody knows, so the detector hears a moment of silence and then the beginning backwards.
+After silence alone the first tenths of a second of a tone or of noise pass for speech (docs/decoding.md has figures).
 """
 
 import functools
 import importlib.util
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +26,19 @@ WINDOW_SECONDS = WINDOW / SAMPLING_RATE
 BLOCK_SECONDS = 600.0  # of audio in memory at a time
 SPEECH = 0.5  # probability from which a window counts as speech
 SILENCE = 0.35  # probability below which it counts as silence
-# A block is judged as so many streams side by side, each led in by the windows before it.
-STREAMS = 32
+# What is judged is cut into streams of this length at least, each led in by the windows before it.
 STREAM_WINDOWS = 300
-LEAD_IN_WINDOWS = 32
+LEAD_IN_WINDOWS = 24
+MIRRORED_WINDOWS = 20  # of the lead-in to a recording; before them there is silence
+LEAD_IN = LEAD_IN_WINDOWS * WINDOW  # samples
+# So many streams are judged side by side, always: of another number sums round otherwise, and what is found in a
+# recording would depend on what else there is.
+STREAMS = 32
 MIN_SILENCE_WINDOWS = 3  # 96 ms; a shorter dip in a search range is no silence to cut in
 MIN_PIECE_SECONDS = 0.5
+MISSING = (
+    "the package silero-vad is not installed: recordings over max_seconds are cut by it, and skip_silence needs it"
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,15 @@ class Span:
         speech = self.speech and (self.speech[0] + seconds, self.speech[1] + seconds)
         return replace(self, start=self.start + seconds, end=self.end + seconds, speech=speech)
 
+    def with_speech(self, speech: tuple[float, float] | None) -> "Span":
+        """The same piece with the speech that was found in it, whose times count from its start."""
+        return replace(self, speech=speech and (self.start + speech[0], self.start + speech[1]))
+
+
+def is_installed() -> bool:
+    """Whether the detector's package is there."""
+    return importlib.util.find_spec("silero_vad") is not None
+
 
 @functools.cache
 def _detector():
@@ -52,40 +71,68 @@ def _detector():
     would set the number of threads of the whole process."""
     package = importlib.util.find_spec("silero_vad")
     if package is None:
-        raise RecipeError("recordings over max_seconds are cut by the package silero-vad, which is not installed")
+        raise RecipeError(MISSING)
     file = Path(package.submodule_search_locations[0]) / "data" / "silero_vad.jit"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch.jit.load is deprecated; the package comes in that form
         return torch.jit.load(str(file), map_location="cpu").eval()
 
 
-@torch.inference_mode()
 def speech_probabilities(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """Probability of speech [windows] for every window of WINDOW samples of the audio in `blocks` (16 kHz, float32,
     [samples]; all but the last a multiple of WINDOW long). Only one block is held at a time. RecipeError if the
     detector's package is not installed."""
-    found, before = [], np.zeros(LEAD_IN_WINDOWS * WINDOW, np.float32)
+    found, before = [], None
     for block in blocks:
-        windows = -(-len(block) // WINDOW)
-        if not windows:
-            continue
-        streams = max(1, min(STREAMS, windows // STREAM_WINDOWS))
-        length = -(-windows // streams)
-        padded = np.zeros((LEAD_IN_WINDOWS + streams * length) * WINDOW, np.float32)
-        padded[: len(before)] = before
-        padded[len(before) : len(before) + len(block)] = block
-        before = padded[len(block) : len(block) + len(before)].copy()
-        found.append(_judge(torch.from_numpy(padded).view(-1, WINDOW), length)[:windows])
+        if len(block):
+            led_in = np.concatenate([_lead_in(block) if before is None else before, block])
+            before = led_in[-LEAD_IN:]
+            found += _judge(_streams(led_in))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
-def _judge(windows: torch.Tensor, length: int) -> np.ndarray:
-    """Probabilities of all `windows` [windows, WINDOW] after the lead-in, in streams of `length` windows."""
-    streams = windows.unfold(0, LEAD_IN_WINDOWS + length, length)  # [streams, samples, windows]
+def find_speech(waveforms: Sequence[np.ndarray]) -> list[tuple[float, float] | None]:
+    """Of each short recording (16 kHz, float32 [samples]), from the first speech in it to the last, in seconds; None:
+    there is none. They are judged side by side, and what is found in one depends on none of the others. RecipeError if
+    the detector's package is not installed."""
+    streams = [_streams(np.concatenate([_lead_in(waveform), waveform])) for waveform in waveforms]
+    found = iter(_judge([stream for own in streams for stream in own]))
+    judged = [np.concatenate([next(found) for _ in own]) for own in streams]
+    return [_speech(own, 0.0, len(one) / SAMPLING_RATE) for own, one in zip(judged, waveforms, strict=True)]
+
+
+def _lead_in(block: np.ndarray) -> np.ndarray:
+    """What leads in to a recording that begins with `block`, [LEAD_IN]; a short one goes back and forth."""
+    mirrored = MIRRORED_WINDOWS * WINDOW
+    found = np.pad(block[:mirrored], (mirrored, 0), "symmetric")[:mirrored]
+    return np.concatenate([np.zeros(LEAD_IN - mirrored, np.float32), found])
+
+
+def _streams(led_in: np.ndarray) -> list[torch.Tensor]:
+    """Streams [windows, WINDOW] of samples and those that lead in to them."""
+    windows = -(-(len(led_in) - LEAD_IN) // WINDOW)
+    length = -(-windows // max(1, windows // STREAM_WINDOWS))
+    padded = np.zeros((LEAD_IN_WINDOWS + windows) * WINDOW, np.float32)
+    padded[: len(led_in)] = np.nan_to_num(led_in, posinf=0.0, neginf=0.0)
+    whole = torch.from_numpy(padded).view(-1, WINDOW)
+    return [whole[start : start + LEAD_IN_WINDOWS + length] for start in range(0, windows, length)]
+
+
+@torch.inference_mode()
+def _judge(streams: Sequence[torch.Tensor]) -> list[np.ndarray]:
+    """Probabilities [windows] of each stream, without its lead-in."""
+    found: dict[int, np.ndarray] = {}
+    order = sorted(range(len(streams)), key=lambda i: -len(streams[i]))
     detector = _detector()
-    detector.reset_states()
-    steps = [detector(streams[:, :, i].contiguous(), SAMPLING_RATE)[:, 0] for i in range(streams.shape[2])]
-    return torch.stack(steps[LEAD_IN_WINDOWS:], 1).reshape(-1).numpy()
+    for rows in (order[first : first + STREAMS] for first in range(0, len(order), STREAMS)):
+        together = torch.zeros(len(streams[rows[0]]), STREAMS, WINDOW)
+        for row, index in enumerate(rows):
+            together[: len(streams[index]), row] = streams[index]
+        detector.reset_states()
+        judged = torch.stack([detector(step, SAMPLING_RATE)[:, 0] for step in together])
+        for row, index in enumerate(rows):
+            found[index] = judged[LEAD_IN_WINDOWS : len(streams[index]), row].numpy()
+    return [found[index] for index in range(len(streams))]
 
 
 def cut(probabilities: np.ndarray, seconds: float, max_seconds: float) -> list[Span]:

@@ -11,7 +11,9 @@ import soundfile
 from recipe.audio.reading import SAMPLING_RATE
 from recipe.data.join import Entry
 from recipe.decode.engines import Engine, TransformersEngine
-from recipe.decode.run import DecodingOptions, Hypothesis, decode, probe
+from recipe.decode.hypotheses import Hypothesis
+from recipe.decode.requests import probe
+from recipe.decode.run import DecodingOptions, decode
 from recipe.files import RecipeError
 from recipe.model.network import Recognizer
 from recipe.text.prompt import split_hotwords, transcription_prompt
@@ -39,7 +41,8 @@ def transcribe(
     `hotwords` are a list, or a str with commas between them; `wording` and `itn` as for
     `prompt.transcription_prompt`. The key of the hypothesis is the recording as it was given, or WAVEFORM.
 
-    RecipeError says what is wrong with a recording that is missing, or any part of which cannot be read.
+    RecipeError says what is wrong with a recording of which nothing can be read. Of one that is damaged somewhere the
+    hypothesis has what could be read, and its `error` (and its pieces') says what could not.
     """
     engine = TransformersEngine(model) if isinstance(model, Recognizer) else model
     words = split_hotwords(hotwords) if isinstance(hotwords, str) else hotwords
@@ -51,7 +54,7 @@ def transcribe(
             key = source = os.fspath(recording)
         requests = probe([Entry(1, key, source, prompt=prompt)], options.fetch_policy)
         [hypothesis] = decode(engine, requests, options)
-    if hypothesis.error:
+    if hypothesis.unread:
         raise RecipeError(f"cannot transcribe {key}: {hypothesis.error}")
     return hypothesis
 

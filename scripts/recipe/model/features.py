@@ -1,5 +1,6 @@
 """Features and batches: waveforms to stacked fbank frames, examples to padded tensors."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,12 @@ class FrontEnd:
     def example(self, frames: int, prompt: str, target: str | None = None, after: str = "") -> Example:
         """The tokens of an utterance of so many stacked frames."""
         return self._prompts.encode(prompt, audio_token_count(frames, self._mode), target, after)
+
+    def audio_tokens(self, seconds: float) -> int:
+        """The most tokens that so many seconds of audio can take."""
+        samples = max(FRAME_LENGTH, math.ceil(seconds * SAMPLING_RATE) + 1)  # resampling may round up
+        frames = stacked_frames(1 + (samples - FRAME_LENGTH) // FRAME_SHIFT)
+        return audio_token_count(frames, self._mode)
 
     def context_tokens(self, prompt: str, after: str = "") -> int:
         """Number of tokens before the target, without those of the audio."""

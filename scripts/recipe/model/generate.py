@@ -23,6 +23,7 @@ CACHE_LENGTH_STEP = 128
 ROWS_STEP = 32
 # The batch is compacted when at most this share of its rows is still going on.
 COMPACTION_SHARE = 0.75
+NO_PENALTY = 1.0  # a repetition penalty that changes nothing
 # Steps from one look at which rows have ended to the next: on a GPU each waits for everything that was queued.
 SYNC_INTERVAL_GPU = 8
 # Padded frames that go through encoder and prefill at a time on a CPU: what a core's cache holds is read faster, while
@@ -60,6 +61,13 @@ def _micro_batches(frames: Sequence[int], max_frames: int | None) -> list[slice]
     return [slice(run[0], run[-1] + 1) for run in runs]
 
 
+def penalized(logits: torch.Tensor, said: torch.Tensor, penalty: float) -> torch.Tensor:
+    """`logits` [rows, vocabulary] in 32 bits, those of tokens that a row has `said` [rows, vocabulary] made less
+    likely: divided by `penalty` where they are over 0, else multiplied (Keskar et al. 2019, as in transformers)."""
+    logits = logits.float()
+    return torch.where(said, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+
+
 def common_prefix(sequences: Sequence[Sequence[int]], stop: int) -> int:
     """Number of leading tokens that all sequences share, up to the first `stop`, and never a whole sequence."""
     shortest = min(sequences, key=len)
@@ -81,9 +89,13 @@ class _RowStates:
         self.attention_bias = torch.zeros(rows, 1, 1, length, dtype=dtype, device=device)  # over the cache
         self.tokens = torch.zeros(rows, length, **long)  # all new ones
         self.steps = torch.zeros(1, **long)  # place of the newest in `tokens`
+        self.said: torch.Tensor | None = None  # [rows, vocabulary], which tokens a row has; only kept for a penalty
 
-    def start(self, limits: Sequence[int]) -> None:
-        """A new batch with these limits; rows beyond them only round the number up."""
+    def start(self, limits: Sequence[int], vocabulary: int | None) -> None:
+        """A new batch with these limits; rows beyond them only round the number up. With the size of the `vocabulary`
+        it is kept which tokens each row has."""
+        kept = vocabulary and (len(self.ended), vocabulary)
+        self.said = torch.zeros(kept, dtype=torch.bool, device=self.ended.device) if kept else None
         self.steps.zero_()
         self.ended[:] = True
         self.attention_bias[:] = -torch.inf
@@ -91,7 +103,8 @@ class _RowStates:
 
     def move_rows(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows to the places of others."""
-        for tensor in (self.token, self.position, self.limit, self.ended, self.attention_bias, self.tokens):
+        said = [] if self.said is None else [self.said]
+        for tensor in (self.token, self.position, self.limit, self.ended, self.attention_bias, self.tokens, *said):
             tensor[target] = tensor[source]
 
 
@@ -119,12 +132,15 @@ class Greedy:
         self._prefill_frames = None if on_gpu else PREFILL_FRAMES_CPU
         self._cache: KVCache | None = None
         self._states: _RowStates | None = None
+        self._penalty = NO_PENALTY
 
     @torch.inference_mode()
-    def __call__(self, items: Sequence[Item], limits: Sequence[int]) -> list[list[int]]:
+    def __call__(self, items: Sequence[Item], limits: Sequence[int], penalty: float = NO_PENALTY) -> list[list[int]]:
         """New tokens of each item, at most `limits[i]` (1 or more), the end-of-turn token included where it was
         reached: those of the item alone, whatever else is in the batch (in 16 bits, sums of other shapes may round
-        otherwise)."""
+        otherwise). `penalty` is a repetition penalty over the new tokens (see `penalized`); steps with one are not
+        replayed as graphs."""
+        self._penalty = penalty
         prompt_length, longest = max(len(item.example.input_ids) for item in items), max(limits)
         self._reserve(self._rows(len(items)), _round_up(prompt_length + longest, CACHE_LENGTH_STEP))
         self._prefill(items, limits, prompt_length)
@@ -173,7 +189,7 @@ class Greedy:
         sequences = [item.example.input_ids for item in items]
         cache.prefix = common_prefix(sequences, self._recognizer.prompts.audio_token_id)
         cache.step_position.fill_(prompt_length)
-        self._states.start(limits)
+        self._states.start(limits, None if self._penalty == NO_PENALTY else self._model.lm_head.out_features)
         if cache.prefix:
             self._prefill_prefix(sequences[0][: cache.prefix], len(items))
         for rows in _micro_batches([len(item.features) for item in items], self._prefill_frames):
@@ -218,7 +234,12 @@ class Greedy:
         """Append the likeliest token after the final states `hidden` [rows, hidden] to each row, and note which rows
         have ended; `ended` [rows] says which had before."""
         states = self._states
-        token = self._model.lm_head(hidden).argmax(-1)
+        logits = self._model.lm_head(hidden)
+        if states.said is None:
+            token = logits.argmax(-1)
+        else:
+            token = penalized(logits, states.said[rows], self._penalty).argmax(-1)
+            states.said[rows].scatter_(1, token[:, None], True)
         states.tokens[rows].index_copy_(1, states.steps, token[:, None])
         states.token[rows] = token
         states.ended[rows] = ended | (token == self.end) | (states.steps + 1 >= states.limit[rows])
@@ -227,7 +248,7 @@ class Greedy:
         """One step, after which so much of the cache's length is in use."""
         if not self._static_shapes:
             self._cache.length = cache_length
-        if self._graphs:
+        if self._graphs and self._states.said is None:
             self._graphs.replay((self._cache.rows, self._cache.length))
         else:
             self._step()
@@ -288,8 +309,10 @@ class _StepGraphs:
 
 
 @torch.inference_mode()
-def beam_search(recognizer: Recognizer, items: Sequence[Item], limits: Sequence[int], beams: int) -> list[list[int]]:
-    """As `Greedy`, by transformers' `generate` with `beams` beams (1: its greedy search)."""
+def beam_search(
+    recognizer: Recognizer, items: Sequence[Item], limits: Sequence[int], beams: int, penalty: float = NO_PENALTY
+) -> list[list[int]]:
+    """As `Greedy`, by transformers' `generate` with `beams` beams (1: its greedy search) and its repetition penalty."""
     model, tokenizer = recognizer.model, recognizer.tokenizer
     end = recognizer.prompts.end_id
     batch = {k: v.to(model.device) for k, v in collate(items, tokenizer.pad_token_id, left=True).items()}
@@ -300,6 +323,7 @@ def beam_search(recognizer: Recognizer, items: Sequence[Item], limits: Sequence[
         max_new_tokens=max(limits),
         do_sample=False,
         num_beams=beams,
+        repetition_penalty=penalty,
         eos_token_id=end,
         pad_token_id=tokenizer.pad_token_id,
     )
@@ -308,7 +332,7 @@ def beam_search(recognizer: Recognizer, items: Sequence[Item], limits: Sequence[
         tokens = tokens[: tokens.index(end) + 1] if end in tokens else tokens
         if len(tokens) > limit and beams > 1 and limit < max(limits):
             # Which beam wins depends on where the search ends: this row's search ends earlier than its batch's.
-            [tokens] = beam_search(recognizer, [items[row]], [limit], beams)
+            [tokens] = beam_search(recognizer, [items[row]], [limit], beams, penalty)
         sequences.append(tokens[:limit])
     return sequences
 

@@ -124,7 +124,7 @@ def _batches(source: str | os.PathLike, lists: bool) -> Iterator[list[_Line]]:
 
 
 def _text(entry: Entry, lists: bool) -> str:
-    return ", ".join(listed_hotwords(entry.prompt)) if lists else re.sub("[\r\n]", " ", entry.text)
+    return ", ".join(listed_hotwords(entry.prompt)[0]) if lists else re.sub("[\r\n]", " ", entry.text)
 
 
 def _normalize_batch(source: str, mode: str, kana: bool, lists: bool, batch: list[_Line]) -> list[str]:

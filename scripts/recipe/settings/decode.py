@@ -1,10 +1,16 @@
 """Settings of decoding."""
 
+import importlib.util
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from recipe.files import RecipeError
+from recipe.settings.data import PromptSettings
 from recipe.settings.section import AUTO, section, setting
+
+TRANSFORMERS, FUNASR = "transformers", "funasr"
+REMOVE, KEEP = "remove", "keep"  # what to do with the marks that a model writes
 
 
 @section
@@ -25,6 +31,21 @@ class DecodeSettings:
     hotwords: tuple[Annotated[str, Field(pattern="""^[^,'"]+$""")], ...] = setting(
         (), "Words to expect; a test set's utt2hotwords (key, words separated by commas) says others for its keys."
     )
+    marks: Literal["remove", "keep"] = setting(
+        REMOVE,
+        "Marks that published models write into texts (/sil, [breath], <|zh|>) are removed, or kept; where they are "
+        "removed, text.jsonl has the text with them as raw.",
+    )
+    skip_silence: bool = setting(
+        False,
+        "What the detector hears no speech in is not decoded: its text is empty, and it is flagged. Otherwise it is "
+        "decoded, and flagged if it has text.",
+    )
+    retry_penalty: Annotated[float, Field(gt=1)] | None = setting(
+        None,
+        "A hypothesis that loops, or reaches its limit of tokens, is decoded again with this repetition penalty, e.g. "
+        "1.2, and what comes of it is taken and flagged if it does neither; null does not try.",
+    )
     strict: bool = setting(
         False, "A recording that cannot be read stops the run; otherwise it is counted and scored as empty."
     )
@@ -32,7 +53,7 @@ class DecodeSettings:
         1, "Parts of each test set, decoded as jobs of their own, e.g. as many as there are GPUs.", ge=1
     )
     engine: Literal["transformers", "funasr"] = setting(
-        "transformers", "What decodes: the recipe itself (transformers), or the package funasr on the exported model."
+        TRANSFORMERS, "What decodes: the recipe itself (transformers), or the package funasr on the exported model."
     )
     cuda_graph: bool = setting(
         True, "Replay decoding steps as CUDA graphs, where there is a GPU (more than twice as fast)."
@@ -40,3 +61,20 @@ class DecodeSettings:
     workers: int = setting(
         0, "Processes that read audio; 0 reads in a thread of the decoding process.", ge=0, le=1024, indifferent=True
     )
+
+    def contradiction(self, prompt: PromptSettings) -> str | None:
+        """What in these settings and those of the prompt cannot be together."""
+        if self.engine == FUNASR and self.beams != 1:
+            return f"engine funasr decodes greedily: beams is {self.beams}, expected 1 (or choose engine: transformers)"
+        if self.engine == FUNASR and prompt.wording != "zh":
+            return (
+                f"engine funasr knows the published Chinese prompts only: data.prompt.wording is {prompt.wording}, "
+                "expected zh (or choose engine: transformers)"
+            )
+        return None
+
+
+def check_installed(engine: str) -> None:
+    """RecipeError if the package of an engine is not installed. Nothing is imported."""
+    if importlib.util.find_spec(engine) is None:
+        raise RecipeError(f"engine {engine}: the package {engine} is not installed; install it beside the recipe")

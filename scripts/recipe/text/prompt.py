@@ -60,10 +60,10 @@ def with_hotwords(prompt: str, hotwords: Sequence[str]) -> str:
     return f"{HOTWORD_HEADER}热词列表：[{', '.join(hotwords)}]\n{prompt}" if hotwords else prompt
 
 
-def listed_hotwords(prompt: str) -> list[str]:
-    """The hotwords that the published header of a prompt lists, in any wording; none without it."""
+def listed_hotwords(prompt: str) -> tuple[list[str], str]:
+    """The hotwords that a prompt lists in the published header, and the prompt without them."""
     listed = _HOTWORD_LIST.match(prompt)
-    return split_hotwords(listed[1]) if listed else []
+    return (listed[1].split(", "), prompt[listed.end() :]) if listed else ([], prompt)
 
 
 def prompt_maker(
@@ -86,9 +86,9 @@ def prompt_maker(
 
 def chinese_parts(prompt: str) -> tuple[list[str], str | None, bool] | None:
     """(hotwords, name of the language or None, itn) of a prompt in the published Chinese words; None for others."""
-    listed = _HOTWORD_LIST.match(prompt)
-    task = _TASK_ZH.fullmatch(prompt, listed.end() if listed else 0)
-    return (listed[1].split(", ") if listed else [], task[1], task[2] is None) if task else None
+    hotwords, words = listed_hotwords(prompt)
+    task = _TASK_ZH.fullmatch(words)
+    return (hotwords, task[1], task[2] is None) if task else None
 
 
 def split_hotwords(value: str) -> list[str]:

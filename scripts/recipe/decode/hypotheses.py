@@ -1,0 +1,142 @@
+"""Hypotheses: what was decoded of a recording and of its pieces, how each ended, and what is odd about it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from recipe.decode import subtitles
+from recipe.decode.segment import Span
+from recipe.text.marks import wide
+
+EOS, LENGTH, ERROR = "eos", "length", "error"  # how a hypothesis ended, see `Hypothesis`
+LOOPING = "looping"
+TEXT_ON_SILENCE = "text_on_silence"
+NO_SPEECH = "no_speech"
+DECODED_AGAIN = "decoded_again"
+INCOMPLETE_RECORDING = "incomplete_recording"
+NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What was decoded of a part of a recording; `ended`, `flags`, `error` and `raw` as a `Hypothesis` has them."""
+
+    span: Span
+    text: str
+    ended: str
+    tokens: int = 0  # their number
+    flags: tuple[str, ...] = ()
+    error: str | None = None
+    raw: str | None = None
+
+    def to_json(self) -> dict:
+        """The object in the list `pieces` of a hypothesis (docs/decoding.md)."""
+        times = {"start": round(self.span.start, 3), "end": round(self.span.end, 3)}
+        record = {**times, "text": self.text, "ended": self.ended, "tokens": self.tokens}
+        if self.span.speech:
+            record["speech"] = [round(second, 3) for second in self.span.speech]
+        if self.span.forced:
+            record["cut_in_speech"] = True
+        return record | _remarks(self)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was decoded for a key: `text` of so many `tokens` from `duration` seconds of audio.
+
+    `ended` is "eos" (the model stopped), "length" (it was stopped at its limit, at least once) or "error" (not all of
+    the audio could be read; `error` says why). `flags` are of LOOPING, TEXT_ON_SILENCE, NO_SPEECH, DECODED_AGAIN and
+    INCOMPLETE_RECORDING. `raw` is the model's own text, where marks were removed from it. `pieces` are those of an
+    utterance that was cut. Times count from the start of the recording, those of a segment as well. `incomplete` says
+    what a recording that lacks its end lacks.
+    """
+
+    key: str
+    text: str
+    ended: str
+    tokens: int = 0
+    duration: float = 0.0
+    flags: tuple[str, ...] = ()
+    error: str | None = None
+    pieces: tuple[Piece, ...] = field(default=())
+    start: float | None = None  # of a segment
+    recording: str | None = None
+    raw: str | None = None
+    incomplete: str | None = None
+
+    def to_json(self) -> dict:
+        """The object of a line of `text.jsonl` (docs/decoding.md)."""
+        record = {"key": self.key, "text": self.text, "ended": self.ended, "tokens": self.tokens}
+        record |= {"duration": round(self.duration, 4)}
+        if self.recording:
+            record["recording"] = self.recording
+        if self.start is not None:
+            record |= {"start": round(self.start, 4), "end": round(self.start + self.duration, 4)}
+        record |= _remarks(self) | ({"incomplete": self.incomplete} if self.incomplete else {})
+        return record | ({"pieces": [piece.to_json() for piece in self.pieces]} if self.pieces else {})
+
+    def cues(self) -> list[subtitles.Cue]:
+        """Subtitles: one a piece, or one in all."""
+        if not self.pieces:
+            start = self.start or 0.0
+            return [subtitles.cue(start, start + self.duration, self.text)]
+        return [subtitles.cue(p.span.start, p.span.end, p.text, p.span.speech) for p in self.pieces]
+
+    @property
+    def unread(self) -> bool:
+        """Whether nothing at all could be read of its audio."""
+        return self.ended == ERROR and all(piece.ended == ERROR for piece in self.pieces)
+
+
+def _remarks(decoded: Piece | Hypothesis) -> dict:
+    remarks = {"flags": list(decoded.flags), "error": decoded.error, "raw": decoded.raw}
+    return {name: value for name, value in remarks.items() if value}
+
+
+def of_pieces(key: str, pieces: Sequence[Piece], incomplete: str | None = None, **facts) -> Hypothesis:
+    """The hypothesis of an utterance from its `pieces`, which may come in any order; `facts` are more fields of it."""
+    pieces = sorted(pieces, key=lambda piece: piece.span.start)
+    endings = {piece.ended for piece in pieces}
+    flags = {flag for piece in pieces for flag in piece.flags} | ({INCOMPLETE_RECORDING} if incomplete else set())
+    raw = [piece.text if piece.raw is None else piece.raw for piece in pieces]
+    return Hypothesis(
+        key,
+        join_texts([piece.text for piece in pieces]),
+        next(ended for ended in (ERROR, LENGTH, EOS) if ended in endings),
+        sum(piece.tokens for piece in pieces),
+        flags=tuple(sorted(flags)),
+        error=_errors(pieces),
+        pieces=() if len(pieces) == 1 else tuple(pieces),
+        raw=join_texts(raw) if any(piece.raw is not None for piece in pieces) else None,
+        incomplete=incomplete,
+        **facts,
+    )
+
+
+def _errors(pieces: Sequence[Piece]) -> str | None:
+    """What could not be read, with the times of pieces where there are several."""
+    if len(pieces) == 1:
+        return pieces[0].error
+    unread = [f"{piece.span.start:.2f}-{piece.span.end:.2f} s: {piece.error}" for piece in pieces if piece.error]
+    unread[NAMED_ERRORS:] = [f"and {len(unread) - NAMED_ERRORS} other pieces"] if len(unread) > NAMED_ERRORS else []
+    return "; ".join(unread) or None
+
+
+def join_texts(texts: Sequence[str]) -> str:
+    """Texts one after the other, with a space between them unless both sides are of a script without spaces."""
+    joined = ""
+    for text in filter(None, texts):
+        gap = " " if joined and not (wide(joined[-1]) and wide(text[0])) else ""
+        joined += gap + text
+    return joined
+
+
+def summary(hypotheses: Sequence[Hypothesis]) -> str:
+    """Counts for the log: endings, flags, cut recordings, empty texts."""
+    ended = Counter(hypothesis.ended for hypothesis in hypotheses)
+    counts = [f"{number} ended by {how}" for how, number in sorted(ended.items())]
+    flags = Counter(flag for hypothesis in hypotheses for flag in hypothesis.flags)
+    counts += [f"{number} {flag}" for flag, number in sorted(flags.items())]
+    cut, empty = sum(bool(h.pieces) for h in hypotheses), sum(not h.text for h in hypotheses)
+    counts += [f"{number} {what}" for number, what in ((cut, "cut at silences"), (empty, "without text")) if number]
+    return f"of {len(hypotheses)} hypotheses: {', '.join(counts)}"
