@@ -191,10 +191,7 @@ class Campaign:
         """Make mistakes in a project: those made, with their places, and the outcomes of those that could not be."""
         made, outcomes = [], []
         if job.family == "lines":
-            project.settings["data"]["max_reject_ratio"] = 1.0
-            project.settings["data"]["allow_commands"] = commands_allowed = random.Random(job.number).random() < 0.5
-            for data in project.sets.values():
-                data.commands = commands_allowed
+            vary(project, random.Random(f"{self.seed}:{job.number}:settings"))
         for place in places:
             kind, role = job.kinds[place]
             draw = random.Random(f"{self.seed}:{job.number}:{place}")
@@ -221,6 +218,20 @@ class Campaign:
         else:
             shutil.rmtree(folder, ignore_errors=True)
         return outcomes
+
+
+def vary(project: Project, draw: random.Random) -> None:
+    """Settings of a project for mistakes in lines: none of them ends it by their number, and they meet all ways to read."""
+    project.settings["data"] |= {
+        "max_reject_ratio": 1.0,
+        "allow_commands": draw.random() < 0.5,
+        "shards": draw.choice([1, 1, 1, 2]),
+        "non_nfc": draw.choice(["reject", "convert"]),
+        **draw.choice([{}, {"verify": "header"}, {"verify": "full"}]),
+    }
+    project.settings["score"]["modes"] = draw.choice([["faithful"], ["compatible"], ["raw"]])
+    for data in project.sets.values():
+        data.commands = project.settings["data"]["allow_commands"]
 
 
 def is_plain(project: Project) -> bool:

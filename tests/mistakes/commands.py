@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mistakes import judge, running
-from mistakes.kinds import EITHER, REFUSED, RESULT, Mistake, NotHere, kind
+from mistakes.kinds import EITHER, REFUSED, RESULT, Mistake, kind
 from mistakes.project import EXP, ROOT, RUN, SET
 
 ONLY_REFUSED, ONLY_RESULT = frozenset({REFUSED}), frozenset({RESULT})
 MANIFEST = f"{EXP}/data/test/{SET}.jsonl"
-CHECKED = "checked"  # a shard's result
 BUSY = {"train.py": "step ", "decode.py": "decoded "}  # what only a long stage that was begun says
 PARTLY = {"decode.py": (1, 3)}  # exit status of a result with recordings that could not be read
 
@@ -709,6 +708,3 @@ def with_gpus(draw, bench):
     return Mistake(
         {"script": "with_gpus.py", "command": bench.more}, names=[*bench.more, "argument", "GPU"], ends=ONLY_REFUSED
     )
-
-
-__all__ = ["Bench", "NotHere", "judged"]

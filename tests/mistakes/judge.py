@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mistakes.kinds import ACCEPTED, FINE, NOTED, REFUSED, REJECTED, RESULT, Mistake, Touched
+from mistakes.kinds import ACCEPTED, NOTED, REFUSED, REJECTED, RESULT, Mistake, Touched
 from mistakes.project import EXP, SET, DataSet, Project, bundled, split
 
 LONGEST_LINE = 3000  # characters of an error that is still a clear line
@@ -398,6 +398,3 @@ def only_named(fault: str, mistakes: list[Mistake]) -> Mistake | None:
         return mistakes[0]
     found = [m for m in mistakes if any(len(key) > 3 and key in fault for key in m.keys)]
     return found[0] if len(found) == 1 else None
-
-
-__all__ = ["FINE", "Ended", "Verdict", "judge", "naming"]

@@ -245,7 +245,7 @@ def line_broken(draw, data):
 
 
 @kind("data", "kaldi")
-def transcripts_swapped_in_place(draw, data):
+def key_spelled_otherwise(draw, data):
     """A key in one table that is spelled otherwise than in the others."""
     key, table = data.take(draw), draw.choice(["wav.scp", "text"])
     change = draw.choice(
