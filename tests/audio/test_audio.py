@@ -18,7 +18,7 @@ from conftest import ROOT, tone
 from recipe.audio import reading as audio
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
-from recipe.data import join, prepare
+from recipe.data import checks, join, prepare
 from recipe.data.workers import map_chunks
 from recipe.settings.data import Checks
 
@@ -61,6 +61,13 @@ def test_commands_run_only_when_allowed(tmp_path):
 WAV_SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW", "IMA_ADPCM", "GSM610"]
 
 
+def refused(source):
+    """The reason for which a recording is not trained on."""
+    problem = checks.check(join.Entry(1, "key", source, "text", "prompt"), Checks(min_seconds=0.025), None)
+    assert isinstance(problem, tuple), problem
+    return problem[0]
+
+
 def info_of(path):
     info = soundfile.info(str(path))
     return audio.AudioInfo(info.frames, info.samplerate, info.channels)
@@ -97,13 +104,7 @@ def test_every_container(tmp_path, name, kind, subtype, channels, rate):
     assert np.corrcoef(mono[:15000], expected[:15000])[0, 1] > 0.9
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    if kind in ("W64", "AU"):
-        return  # libsndfile shortens these without a word; none is among the formats that are promised
-    with pytest.raises(AudioError) as found:
-        info = audio.probe(str(path))
-        assert kind == "MP3" and info.samples < 0.8 * rate  # an MP3 without a length says what is left
-        raise AudioError("audio-truncated", "")
-    assert found.value.reason in ("audio-truncated", "audio-unreadable")
+    assert refused(str(path)) in ("audio-truncated", "audio-unreadable")
 
 
 def test_real_recordings_are_read_as_libsndfile_reads_them(shared):
@@ -127,13 +128,11 @@ def test_streamed_lengths_are_those_of_the_file(tmp_path):
         assert len(audio.read(str(tmp_path / "b.wav"))) == 8000
         streamed[4:8] = whole[4:8]
         (tmp_path / "b.wav").write_bytes(streamed)
-        with pytest.raises(AudioError, match="audio-truncated"):
-            audio.probe(str(tmp_path / "b.wav"))
+        assert refused(str(tmp_path / "b.wav")) == "audio-truncated"
     whole[40:44] = struct.pack("<I", 0)
     whole[4:8] = struct.pack("<I", 36)
     (tmp_path / "b.wav").write_bytes(whole)
-    with pytest.raises(AudioError, match="header-mismatch"):
-        audio.probe(str(tmp_path / "b.wav"))
+    assert refused(str(tmp_path / "b.wav")) == "audio-truncated"
 
 
 def test_a_flac_is_whole_whatever_its_blocks(tmp_path):
@@ -146,8 +145,7 @@ def test_a_flac_is_whole_whatever_its_blocks(tmp_path):
         assert audio.probe(str(path)).samples == samples
     with open(path, "r+b") as file:
         file.truncate(20_000)
-    with pytest.raises(AudioError, match="audio-truncated"):
-        audio.probe(str(path))
+    assert refused(str(path)) == "audio-truncated"
 
 
 def test_no_file_is_no_crash(tmp_path):
@@ -215,8 +213,7 @@ def test_the_last_entry_of_a_cut_ark_is_truncated(tmp_path, kind, subtype):
     for lost in (1, 1000, len(entry.getvalue()) - 100):
         (tmp_path / "cut.ark").write_bytes(whole[:-lost])
         assert audio.probe(f"{tmp_path}/cut.ark:{places[0]}").samples >= 32000
-        with pytest.raises(AudioError, match=r"audio-truncated: .*cut.ark"):
-            audio.probe(f"{tmp_path}/cut.ark:{places[1]}")
+        assert refused(f"{tmp_path}/cut.ark:{places[1]}") == "audio-truncated"
 
 
 def test_a_header_may_end_anywhere(tmp_path):
@@ -228,10 +225,9 @@ def test_a_header_may_end_anywhere(tmp_path):
         whole = (tmp_path / name).read_bytes()
         for size in range(200):
             (tmp_path / "cut").write_bytes(whole[:size])
-            with pytest.raises(AudioError):
-                audio.probe(f"{tmp_path}/cut{place}")
+            assert refused(f"{tmp_path}/cut{place}") in ("audio-truncated", "audio-unreadable", "audio-empty")
             with contextlib.suppress(AudioError):
-                assert len(audio.read(f"{tmp_path}/cut{place}")) < 8000
+                assert len(audio.read(f"{tmp_path}/cut{place}", incomplete=True)) < 8000
 
 
 FUZZED = 60  # damaged copies of each of the recordings
@@ -298,7 +294,8 @@ def test_what_a_header_promises_in_vain_takes_no_memory(tmp_path):
     data = bytearray((tmp_path / "a.au").read_bytes())
     data[8:12] = b"\x7f\xff\xff\xff"
     (tmp_path / "a.au").write_bytes(data)
-    assert len(audio.read(str(tmp_path / "a.au"))) <= 8000
+    with pytest.raises(AudioError, match="audio-truncated: .*2147483647 bytes of audio, the file has 16000"):
+        audio.read(str(tmp_path / "a.au"), incomplete=True)
 
 
 def test_levels_say_silence_clipping_and_nan():

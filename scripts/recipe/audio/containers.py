@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -169,16 +170,16 @@ def _by_pyav(path: str, kind: str, start: float, end: float | None, timeout: flo
         raise AudioError("audio-unreadable", f"{KINDS[kind]}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _opened(path: str, kind: str) -> Any:
+@contextmanager
+def _opened(path: str, kind: str) -> Iterator[Any]:
     import av
 
-    container = av.open(
-        f"file:{path}", format=kind, options={"protocol_whitelist": "file"}, metadata_errors="backslashreplace"
-    )
-    if not container.streams.audio:
-        container.close()
-        raise AudioError("audio-unreadable", f"{KINDS[kind]} without an audio stream")
-    return container
+    # Of a file object nothing leads to other files or addresses, and its name may be any.
+    options = {"protocol_whitelist": "pipe"}
+    with open(path, "rb") as file, av.open(file, format=kind, options=options, metadata_errors="ignore") as container:
+        if not container.streams.audio:
+            raise AudioError("audio-unreadable", f"{KINDS[kind]} without an audio stream")
+        yield container
 
 
 def _sought(path: str, kind: str, start: float) -> int | None:

@@ -161,10 +161,13 @@ class _Host:
                 self._busy = False
                 self._changed.notify_all()
 
+    def forked(self) -> None:
+        """In a process that was forked meanwhile there are no threads to wait for."""
+        self._busy, self._changed = False, threading.Condition()
+
 
 _hosts: dict[str, _Host] = {}
-# A process that is forked meanwhile would wait for threads that it does not have.
-os.register_at_fork(after_in_child=_hosts.clear)
+os.register_at_fork(after_in_child=lambda: [host.forked() for host in _hosts.values()])
 
 
 def _host_of(url: str) -> _Host:

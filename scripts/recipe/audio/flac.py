@@ -55,7 +55,8 @@ def _is_whole(frame: bytes) -> bool:
     """Whether the checksum at the end of a frame is that of the frame.
 
     As a polynomial over two elements, frame and checksum are a multiple of x^16 + x^15 + x^2 + 1, which is (x + 1)
-    (x^15 + x + 1). In place of a loop over bytes, large integers are folded: x^(15 k) is x^k + 1 where k is a power of 2.
+    (x^15 + x + 1). In place of a loop over bytes, large integers are folded: modulo the latter, x^(15 k) is x^k + 1
+    where k is a power of 2.
     """
     value = int.from_bytes(frame, "big")
     if value.bit_count() & 1:
@@ -92,8 +93,10 @@ def _reaches_end(data: Bytes, samples: int) -> bool:
     """Whether the last sample can be decoded: tags may follow, or other entries of an ark."""
     import soundfile
 
+    from recipe.audio.sound import sound
+
     try:
-        with soundfile.SoundFile(data.source()) as file:
+        with sound(data.source()) as file:
             file.seek(samples - 1)
             return len(file.read(1)) == 1
     except (soundfile.SoundFileError, TypeError, ValueError):

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from recipe.audio import containers, flac, mpeg, wav
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.info import AudioError, AudioInfo, lacking
-from recipe.audio.place import Bytes, Window
+from recipe.audio.place import HEAD_BYTES, Bytes, Window
 
-__all__ = ["AudioError", "AudioInfo", "Form", "form_of", "from_start", "opened", "probe_file"]
+__all__ = ["AudioError", "AudioInfo", "Form", "form_of", "opened", "probe_file"]
 
 TAIL_BYTES = 65536
 _CONTAINER = b"AUDIO"  # kaldiio's
@@ -83,8 +83,8 @@ _HINTS = (
     (r"""(?:^|/)(["']).*\1\Z""", "write the path without quotes; what follows the key is the path, spaces included"),
     (r"(?:^|/)~", "write the folder out; only a shell knows what ~ stands for"),
     (r"(?:^|/)file:/*(/.*)", "write the path alone, {0}"),
-    (r"(?:^|/)([a-z][a-z0-9+.-]+):/", "of addresses, only those of http and https are fetched; copy it here, or read it by a command that ends in |"),
-    (r"\\", "write / in place of \\, and the path as it is on this machine"),
+    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http and https are fetched; copy it here, or have a command print it: ... |"),
+    (r"\\", r"write / in place of \, and the path as it is on this machine"),
     (r"\r\Z", "the line ends with a carriage return, as on Windows; convert the table"),
 )  # fmt: skip
 
@@ -145,18 +145,13 @@ def _kaldiio(data: Bytes) -> Form:
     return form
 
 
-def from_start(source: bytes | Window) -> bytes | Window:
-    """A form's source, to be opened (once more)."""
-    if isinstance(source, Window):
-        source.seek(0)
-    return source
-
-
 def _libsndfile(source: bytes | Window) -> AudioInfo:
     import soundfile
 
+    from recipe.audio.sound import sound
+
     try:
-        with soundfile.SoundFile(from_start(source)) as file:
+        with sound(source) as file:
             info = AudioInfo(file.frames, file.samplerate, file.channels)
     except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
         raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
@@ -169,11 +164,12 @@ def _count(source: bytes | Window) -> int:
     """Samples per channel that can be decoded, up to the end or an error."""
     import soundfile
 
+    from recipe.audio.sound import sound
+
     count = 0
     try:
-        with soundfile.SoundFile(from_start(source)) as file:
-            width = file.channels * 2
-            while block := len(file.buffer_read(_BLOCK, dtype="int16")) // width:
+        with sound(source) as file:
+            while block := len(file.read(_BLOCK, dtype="int16", always_2d=True)):
                 count += block
     except (soundfile.SoundFileError, TypeError, ValueError, MemoryError):
         pass  # what came before it is there
@@ -192,6 +188,8 @@ def _lack(data: Bytes) -> str | None:
         return _lack_of_au(data)
     if head[:7] == b"NIST_1A":
         return _lack_of_sphere(data)
+    if head[:4] == b"riff":
+        return _lack_of_w64(data)
     if head[:4] == b"OggS":
         return _lack_of_ogg(data)
     if head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
@@ -213,6 +211,17 @@ def _lack_of_au(data: Bytes) -> str | None:
     """All bits set: not known, up to the end."""
     start, stated = (int.from_bytes(data.head[i : i + 4], "big") for i in (4, 8))
     return None if stated == 0xFFFFFFFF else _more(stated, data.size - start)
+
+
+def _lack_of_w64(data: Bytes) -> str | None:
+    """Chunks as in RIFF, but named by 16 bytes, with lengths of 8 that count name and length, in multiples of 8."""
+    position = 40
+    while len(header := data.at(position, 24)) == 24 and position < HEAD_BYTES:
+        length = int.from_bytes(header[16:], "little")
+        if header[:4] == b"data" or length < 24:
+            return _more(length - 24, data.size - position - 24)
+        position += length + -length % 8
+    return None
 
 
 _SPHERE_FIELD = re.compile(rb"(sample_count|channel_count|sample_n_bytes) -i (\d+)")

@@ -19,6 +19,7 @@ from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
 from recipe.audio.headers import Form
 from recipe.audio.info import AudioError, AudioInfo
 from recipe.audio.place import Bytes
+from recipe.audio.sound import Sound, sound
 
 __all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "probe", "read", "read_part"]
 
@@ -154,12 +155,14 @@ def _decode(
     form = headers.form_of(data, piped)
     if form.container:
         return containers.read(data, form.container, start, end, fetch_policy.timeout, incomplete)
+    if form.incomplete and not incomplete and end is None:
+        raise AudioError("audio-truncated", form.incomplete)
     try:
         decoded = _by_libsndfile(form, start, end, lenient=incomplete and form.incomplete is not None)
     except _UNREADABLE as error:
         raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
     found = len(decoded.waveform)
-    if form.incomplete and not incomplete and (end is None or found < decoded.asked):
+    if form.incomplete and ((not incomplete and found < decoded.asked) or (found == 0 and start == 0)):
         raise AudioError("audio-truncated", form.incomplete)
     if found < decoded.stated - decoded.tolerance and not incomplete:
         raise AudioError("audio-truncated", f"{decoded.stated} samples stated, {found} decoded")
@@ -179,21 +182,41 @@ class _Decoded:
 
 def _by_libsndfile(form: Form, start: float, end: float | None, lenient: bool) -> _Decoded:
     """Decode block by block; `lenient` takes an error for the end."""
-    with soundfile.SoundFile(headers.from_start(form.source)) as file:
+    with sound(form.source) as file:
         frames = form.info.samples if form.info else file.frames
         first = min(round(start * file.samplerate), frames)
         asked = (frames if end is None else round(end * file.samplerate)) - first
         stated = max(0, min(asked, frames - first))
-        if first:
-            file.seek(first)
-        blocks = list(_blocks(file, stated, lenient))
-        empty = np.zeros((0, file.channels), np.float32)
-        waveform = blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks])
-        tolerance = max(LOSSY_SAMPLES, int(stated * LOSSY_TOLERANCE)) if file.subtype in _LOSSY else 0
-        return _Decoded(waveform, file.samplerate, asked, stated, tolerance)
+        if first and stated and not _seek(file, first):
+            return _from_the_beginning(form, first, asked, stated, lenient)
+        return _decoded(file, list(_blocks(file, stated, lenient)), asked, stated)
 
 
-def _blocks(file: soundfile.SoundFile, count: int, lenient: bool) -> Iterator[np.ndarray]:
+def _seek(file: Sound, sample: int) -> bool:
+    try:
+        return file.seek(sample) == sample
+    except soundfile.SoundFileError:
+        return False
+
+
+def _from_the_beginning(form: Form, first: int, asked: int, stated: int, lenient: bool) -> _Decoded:
+    """Decode what cannot be searched in: some codings, and a FLAC near the place where it is cut."""
+    with sound(form.source) as file:
+        blocks, position = [], 0
+        for block in _blocks(file, first + stated, lenient):
+            blocks.append(block[max(0, first - position) :])
+            position += len(block)
+        return _decoded(file, blocks, asked, stated)
+
+
+def _decoded(file: Sound, blocks: list[np.ndarray], asked: int, stated: int) -> _Decoded:
+    empty = np.zeros((0, file.channels), np.float32)
+    waveform = blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks])
+    tolerance = max(LOSSY_SAMPLES, int(stated * LOSSY_TOLERANCE)) if file.subtype in _LOSSY else 0
+    return _Decoded(waveform, file.samplerate, asked, stated, tolerance)
+
+
+def _blocks(file: Sound, count: int, lenient: bool) -> Iterator[np.ndarray]:
     """Up to `count` samples, fewer at the end."""
     size = _SMALL_BLOCK if lenient else _BLOCK  # of a block with an error nothing is left
     while count > 0:

@@ -15,6 +15,7 @@ MAX_CHUNKS = 1000  # of a RIFF or AIFF file; more is no recording
 # or rounded to whole samples.
 _UNKNOWN = (range(0x7FFFF000, 0x80001000), range(0xFFFFF000, 0x100000000))
 _UNKNOWN_LONG = 0xFFFFFFFF  # of RF64: its ds64 chunk has the length
+_LONGEST = 0xFFFFF000  # bytes of audio in a RIFF
 _BEHIND_SECONDS = 0.5  # of bytes that no chunk accounts for, from which on they are taken for audio
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # that programs hang behind the RIFF
 
@@ -24,7 +25,7 @@ _WIDTHS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _ALAW: (8,), _MULAW: (8,)}  
 
 @dataclass(frozen=True, slots=True)
 class WavLayout:
-    """Where the audio of a WAV file is: `length` bytes from `start` on, coded as the content of its `fmt ` chunk says."""
+    """Where the audio of a WAV file is: `length` bytes from `start` on, coded as its `fmt ` chunk says."""
 
     coding: bytes
     start: int
@@ -42,14 +43,17 @@ class WavLayout:
         return AudioInfo(self.length // block, rate, channels, self.incomplete)
 
     def mended(self, data: Bytes) -> Window:
-        """The recording behind a header of true sizes."""
-        coding = self.coding + bytes(len(self.coding) & 1)
-        head = b"WAVE" + _chunk(b"fmt ", len(self.coding)) + coding + _chunk(b"data", self.length)
-        return Window(data, self.start, self.start + self.length, _chunk(b"RIFF", len(head) + self.length) + head)
+        """The recording behind a header of true sizes, of RF64 where they need more than 32 bits."""
+        coding = _chunk(b"fmt ", len(self.coding)) + self.coding + bytes(len(self.coding) & 1)
+        long = self.length > _LONGEST
+        sizes = _chunk(b"ds64", 28) + struct.pack("<QQQI", 0, self.length, 0, 0) if long else b""
+        head = b"WAVE" + sizes + coding + _chunk(b"data", self.length)
+        head = _chunk(b"RF64" if long else b"RIFF", len(head) + self.length) + head
+        return Window(data, self.start, self.start + self.length, head)
 
 
 def _chunk(name: bytes, length: int) -> bytes:
-    return name + struct.pack("<I", min(length, 0xFFFFFFFF))
+    return name + struct.pack("<I", min(length, _UNKNOWN_LONG))
 
 
 def layout(data: Bytes, piped: bool = False) -> WavLayout:
@@ -94,10 +98,11 @@ def _measured(data: Bytes, coding: bytes, start: int, stated: int, piped: bool) 
         # Where an entry of an ark ends is not known unless both lengths say the same.
         if data.shared and (_unknown(stated) or start + stated > whole + 8):
             raise truncated(stated, there)
-        return WavLayout(coding, start, max(0, there), restated=True, incomplete=lacking(stated, there))
-    if not data.shared and _audio_behind(data, coding, start, stated):
-        return WavLayout(coding, start, there, restated=True, incomplete=lacking(stated, there))
-    return WavLayout(coding, start, stated)
+    elif data.shared or not _audio_behind(data, coding, start, stated):
+        return WavLayout(coding, start, stated)
+    block = int.from_bytes(coding[12:14], "little") or 1  # bytes that are decoded together
+    usable = max(0, there) // block * block
+    return WavLayout(coding, start, usable, restated=True, incomplete=lacking(stated, there))
 
 
 def _unknown(length: int) -> bool:

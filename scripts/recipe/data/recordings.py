@@ -19,6 +19,9 @@ SUFFIXES = {
     ".spx", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
 }  # fmt: skip
 
+# Part of a name that is no suffix: `2026.05.01`.
+_SUFFIX = re.compile(r"(?<=[^/])\.([A-Za-z][A-Za-z0-9]{0,4}|3g[p2])\Z", re.IGNORECASE)
+
 Other = tuple[str, str, str]  # path (as it can be shown), reason, detail
 
 
@@ -120,12 +123,12 @@ def _by_content(path: str) -> Problem | None:
 
 
 def _by_key(files: list[Path], folder: Path) -> dict[str, str]:
-    stems = [_key(file.relative_to(folder).with_suffix("")) for file in files]
+    names = [file.relative_to(folder).as_posix() for file in files]
+    stems = [_key(_SUFFIX.sub("", name)) for name in names]
     counts = Counter(stems)
     found: dict[str, str] = {}
-    for stem, file in zip(stems, files, strict=True):
-        key = stem if counts[stem] == 1 else _key(file.relative_to(folder))
-        found[_free(key, found)] = str(file)
+    for name, stem, file in zip(names, stems, files, strict=True):
+        found[_free(stem if counts[stem] == 1 else _key(name), found)] = str(file)
     return found
 
 
@@ -137,8 +140,8 @@ def _free(key: str, taken: dict[str, str]) -> str:
     return free
 
 
-def _key(path: Path) -> str:
-    return "".join("_" if char.isspace() else char for char in _shown(re.sub(r"\s", "_", path.as_posix())))
+def _key(name: str) -> str:
+    return "".join(char if char.isprintable() and not char.isspace() else "_" for char in name)
 
 
 def _shown(path: str) -> str:
