@@ -294,7 +294,7 @@ def test_what_a_header_promises_in_vain_takes_no_memory(tmp_path):
     data = bytearray((tmp_path / "a.au").read_bytes())
     data[8:12] = b"\x7f\xff\xff\xff"
     (tmp_path / "a.au").write_bytes(data)
-    with pytest.raises(AudioError, match="audio-truncated: .*2147483647 bytes of audio, the file has 16000"):
+    with pytest.raises(AudioError, match=r"audio-truncated: .*2147483647 bytes of audio, the file has 16000"):
         audio.read(str(tmp_path / "a.au"), incomplete=True)
 
 

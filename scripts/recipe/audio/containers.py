@@ -6,6 +6,7 @@ which: a file is never taken for a playlist that names others. Nothing states th
 lengths of these recordings are found by decoding them. Imports no numpy by itself: see `headers`.
 """
 
+import itertools
 import logging
 import os
 import shutil
@@ -161,11 +162,13 @@ def _by_pyav(path: str, kind: str, start: float, end: float | None, timeout: flo
     import av
 
     try:
-        place = _sought(path, kind, start) if start > _SEEK_FROM else None
         with _opened(path, kind) as container:
-            if place is not None:
-                _seek(container, start)
-            yield from _cut(_frames(container), place or 0, start, end)
+            frames, position = _sought(container, start)
+            if position is not None:
+                yield from _cut(frames, position, start, end)
+                return
+        with _opened(path, kind) as container:
+            yield from _cut(_frames(container), 0, start, end)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError, EOFError) as error:
         raise AudioError("audio-unreadable", f"{KINDS[kind]}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -179,30 +182,30 @@ def _opened(path: str, kind: str) -> Iterator[Any]:
     with open(path, "rb") as file, av.open(file, format=kind, options=options, metadata_errors="ignore") as container:
         if not container.streams.audio:
             raise AudioError("audio-unreadable", f"{KINDS[kind]} without an audio stream")
+        if container.streams.audio[0].codec_context is None:
+            raise AudioError("audio-unreadable", f"{KINDS[kind]} in a coding that FFmpeg does not know")
         yield container
 
 
-def _sought(path: str, kind: str, start: float) -> int | None:
-    """The sample at which decoding begins after a search for `start` seconds; None if it has to begin at the first."""
+def _sought(container: Any, start: float) -> tuple[Frames, int | None]:
+    """Frames from somewhat before `start` seconds on, and the sample at which they begin; None if a search leads
+    nowhere and decoding has to begin at the first."""
     import av
 
-    with _opened(path, kind) as container:
-        first, _ = next(_frames(container), (None, 0))
-        try:
-            _seek(container, start)
-            found, _ = next(_frames(container), (None, 0))
-        except (av.FFmpegError, ValueError, OverflowError, EOFError):
-            return None
-        if None in (first, found) or None in (first.pts, found.pts):
-            return None
-        place = round((found.pts - first.pts) * found.time_base * found.rate)
-        return place if 0 < place <= start * found.rate else None
-
-
-def _seek(container: Any, start: float) -> None:
+    frames = _frames(container)
+    if start <= _SEEK_FROM:
+        return frames, 0
     stream = container.streams.audio[0]
-    begin = (start - _PREROLL) / float(stream.time_base) + (stream.start_time or 0)
-    container.seek(int(begin), stream=stream)
+    try:
+        first, _ = next(frames)  # by which a decoder that skips samples at the start is done with that
+        begin = (start - _PREROLL) / float(stream.time_base) + (stream.start_time or 0)
+        container.seek(int(begin), stream=stream)
+        frames = _frames(container)
+        found, count = next(frames)
+        position = round((found.pts - first.pts) * found.time_base * found.rate)
+    except (av.FFmpegError, StopIteration, TypeError, ValueError, OverflowError, EOFError):
+        return frames, None
+    return itertools.chain([(found, count)], frames), position if 0 < position <= start * found.rate else None
 
 
 def _frames(container: Any) -> Frames:
@@ -273,11 +276,14 @@ def _by_program(path: str, kind: str, start: float, end: float | None, timeout: 
     """AU of 32-bit floats is asked for: its header is short, and says rate and channels."""
     import numpy as np
 
-    part = ["-ss", f"{start:.6f}"] if start else []
-    part += ["-t", f"{end - start + _PREROLL:.6f}"] if end is not None else []
+    # A search ends at some frame; only what is left out of the output counts in samples.
+    sought = start - _PREROLL if start > _SEEK_FROM else 0.0
+    search = ["-ss", f"{sought:.6f}"] if sought else []
+    part = ["-ss", f"{start - sought:.6f}"] if start else []
+    part += [] if end is None else ["-t", f"{end - start + _PREROLL:.6f}"]
     command = [
-        "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-protocol_whitelist", "file,pipe", *part, "-f", kind,
-        "-i", f"file:{os.path.abspath(path)}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
+        "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-protocol_whitelist", "file,pipe", *search, "-f", kind,
+        "-i", f"file:{os.path.abspath(path)}", "-map", "0:a:0", *part, "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
     ]  # fmt: skip
     output, problem = _run(command, timeout)
     if len(output) >= _AU_HEADER.size:

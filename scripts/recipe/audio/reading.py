@@ -157,8 +157,10 @@ def _decode(
         return containers.read(data, form.container, start, end, fetch_policy.timeout, incomplete)
     if form.incomplete and not incomplete and end is None:
         raise AudioError("audio-truncated", form.incomplete)
+    # Where the end is known exactly, an error before it is damage.
+    lenient = incomplete and form.incomplete is not None and form.info is None
     try:
-        decoded = _by_libsndfile(form, start, end, lenient=incomplete and form.incomplete is not None)
+        decoded = _by_libsndfile(form, start, end, lenient)
     except _UNREADABLE as error:
         raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
     found = len(decoded.waveform)
