@@ -17,7 +17,8 @@ from recipe.audio.reading import AudioError
 
 CASES = {"call1.m4a": (31944, 16000), "call2.webm": (96040, 48000), "call5.amr": (16000, 8000)}
 FORMATS = [  # suffix, FFmpeg's format, codec, rate
-    ("m4a", "ipod", "aac", 44100), ("mp4", "mp4", "aac", 16000), ("3gp", "3gp", "aac", 16000), ("mov", "mov", "alac", 16000),
+    ("m4a", "ipod", "aac", 44100), ("mp4", "mp4", "aac", 16000), ("3gp", "3gp", "aac", 16000),
+    ("mov", "mov", "alac", 16000),
     ("webm", "webm", "libopus", 48000), ("mka", "matroska", "flac", 16000), ("wma", "asf", "wmav2", 16000),
     ("aac", "adts", "aac", 16000), ("avi", "avi", "mp2", 16000), ("ts", "mpegts", "aac", 16000),
     ("wv", "wv", "wavpack", 16000), ("flv", "flv", "aac", 44100), ("tta", "tta", "tta", 16000),
@@ -27,27 +28,19 @@ LOSSLESS = {"alac", "flac", "wavpack", "tta"}
 
 
 def make(path, wave, format, codec, rate, video=False, streams=1, **options):
-    """Write samples [samples, channels] by PyAV, if it can."""
+    """Write samples [samples, channels] by PyAV; returns the path."""
     av = pytest.importorskip("av")
     layout = {1: "mono", 2: "stereo"}[wave.shape[1]]
     with av.open(str(path), "w", format=format, options=options) as container:
+        pictures = container.add_stream("mpeg4", rate=5) if video else None
         if video:
-            pictures = container.add_stream("mpeg4", rate=5)
             pictures.width = pictures.height = 64
             pictures.pix_fmt = "yuv420p"
         outputs = [container.add_stream(codec, rate=rate, layout=layout) for _ in range(streams)]
-        if video:
-        outputs = [container.add_stream(codec, rate=rate, layout=layout) for _ in range(streams)]
-        if video:
-            for _ in range(5):
-                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-                container.mux(pictures.encode(picture))
-            container.mux(pictures.encode(None))
-        for number, stream in enumerate(outputs):
+        for stream in outputs:
             stream.bit_rate = 64000
             stream.codec_context.format = SAMPLE_FORMATS.get(codec, "fltp")
         container.start_encoding()
-        if video:
         for number, stream in enumerate(outputs):
             samples = (wave * 32767 / (number + 1)).astype(np.int16)
             for place in range(0, len(samples), 1024):
@@ -56,6 +49,12 @@ def make(path, wave, format, codec, rate, video=False, streams=1, **options):
                 frame.rate, frame.pts = rate, place
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
+        if video:
+            for number in range(5):
+                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+                picture.pts = number
+                container.mux(pictures.encode(picture))
+            container.mux(pictures.encode(None))
     return str(path)
 
 
