@@ -276,21 +276,22 @@ def _by_program(path: str, kind: str, start: float, end: float | None, timeout: 
     """AU of 32-bit floats is asked for: its header is short, and says rate and channels."""
     import numpy as np
 
-    # A search ends at some frame; only what is left out of the output counts in samples.
+    # A search ends at some frame; what is left out of the output counts in samples, but for an offset at the start.
     sought = start - _PREROLL if start > _SEEK_FROM else 0.0
-    search = ["-ss", f"{sought:.6f}"] if sought else []
-    part = ["-ss", f"{start - sought:.6f}"] if start else []
-    part += [] if end is None else ["-t", f"{end - start + _PREROLL:.6f}"]
+    search, left_out = (["-ss", f"{sought:.6f}"], ["-ss", f"{_PREROLL:.6f}"]) if sought else ([], [])
+    last = [] if end is None else ["-t", f"{(end - start if sought else end) + _PREROLL:.6f}"]
     command = [
         "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-protocol_whitelist", "file,pipe", *search, "-f", kind,
-        "-i", f"file:{os.path.abspath(path)}", "-map", "0:a:0", *part, "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
+        "-i", f"file:{os.path.abspath(path)}", "-map", "0:a:0", *left_out, *last, "-c:a", "pcm_f32be", "-f",
+        "au", "pipe:1",
     ]  # fmt: skip
     output, problem = _run(command, timeout)
     if len(output) >= _AU_HEADER.size:
         _, begin, _, _, rate, channels = _AU_HEADER.unpack_from(output)
         values = np.frombuffer(output, ">f4", offset=begin)
         values = values[: len(values) // channels * channels].reshape(-1, channels).astype(np.float32)
-        yield values[: None if end is None else round(end * rate) - round(start * rate)], rate
+        begin = 0 if sought else round(start * rate)
+        yield values[begin : None if end is None else begin + round(end * rate) - round(start * rate)], rate
     if problem:
         if "matches no streams" in problem:
             problem = "it has no audio stream"
