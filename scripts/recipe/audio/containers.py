@@ -269,6 +269,7 @@ def _samples(frame: Any) -> "np.ndarray":
 
 # By the program
 
+_SOUGHT_BY_PROGRAM = {"mov", "matroska", "aac"}  # in others a search may end elsewhere, in ASF and AVI for one
 _AU_HEADER = struct.Struct(">4sIIIII")  # magic, where samples begin, their bytes, coding, rate, channels
 
 
@@ -277,7 +278,7 @@ def _by_program(path: str, kind: str, start: float, end: float | None, timeout: 
     import numpy as np
 
     # A search ends at some frame; what is left out of the output counts in samples, but for an offset at the start.
-    sought = start - _PREROLL if start > _SEEK_FROM else 0.0
+    sought = start - _PREROLL if start > _SEEK_FROM and kind in _SOUGHT_BY_PROGRAM else 0.0
     search, left_out = (["-ss", f"{sought:.6f}"], ["-ss", f"{_PREROLL:.6f}"]) if sought else ([], [])
     last = [] if end is None else ["-t", f"{(end - start if sought else end) + _PREROLL:.6f}"]
     command = [
@@ -292,14 +293,15 @@ def _by_program(path: str, kind: str, start: float, end: float | None, timeout: 
         values = values[: len(values) // channels * channels].reshape(-1, channels).astype(np.float32)
         begin = 0 if sought else round(start * rate)
         yield values[begin : None if end is None else begin + round(end * rate) - round(start * rate)], rate
+    if "matches no streams" in problem:
+        raise AudioError("audio-unreadable", f"{KINDS[kind]} without an audio stream")
     if problem:
-        if "matches no streams" in problem:
-            problem = "it has no audio stream"
+        problem = problem.splitlines()[-1]
         raise AudioError("audio-unreadable", f"{KINDS[kind]}: {problem}")
 
 
 def _run(command: list[str], timeout: float) -> tuple[bytes, str]:
-    """Standard output of ffmpeg, and what went wrong; AudioError beyond a limit."""
+    """Standard output of ffmpeg, and what it says went wrong, if it failed; AudioError beyond a limit."""
     deadline = time.monotonic() + timeout
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
@@ -314,8 +316,8 @@ def _run(command: list[str], timeout: float) -> tuple[bytes, str]:
             process.kill()
             process.wait()
         messages.seek(0)
-        said = messages.read().decode("utf-8", "replace").strip().splitlines()
-    return output, (said[-1] if said else f"exit status {status}") if status else ""
+        said = messages.read().decode("utf-8", "replace").strip()
+    return output, (said or f"exit status {status}") if status else ""
 
 
 # --- What is missing at the end -----------------------------------------------------------------------------------
