@@ -320,3 +320,28 @@ def test_a_worker_that_crashes_costs_one_item():
 def test_headers_are_read_without_numpy():
     code = "import sys; sys.path.insert(0, 'scripts'); import recipe.data.prepare; assert 'numpy' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [("~/a.wav", "only a shell knows"), ("x/~user/a.wav", "only a shell knows"),
+     ("file:///data/a.wav", "path alone, /data/a.wav"),
+     ("x/file:/data/a.wav", "path alone, /data/a.wav"), ("s3://bucket/a.wav", "http and https"),
+     ("x/gs:/bucket/a.wav", "http and https"), ("ftp://host/a.wav", "http and https"), ('"a b.wav"', "without quotes"),
+     ("x/'a.wav'", "without quotes"), (r"C:\audio\a.wav", "in place of"), (r"x/audio\a.wav", "in place of"),
+     ("a.wav\r", "carriage return")],
+)  # fmt: skip
+def test_a_missing_path_says_what_to_write_instead(path, hint):
+    for act in (audio.probe, audio.read):
+        with pytest.raises(AudioError, match=f"audio-missing: .*{hint}"):
+            act(path)
+    for plain in ("a.wav", "x/a'b.wav", "12:30/a.wav", "x/a~b.wav"):
+        with pytest.raises(AudioError) as found:
+            audio.probe(plain)
+        assert found.value.detail == f"no such file: {plain}"
+
+
+def test_names_may_be_any_bytes(tmp_path):
+    path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9\n.wav")
+    soundfile.write(os.fsencode(path), tone(0.5), 16000, format="WAV")
+    assert audio.probe(path).samples == len(audio.read(path)) == 8000

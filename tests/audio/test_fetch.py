@@ -2,11 +2,14 @@
 
 import gzip
 import http.server
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import pytest
@@ -216,3 +219,146 @@ def test_a_command_ends_with_its_time(tmp_path):
         audio.read("cat /dev/zero |", fetch_policy=QUICK)
     with pytest.raises(AudioError, match="audio-empty"):
         audio.read("true |", fetch_policy=QUICK)
+
+
+def streamed(path, size, riff=None):
+    """A WAV whose header gives `size` for its audio, as programs write into a pipe."""
+    content = bytearray(path.read_bytes())
+    content[4:8] = (size + 36 & 0xFFFFFFFF if riff is None else riff).to_bytes(4, "little")
+    content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
+def test_what_a_command_prints_is_read_to_its_end(tmp_path, size):
+    soundfile.write(tmp_path / "a.wav", tone(0.5), 16000)
+    for riff in (None, size, 0xFFFFFFFF):
+        streamed(tmp_path / "a.wav", size, riff)
+        source = f"cat {tmp_path}/a.wav | cat - |"
+        assert audio.probe(source, QUICK) == audio.AudioInfo(8000, 16000, 1)
+        assert len(audio.read(source, start=0.25, end=0.375, fetch_policy=QUICK)) == 2000
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"),
+     ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16")],
+)  # fmt: skip
+def test_a_pipe_that_broke_is_refused(tmp_path, kind, subtype):
+    """What a command prints has to be whole, also where a recording that lacks its end is read."""
+    soundfile.write(tmp_path / "a", tone(5.0), 16000, format=kind, subtype=subtype)
+    size = (tmp_path / "a").stat().st_size
+    assert audio.probe(f"cat {tmp_path}/a |", QUICK).seconds >= 5
+    for count in (size * 2 // 3, size - 10):
+        source = f"head -c {count} {tmp_path}/a |"
+        for act in (audio.probe, lambda s, p: audio.read_part(s, 0.0, 1.0, p, incomplete=True)):
+            with pytest.raises(AudioError, match=r"audio-(truncated|unreadable): .*output of the command"):
+                act(source, QUICK)
+
+
+def test_every_member_of_a_pipeline_has_to_succeed(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(0.5), 16000)
+    whole = f"cat {tmp_path}/a.wav"
+    for source, status in (
+        (f"({whole}; exit 3) | cat |", 3), (f"{whole} | (cat; exit 4) | cat |", 4), (f"{whole} | (cat; exit 5) |", 5),
+        (f"(exit 6) | (yes; exit 1) | {whole} |", 6), (f"{whole} none |", 1), (f"{whole} # a | b\n exit 8 |", 8),
+    ):  # fmt: skip
+        for incomplete in (False, True):
+            with pytest.raises(AudioError, match=f"command-failed: exit status {status}"):
+                audio.read_part(source, fetch_policy=QUICK, incomplete=incomplete)
+
+
+def test_who_had_enough_may_leave(tmp_path):
+    """A member that SIGPIPE ended did not fail: a later one took what it wanted."""
+    soundfile.write(tmp_path / "a.wav", tone(0.5), 16000)
+    for source in (f"yes | (head -n 1 >&2; cat {tmp_path}/a.wav) |", f"(yes | head -n 1 >&2); cat {tmp_path}/a.wav |"):
+        assert len(audio.read(source, fetch_policy=QUICK)) == 8000
+
+
+def test_a_command_may_print_what_ffmpeg_reads(shared):
+    pytest.importorskip("av")
+    source = f"cat {shared}/cases/call1.m4a |"
+    assert audio.probe(source, QUICK).samples == 31944
+    with pytest.raises(AudioError, match=r"audio-\w+: .*output of the command"):
+        audio.read(f"head -c 9000 {shared}/cases/call1.m4a |", fetch_policy=QUICK)
+
+
+@pytest.fixture
+def dead_host(monkeypatch):
+    """Attempts at a host where nobody answers are counted, and none of this process is known to be dead."""
+    import requests
+
+    monkeypatch.setattr(fetch, "_hosts", {})
+    attempts = []
+
+    def get(self, url, **_):
+        attempts.append(url)
+        time.sleep(0.05)
+        raise requests.ConnectTimeout("nobody there")
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    return attempts
+
+
+def test_a_dead_host_costs_its_attempts_once(dead_host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(5):
+        with pytest.raises(AudioError, match=f"url-failed: http://dead.example:81/{number}.wav: .*") as found:
+            fetch.download(f"http://dead.example:81/{number}.wav", QUICK)
+        later = "http://dead.example:81 did not answer before: nobody there (attempt 3)"
+        assert found.value.detail.endswith("nobody there (attempt 3)") and (later in found.value.detail) == (number > 0)
+    assert len(dead_host) == 3
+    for other in ("http://dead.example:82/a.wav", "https://dead.example:81/a.wav", "http://other.example:81/a.wav"):
+        with pytest.raises(AudioError, match=r"nobody there \(attempt 3\)"):
+            fetch.download(other, QUICK)
+    assert len(dead_host) == 12
+
+
+def test_threads_wait_for_what_one_of_them_finds_out(dead_host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(fetch.download, f"http://dead.example/{number}.wav", QUICK) for number in range(40)]
+        assert all(isinstance(one.exception(), AudioError) for one in found)
+    assert len(dead_host) == 3
+
+
+def test_a_host_that_answers_is_not_dead_and_no_one_waits(server, tmp_path, monkeypatch):
+    """Whatever it answers, and whatever happens to another URL of it."""
+    monkeypatch.setattr(fetch, "_hosts", {})
+    soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
+    server.failures["/b.wav"] = 9
+    for path in ("/none.wav", "/b.wav", "/short", "/garbage", "/slow"):
+        with pytest.raises(AudioError, match="url-"):
+            fetch.download(server.address + path, FetchPolicy(timeout=0.3, retries=0))
+        fetch._hosts.clear() if path == "/garbage" else None
+    assert audio.probe(f"{server.address}/a.wav", QUICK).samples == 8000
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(fetch.download, f"{server.address}/drip", FetchPolicy(timeout=1.5))
+        time.sleep(0.3)
+        begin = time.monotonic()
+        (tmp_path / "www" / "c.wav").write_bytes((tmp_path / "www" / "a.wav").read_bytes())
+        assert audio.probe(f"{server.address}/c.wav", QUICK).samples == 8000
+        assert time.monotonic() - begin < 1
+        assert isinstance(slow.exception(), AudioError)
+
+
+def test_a_process_forked_meanwhile_waits_for_no_one(dead_host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    host = fetch._host_of("http://dead.example/a.wav")
+    with host.asked_by("http://dead.example/a.wav"):
+        child = os.fork()
+        if not child:
+            try:
+                fetch.download("http://dead.example/b.wav", FetchPolicy(retries=0))
+            except AudioError:
+                os._exit(7)
+            os._exit(1)
+        for _ in range(100):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.05)
+        else:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 7

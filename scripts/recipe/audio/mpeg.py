@@ -36,7 +36,7 @@ def is_mpeg(data: Bytes) -> bool:
         header = data.at(position, 4)
         length = frame_length(header)
         if not length or (kind and _kind(header) != kind):
-            return kind is not None and not header
+            return kind is not None and position == data.size
         position, kind = position + length, _kind(header)
     return True
 
