@@ -345,3 +345,18 @@ def test_names_may_be_any_bytes(tmp_path):
     path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9\n.wav")
     soundfile.write(os.fsencode(path), tone(0.5), 16000, format="WAV")
     assert audio.probe(path).samples == len(audio.read(path)) == 8000
+
+
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_samples_are_libsndfile_s_to_the_bit(tmp_path, kind, subtype):
+    """The commonest WAVs are read without it."""
+    wave = np.random.default_rng(1).standard_normal((5000, 3)).astype(np.float32)
+    path = str(tmp_path / "a.wav")
+    soundfile.write(path, wave, 16000, format=kind, subtype=subtype)
+    for start, end in ((0, None), (0.1, 0.2), (0.3, 9.0), (9.0, 10.0)):
+        first, last = round(start * 16000), None if end is None else round(end * 16000)
+        expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+        found, rate = audio.read_part(path, start, end)
+        assert np.array_equal(found, expected[first:last]) and found.dtype == np.float32 and rate == 16000
+        assert found.flags.writeable

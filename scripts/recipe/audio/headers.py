@@ -32,10 +32,11 @@ _BLOCK = 4096  # samples decoded at a time where it is counted how many there ar
 class Form:
     """What the bytes of a recording say without libsndfile's help, and how they are decoded."""
 
-    source: bytes | Window  # for libsndfile: a path or a file object
+    source: int | Window  # for libsndfile: a descriptor or a file object
     info: AudioInfo | None = None  # None: libsndfile has to say
     incomplete: str | None = None  # what is missing at the end
     container: str | None = None  # what `containers` has to decode
+    numbers: tuple[Bytes, int, str] | None = None  # of the commonest WAVs: in what and where samples lie, numpy's type
 
 
 def probe_file(path: str, offset: int = 0, fetch_policy: FetchPolicy = DEFAULT) -> AudioInfo:
@@ -125,7 +126,8 @@ def _wav(data: Bytes, piped: bool) -> Form:
         source = Window(data, 0, layout.start + layout.length)
     else:
         source = data.source()
-    return Form(source, info, layout.incomplete)
+    kind = layout.numbers() if info else None
+    return Form(source, info, layout.incomplete, numbers=(data, layout.start, kind) if kind else None)
 
 
 def _kaldiio(data: Bytes) -> Form:
@@ -145,7 +147,7 @@ def _kaldiio(data: Bytes) -> Form:
     return form
 
 
-def _libsndfile(source: bytes | Window) -> AudioInfo:
+def _libsndfile(source: int | Window) -> AudioInfo:
     import soundfile
 
     from recipe.audio.sound import sound
@@ -160,7 +162,7 @@ def _libsndfile(source: bytes | Window) -> AudioInfo:
     return info
 
 
-def _count(source: bytes | Window) -> int:
+def _count(source: int | Window) -> int:
     """Samples per channel that can be decoded, up to the end or an error."""
     import soundfile
 

@@ -18,7 +18,7 @@ class Bytes:
         self._descriptor = descriptor
         self.path = path
         self.base = base
-        there = os.lseek(descriptor, 0, os.SEEK_END) - base
+        there = os.fstat(descriptor).st_size - base
         self.size = there if size is None else min(size, there)
         self.shared = shared
         self.head = os.pread(descriptor, min(HEAD_BYTES, self.size), base) if self.size > 0 else b""
@@ -33,9 +33,9 @@ class Bytes:
         """The `size` bytes from `position` on, as a recording of its own."""
         return Bytes(self.path, self._descriptor, self.base + position, max(0, min(size, self.size - position)))
 
-    def source(self) -> "bytes | Window":
-        """What libsndfile reads it from: the path of a file of its own, or a file object."""
-        return Window(self) if self.base or self.shared else os.fsencode(self.path)
+    def source(self) -> "int | Window":
+        """What libsndfile reads it from: the descriptor of a file of its own, or a file object."""
+        return Window(self) if self.base or self.shared else self._descriptor
 
 
 class Window:

@@ -157,12 +157,19 @@ def _decode(
         return containers.read(data, form.container, start, end, fetch_policy.timeout, incomplete)
     if form.incomplete and not incomplete and end is None:
         raise AudioError("audio-truncated", form.incomplete)
+    if form.numbers:
+        return _checked(_numbers(form, start, end), form, start, incomplete)
     # Where the end is known exactly, an error before it is damage.
     lenient = incomplete and form.incomplete is not None and form.info is None
     try:
         decoded = _by_libsndfile(form, start, end, lenient)
     except _UNREADABLE as error:
         raise AudioError("audio-unreadable", f"{getattr(error, 'error_string', error)}") from None
+    return _checked(decoded, form, start, incomplete)
+
+
+def _checked(decoded: "_Decoded", form: Form, start: float, incomplete: bool) -> tuple[np.ndarray, int]:
+    """What was decoded, unless it is shorter than it should be."""
     found = len(decoded.waveform)
     if form.incomplete and ((not incomplete and found < decoded.asked) or (found == 0 and start == 0)):
         raise AudioError("audio-truncated", form.incomplete)
@@ -182,13 +189,34 @@ class _Decoded:
     tolerance: int  # samples that the header may state too many
 
 
+def _span(start: float, end: float | None, rate: int, samples: int) -> tuple[int, int, int]:
+    """The first sample from `start` to `end` seconds of so many, how many there should be, and how many are stated."""
+    first = min(round(start * rate), samples)
+    asked = (samples if end is None else round(end * rate)) - first
+    return first, asked, max(0, min(asked, samples - first))
+
+
+def _numbers(form: Form, start: float, end: float | None) -> _Decoded:
+    """Read the commonest WAVs as libsndfile does, in a third of its time: their samples are numbers of numpy's."""
+    info, (data, begin, kind) = form.info, form.numbers
+    first, asked, stated = _span(start, end, info.rate, info.samples)
+    width = np.dtype(kind).itemsize * info.channels
+    content = b"".join(
+        data.at(begin + place * width, min(_BLOCK, first + stated - place) * width)
+        for place in range(first, first + stated, _BLOCK)
+    )
+    values = np.frombuffer(content[: len(content) // width * width], kind).reshape(-1, info.channels)
+    waveform = values.astype(np.float32)
+    if kind == "<i2":
+        waveform *= np.float32(1 / 32768)
+    return _Decoded(waveform, info.rate, asked, stated, 0)
+
+
 def _by_libsndfile(form: Form, start: float, end: float | None, lenient: bool) -> _Decoded:
     """Decode block by block; `lenient` takes an error for the end."""
     with sound(form.source) as file:
         frames = form.info.samples if form.info else file.frames
-        first = min(round(start * file.samplerate), frames)
-        asked = (frames if end is None else round(end * file.samplerate)) - first
-        stated = max(0, min(asked, frames - first))
+        first, asked, stated = _span(start, end, file.samplerate, frames)
         if first and stated and not _seek(file, first):
             return _from_the_beginning(form, first, asked, stated, lenient)
         return _decoded(file, list(_blocks(file, stated, lenient)), asked, stated)

@@ -1,5 +1,7 @@
 """libsndfile's files, without a detour of the package that opens them."""
 
+import os
+
 import soundfile
 
 from recipe.audio.place import Window
@@ -13,8 +15,10 @@ class Sound(soundfile.SoundFile):
         return False
 
 
-def sound(source: bytes | Window) -> Sound:
-    """Open what a recording is read from, at its start. Raises soundfile's errors."""
+def sound(source: int | Window) -> Sound:
+    """Open what a recording is read from, a descriptor or a file object, at its start. Raises soundfile's errors."""
     if isinstance(source, Window):
         source.seek(0)
-    return Sound(source)
+    else:
+        os.lseek(source, 0, os.SEEK_SET)
+    return Sound(source, closefd=False)

@@ -19,8 +19,10 @@ _LONGEST = 0xFFFFF000  # bytes of audio in a RIFF
 _BEHIND_SECONDS = 0.5  # of bytes that no chunk accounts for, from which on they are taken for audio
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # that programs hang behind the RIFF
 
-_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_PCM, _FLOAT, _ALAW, _MULAW = 1, 3, 6, 7
+_EXTENSIBLE = b"\xfe\xff"  # the coding stands further behind
 _WIDTHS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _ALAW: (8,), _MULAW: (8,)}  # bits of a sample
+_NUMBERS = {(_PCM, 16): "<i2", (_FLOAT, 32): "<f4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,19 @@ class WavLayout:
 
     def info(self) -> AudioInfo | None:
         """The recording's length, rate and channels; None for a coding that has to be left to libsndfile."""
-        coding, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", self.coding)
-        if coding == _EXTENSIBLE and len(self.coding) >= 26:
-            coding = int.from_bytes(self.coding[24:26], "little")
+        _, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", self.coding)
+        coding = self._coding()
         if bits not in _WIDTHS.get(coding, ()) or channels == 0 or block != channels * bits // 8 or rate not in RATES:
             return None
         return AudioInfo(self.length // block, rate, channels, self.incomplete)
+
+    def numbers(self) -> str | None:
+        """numpy's name of its samples, if they are 16-bit integers or 32-bit floats; of a recording that has `info`."""
+        return _NUMBERS.get((self._coding(), int.from_bytes(self.coding[14:16], "little")))
+
+    def _coding(self) -> int:
+        place = 24 if self.coding[:2] == _EXTENSIBLE and len(self.coding) >= 26 else 0
+        return int.from_bytes(self.coding[place : place + 2], "little")
 
     def mended(self, data: Bytes) -> Window:
         """The recording behind a header of true sizes, of RF64 where they need more than 32 bits."""
