@@ -169,7 +169,7 @@ def _by_pyav(path: str, kind: str, start: float, end: float | None, timeout: flo
                 return
         with _opened(path, kind) as container:
             yield from _cut(_frames(container), 0, start, end)
-    except (av.FFmpegError, ValueError, OverflowError, MemoryError, EOFError) as error:
+    except (av.FFmpegError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError, EOFError) as error:
         raise AudioError("audio-unreadable", f"{KINDS[kind]}: {getattr(error, 'strerror', None) or error}") from None
 
 

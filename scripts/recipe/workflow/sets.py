@@ -1,5 +1,6 @@
 """The sets of an experiment as files and flags: what each is made of, and how a stage is told so."""
 
+import re
 from pathlib import Path
 
 from recipe.data import datadir, recordings
@@ -9,6 +10,7 @@ from recipe.settings.data import WeightedSet
 from recipe.settings.train import RunSettings
 
 ROLES = ("train", "valid", "test")
+_UNWATCHED = re.compile("[{}\x00-\x1f\ud800-\udfff]")  # braces, control characters, bytes that are no UTF-8
 
 
 def refuse_braces(config: Config) -> None:
@@ -93,7 +95,8 @@ def decode_files(source: str) -> list[str]:
         scp = datadir.find(source, "wav.scp")
         if scp is None:
             # Recordings with braces in their names are decoded but not watched: to Snakemake they would be wildcards.
-            return [file for file in recordings.find(source).values() if "{" not in file and "}" not in file]
+            # Nor are those whose names it could not write down.
+            return [file for file in recordings.find(source).values() if not _UNWATCHED.search(file)]
         source = scp
     if datadir.is_jsonl(source):
         return [source]
