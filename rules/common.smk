@@ -72,6 +72,8 @@ MODELS = [BASE, *RUNS]
 TESTS = list(CONFIG.data.test)
 MODES = list(CONFIG.score.modes)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in getattr(CONFIG.data, role)]
+# Looked for at once: what is missing is told in a line before anything is planned.
+SET_FILES = {(role, name): told(sets.data_files, CONFIG, role, name) for role, name in SETS}
 BASE_FILES = [
     "config.json",
     "generation_config.json",

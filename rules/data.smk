@@ -13,7 +13,7 @@ scattergather:
 
 rule scp2jsonl_shard:
     input:
-        tables=lambda wildcards: told(sets.data_files, CONFIG, wildcards.role, wildcards.set),
+        tables=lambda wildcards: SET_FILES[wildcards.role, wildcards.set],
         model=base_files,
     output:
         temp(f"{EXP}/data/{{role}}/{{set}}.shards/{{scatteritem}}"),
@@ -43,7 +43,7 @@ rule scp2jsonl_shard:
 
 rule scp2jsonl:
     input:
-        tables=lambda wildcards: told(sets.data_files, CONFIG, wildcards.role, wildcards.set),
+        tables=lambda wildcards: SET_FILES[wildcards.role, wildcards.set],
         model=base_files,
         shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if DATA_SHARDS > 1 else [],
     output:

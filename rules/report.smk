@@ -16,7 +16,7 @@ SPEC = handed_over(
 rule provenance:
     input:
         records=RECORDS,
-        given=lambda wildcards: sorted({file for role, name in SETS for file in sets.data_files(CONFIG, role, name)}),
+        given=lambda wildcards: sorted({file for files in SET_FILES.values() for file in files}),
         base=base_files,
     output:
         f"{EXP}/provenance.json",

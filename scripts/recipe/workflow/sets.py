@@ -49,7 +49,14 @@ def weights(config: Config, run: RunSettings, where: str) -> dict[str, float]:
 def data_files(config: Config, role: str, name: str) -> list[str]:
     """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file."""
     place = folder(config, role, name)
+    results = Path("exp", config.experiment, "data")
+    if Path(place).resolve().is_relative_to(results.resolve()):
+        raise RecipeError(
+            f"data.{role}.{name}: {place} is where this experiment's own manifests go; name what it is made of"
+        )
     if datadir.is_jsonl(place):
+        if not Path(place).is_file():
+            raise RecipeError(f"data.{role}.{name}: {place} does not exist")
         return [place]
     found = {table: datadir.find(place, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
     for required in ("wav.scp", "text"):
