@@ -300,9 +300,9 @@ def summary(outcomes: list[Outcome], runs: int, started: float) -> str:
     """The campaign in a line."""
     ends = Counter(outcome.end for outcome in outcomes)
     kinds = len({outcome.kind for outcome in outcomes})
-    tried = len(outcomes) - ends[NOT_HERE]
+    tried, minutes = len(outcomes) - ends[NOT_HERE], (time.monotonic() - started) / 60
     return (
-        f"{tried} mistakes of {kinds} kinds in {runs} runs: {ends[RESULT]} ended in a result with full counts, "
-        f"{ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else"
-        f" ({ends[OUTSIDE]} in Snakemake before it read the recipe, {ends[NOT_HERE]} could not be made here; {(time.monotonic() - started) / 60:.1f} min)"
+        f"{tried} mistakes of {kinds} kinds in {runs} runs, {minutes:.1f} min: {ends[RESULT]} ended in a result with full "
+        f"counts, {ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else "
+        f"({ends[OUTSIDE]} in Snakemake before it read the recipe; {ends[NOT_HERE]} more could not be made here)"
     )
