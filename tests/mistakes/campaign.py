@@ -212,7 +212,7 @@ class Campaign:
             end = FAULT if faults else verdict.end
             words = "; ".join(faults) if faults else " | ".join(verdict.lines)
             outcomes.append(Outcome(mistake.kind, end, job.number, mistake.about, words, str(folder) if faults else ""))
-        if verdict.faults:
+        if any(outcome.end == FAULT for outcome in outcomes):
             about = [{"kind": o.kind, "about": o.about, "end": o.end, "words": o.words} for o in outcomes]
             (folder / "mistakes.json").write_text(json.dumps(about, indent=2, default=str, ensure_ascii=True))
         else:
@@ -302,7 +302,7 @@ def summary(outcomes: list[Outcome], runs: int, started: float) -> str:
     kinds = len({outcome.kind for outcome in outcomes})
     tried, minutes = len(outcomes) - ends[NOT_HERE], (time.monotonic() - started) / 60
     return (
-        f"{tried} mistakes of {kinds} kinds in {runs} runs, {minutes:.1f} min: {ends[RESULT]} ended in a result with full "
-        f"counts, {ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else "
+        f"{tried} mistakes of {kinds} kinds in {runs} runs, {minutes:.1f} min: {ends[RESULT]} ended in a result with "
+        f"full counts, {ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else "
         f"({ends[OUTSIDE]} in Snakemake before it read the recipe; {ends[NOT_HERE]} more could not be made here)"
     )
