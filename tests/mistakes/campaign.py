@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mistakes import audio, commands, jsonl, judge, lines, running, settings, tables
 from mistakes.judge import Verdict
-from mistakes.kinds import KINDS, LIGHT, REFUSED, RESULT, Kind, Mistake, NotHere
+from mistakes.kinds import KINDS, LIGHT, OUTSIDE, REFUSED, RESULT, Kind, Mistake, NotHere
 from mistakes.project import EXPERIMENT, SET, SIZES, Project
 
 MAKERS = (audio, commands, jsonl, lines, settings, tables)  # modules that register kinds
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """How the run with a mistake ended: result, refused, fault or not here."""
+    """How the run with a mistake ended: result, refused, fault, snakemake or not here."""
 
     kind: str
     end: str
@@ -212,7 +212,7 @@ class Campaign:
             end = FAULT if faults else verdict.end
             words = "; ".join(faults) if faults else " | ".join(verdict.lines)
             outcomes.append(Outcome(mistake.kind, end, job.number, mistake.about, words, str(folder) if faults else ""))
-        if verdict.faults:
+        if any(outcome.end == FAULT for outcome in outcomes):
             about = [{"kind": o.kind, "about": o.about, "end": o.end, "words": o.words} for o in outcomes]
             (folder / "mistakes.json").write_text(json.dumps(about, indent=2, default=str, ensure_ascii=True))
         else:
@@ -221,7 +221,7 @@ class Campaign:
 
 
 def vary(project: Project, draw: random.Random) -> None:
-    """Settings of a project for mistakes in lines: none of them ends it by their number, and they meet all ways to read."""
+    """Settings of a project for mistakes in lines: their number ends no run, and they meet all ways to read."""
     project.settings["data"] |= {
         "max_reject_ratio": 1.0,
         "allow_commands": draw.random() < 0.5,
@@ -285,7 +285,7 @@ def table(outcomes: Iterable[Outcome]) -> list[str]:
     counts = defaultdict(Counter)
     for outcome in outcomes:
         counts[outcome.kind][outcome.end] += 1
-    ends = (RESULT, REFUSED, FAULT, NOT_HERE)
+    ends = (RESULT, REFUSED, OUTSIDE, FAULT, NOT_HERE)
     rows = ["\t".join([kind, *(str(counts[kind][end]) for end in ends)]) for kind in sorted(counts)]
     return ["\t".join(["kind", *ends]), *rows]
 
@@ -300,9 +300,9 @@ def summary(outcomes: list[Outcome], runs: int, started: float) -> str:
     """The campaign in a line."""
     ends = Counter(outcome.end for outcome in outcomes)
     kinds = len({outcome.kind for outcome in outcomes})
-    tried = len(outcomes) - ends[NOT_HERE]
+    tried, minutes = len(outcomes) - ends[NOT_HERE], (time.monotonic() - started) / 60
     return (
-        f"{tried} mistakes of {kinds} kinds in {runs} runs: {ends[RESULT]} ended in a result with full counts, "
-        f"{ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else"
-        f" ({ends[NOT_HERE]} could not be made here; {(time.monotonic() - started) / 60:.1f} min)"
+        f"{tried} mistakes of {kinds} kinds in {runs} runs, {minutes:.1f} min: {ends[RESULT]} ended in a result with "
+        f"full counts, {ends[REFUSED]} in one clear line before the first long stage, {ends[FAULT]} in anything else "
+        f"({ends[OUTSIDE]} in Snakemake before it read the recipe; {ends[NOT_HERE]} more could not be made here)"
     )

@@ -490,13 +490,10 @@ def flags(**values):
     """Set flags, by names with underscores, to one of a list or to a value; returns the flags."""
 
     def change(draw, bench):
-        for name, value in values.items():
-            flag = name if name.startswith("<") else f"--{name.replace('_', '-')}"
-            bench.words[flag] = draw.choice(value) if isinstance(value, list) else value
-        return [
-            *(f"--{name.replace('_', '-')}" for name in values),
-            *(v for v in values.values() if isinstance(v, str) and v),
-        ]
+        chosen = [draw.choice(value) if isinstance(value, list) else value for value in values.values()]
+        names = [name if name.startswith("<") else f"--{name.replace('_', '-')}" for name in values]
+        bench.words.update(zip(names, chosen, strict=True))
+        return [*names, *filter(None, chosen)]
 
     return change
 

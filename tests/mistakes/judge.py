@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mistakes.kinds import ACCEPTED, NOTED, REFUSED, REJECTED, RESULT, Mistake, Touched
-from mistakes.project import EXP, SET, DataSet, Project, bundled, split
+from mistakes.kinds import ACCEPTED, NOTED, OUTSIDE, REFUSED, REJECTED, RESULT, Mistake, Touched
+from mistakes.project import EXP, ROOT, SET, DataSet, Project, bundled, split
 
 LONGEST_LINE = 3000  # characters of an error that is still a clear line
 # An error of ours; Snakemake's own, whose message follows on the next lines; and one of a command line.
@@ -49,7 +49,7 @@ class Ended:
 
 @dataclass
 class Verdict:
-    """`end` is RESULT, REFUSED or "fault"; `faults` are what is wrong, and `of` which mistake each is."""
+    """`end` is RESULT, REFUSED or OUTSIDE; `faults` are what is wrong, and `of` which mistake each is."""
 
     end: str
     faults: list[tuple[str, Mistake | None]] = field(default_factory=list)
@@ -379,11 +379,20 @@ def result(project: Project, mistakes: list[Mistake], plain: bool) -> Verdict:
     return verdict
 
 
+def is_outside(ended: Ended) -> bool:
+    """Whether an exception is of Snakemake alone: it has read nothing of the recipe, which can do nothing about it."""
+    parts = [str(ROOT / name) for name in ("rules", "scripts")]
+    begun = "Building DAG" in ended.output or ended.logs or any(part in ended.output for part in parts)
+    return bool(TRACEBACK.search(ended.output)) and not begun
+
+
 def judge(project: Project, mistakes: list[Mistake], ended: Ended, plain: bool = True) -> Verdict:
     """How a run of the workflow with these mistakes ended."""
     wrong = [(fault, None) for fault in never(ended)]
     if ended.status == 0:
         verdict = result(project, mistakes, plain)
+    elif ended.status and is_outside(ended):
+        return Verdict(OUTSIDE)
     elif wrong:
         verdict = Verdict(REFUSED, lines=error_lines(ended.everything()))
     else:

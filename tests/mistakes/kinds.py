@@ -12,6 +12,7 @@ WRONG = frozenset({REJECTED})
 NOTICED = frozenset({REJECTED, NOTED})
 
 RESULT, REFUSED = "result", "refused"
+OUTSIDE = "snakemake"  # Snakemake's own exception, before it read the recipe
 EITHER = frozenset({RESULT, REFUSED})
 
 

@@ -307,6 +307,7 @@ def odd_key(draw, data):
     other = draw.choice([*ODD_KEYS, "long" * 75, "l" * 5000]).replace("{}", key)
     for table in data.tables:
         data.set(table, key, f"{other} {data.value(table, key)}")
+    data.keys.remove(key)
     return about(data, other, ANY, odd=ascii(other)[:80])
 
 

@@ -1191,6 +1191,10 @@ called(
         ["--config", "stats={sample: 3}"],
     ],
     EITHER,
+    "score",
+    "stats",
+    "experiment",
+    "runs",
 )
 called(
     "option-unknown",

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from conftest import ROOT  # noqa: F401 - the settings of tests
+from conftest import ROOT
 
 from mistakes import campaign, commands, jsonl, lines
 from mistakes.judge import Ended, entries, judge
@@ -88,7 +88,7 @@ def test_a_result_whose_counts_add_up_has_no_faults(finished, tmp_path):
 def test_what_must_never_be_is_found_in_output_and_logs(finished):
     trace = 'Traceback (most recent call last):\n  File "x.py", line 3, in f\nKeyError: 5\n'
     for status in (0, 1):
-        assert "traceback: KeyError: 5" in finished.faults(status=status, output=trace)
+        assert "traceback: KeyError: 5" in finished.faults(status=status, output=f"Building DAG\n{trace}")
         assert "traceback: KeyError: 5" in finished.faults(status=status, logs={"a.log": f"ok\n{trace}more"})
     assert finished.faults(status=None)[0].startswith("hangs")
     assert finished.faults(status=-9)[0] == "killed by signal 9"
@@ -97,6 +97,13 @@ def test_what_must_never_be_is_found_in_output_and_logs(finished):
     assert not any(fault.startswith("uncaught") for fault in finished.faults(status=1, output=SNAKEMAKE))
     uncaught = "KeyError in file \"rules/data.smk\", line 5:\n'x'\n"
     assert any(fault.startswith("uncaught: KeyError") for fault in finished.faults(status=1, output=uncaught))
+
+
+def test_what_snakemake_does_before_it_reads_the_recipe_is_told_apart(finished):
+    frame = f'  File "{ROOT}/scripts/recipe/workflow/config.py", line 3, in f\n'
+    for frames, end in (("", "snakemake"), (frame, REFUSED)):
+        output = f'Traceback (most recent call last):\n  File "snakemake/cli.py"\n{frames}ValueError: 5\n'
+        assert judge(finished.project, [], Ended(1, output)).end == end
 
 
 def spoil_manifest(it):
