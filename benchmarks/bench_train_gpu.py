@@ -113,7 +113,8 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     from recipe.settings import train as settings
     from recipe.train import batching, flops, trainer
     from recipe.train.arguments import precision_of, trainer_arguments
-    from recipe.train.collate import Collate
+    from recipe.train.collate import CollateReadable
+    from recipe.train.left_out import LeftOut
 
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
@@ -148,8 +149,8 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         arguments = trainer_arguments(chosen, Path(folder), precision)
         arguments.max_steps = WARM_UP + args.steps
         training = trainer.AsrTrainer(
-            recognizer, batches, chosen, args=arguments, train_dataset=data, eval_dataset=data,
-            data_collator=Collate(0), callbacks=[Steps()],
+            recognizer, batches, chosen, LeftOut(chosen, {}, Path(folder) / "rejects.tsv"), args=arguments,
+            train_dataset=data, eval_dataset=data, data_collator=CollateReadable(0), callbacks=[Steps()],
         )  # fmt: skip
         try:
             training.train()

@@ -23,8 +23,8 @@ _Part = Literal["encoder", "adaptor", "llm"]
 _Rate = Annotated[float, Field(gt=0, le=1)]
 # Arguments of the Trainer that the recipe sets, does in its own way, or has settings for.
 OWN_ARGUMENTS = {
-    "auto_find_batch_size", "bf16", "data_seed", "dataloader_drop_last", "dataloader_num_workers",
-    "dataloader_persistent_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
+    "auto_find_batch_size", "average_tokens_across_devices", "bf16", "data_seed", "dataloader_drop_last",
+    "dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
     "ddp_find_unused_parameters", "disable_tqdm", "do_eval", "do_train", "eval_steps", "eval_strategy", "fp16",
     "gradient_accumulation_steps", "gradient_checkpointing", "ignore_data_skip", "label_names",
     "label_smoothing_factor", "learning_rate", "load_best_model_at_end", "logging_nan_inf_filter", "logging_steps",

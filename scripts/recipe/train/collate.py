@@ -26,13 +26,13 @@ class Collate:
 
 class CollateReadable:
     """Items to a training batch of those that could be read. A batch in which none could is a stand-in, which every
-    process can compute with; it has no KEYS."""
+    process can compute with; it has no KEYS. `tensors` makes those of items alone."""
 
     def __init__(self, pad_id: int):
-        self._collate = Collate(pad_id)
+        self.tensors = Collate(pad_id)
 
     def __call__(self, items: list[Item | Unreadable]) -> dict:
         readable = [item for item in items if not isinstance(item, Unreadable)]
         unread = [item for item in items if isinstance(item, Unreadable)]
-        batch = self._collate(readable or [unread[0].stand_in])
+        batch = self.tensors(readable or [unread[0].stand_in])
         return batch | {KEYS: [item.key for item in readable], UNREAD: [item.what for item in unread]}

@@ -79,8 +79,8 @@ def proof_sample(valid_set: Utterances, account: LeftOut) -> list[Item]:
         item = valid_set[0, index]
         if isinstance(item, Unreadable):
             account.add_unread(VALID, [item.what])
-        elif len(found) < PROVEN:
-            found.append(without_target(item))
+            continue
+        found.append(without_target(item))
         if len(found) == PROVEN:
             break
     if not found:
@@ -121,6 +121,8 @@ def check_writable(output_dir: Path) -> None:
     temporary = temporary_of(output_dir)
     temporary.mkdir(parents=True)
     temporary.rmdir()
+    if output_dir.exists() and not os.access(output_dir, os.W_OK):
+        raise RecipeError(f"{output_dir}: cannot be written to; change its permissions or choose another --output-dir")
 
 
 def _check_finite(model: torch.nn.Module) -> None:

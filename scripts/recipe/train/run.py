@@ -29,6 +29,7 @@ from recipe.train import batching, checkpoints, compiled, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
+from recipe.train.collate import CollateReadable
 from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
 from recipe.train.processes import on_gpu, processes, rank
@@ -119,6 +120,7 @@ def _run(
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
+        data_collator=CollateReadable(recognizer.tokenizer.pad_token_id),
         callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"))],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)

@@ -19,7 +19,7 @@ from recipe.model.network import Recognizer
 from recipe.settings.train import TrainSettings
 from recipe.text.prompt import IGNORED
 from recipe.train import batching, compiled
-from recipe.train.collate import KEYS, UNREAD, Collate, CollateReadable
+from recipe.train.collate import KEYS, UNREAD
 from recipe.train.dataset import Unreadable
 from recipe.train.errors import ErrorCounts
 from recipe.train.left_out import TRAIN, VALID, LeftOut, Suspects, Unread
@@ -28,8 +28,8 @@ from recipe.train.processes import gathered
 
 
 class AsrTrainer(transformers.Trainer):
-    """The Trainer with our batches in and with evaluation by token-weighted loss and by decoding. What it has to leave
-    out (see `left_out`) it says to `account`."""
+    """The Trainer with our batches (by CollateReadable) in and with evaluation by token-weighted loss and by decoding.
+    What it has to leave out (see `left_out`) it says to `account`."""
 
     def __init__(
         self,
@@ -46,8 +46,6 @@ class AsrTrainer(transformers.Trainer):
         self._meter = Meter(recognizer, settings)
         self._unread: list[Unread] = []  # of this process's batches, not yet told
         self._step: list[_Pass] = []  # this process's batches of the optimizer step
-        pad_id = recognizer.tokenizer.pad_token_id
-        self._collate, kwargs["data_collator"] = Collate(pad_id), CollateReadable(pad_id)
         self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
         super().__init__(model=recognizer.model, **kwargs)
         # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
@@ -243,7 +241,7 @@ class AsrTrainer(transformers.Trainer):
         loss, targets = 0.0, 0
         with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             for batch in self._validation_batches(indices):
-                inputs = self._prepare_inputs(self._collate(batch))
+                inputs = self._prepare_inputs(self.data_collator.tensors(batch))
                 count = int((inputs["labels"] != IGNORED).sum())
                 loss += float(model(**inputs).loss) * count
                 targets += count
