@@ -60,6 +60,13 @@ def test_funasr_gets_hotwords_and_language_as_it_knows_them_and_no_dither(funasr
     }  # fmt: skip
 
 
+def test_funasr_passes_a_repetition_penalty_on(funasr, calls):
+    engine = engines.load("funasr", "exported")
+    engine.decode([engine.prepare("u1", WAVE, ASKED)], [10], 1.2)
+    assert calls[-1][1]["llm_kwargs"] == {"repetition_penalty": 1.2}
+    assert engine.tokens_over(ASKED, 1000.0, 10**6) == 0
+
+
 @pytest.mark.parametrize(
     "asked", [Instruction("Speech transcription: "), Instruction("请转写："), Instruction(ASKED.text, "谢谢")]
 )

@@ -1,11 +1,14 @@
 """`transcribe`: one recording gives what decode.py gives, and an error says what is wrong with it."""
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
 from conftest import tone
 
 from recipe.audio import reading
+from recipe.audio.reading import AudioError
 from recipe.data.join import Entry
 from recipe.decode import run as decode
 from recipe.decode.engines import Transcription, TransformersEngine
@@ -85,14 +88,28 @@ class TestErrors:
         with pytest.raises(RecipeError, match=rf"cannot transcribe .*bad\.wav: {message}"):
             transcribe(Echo(), tmp_path / "bad.wav")
 
-    def test_a_damaged_part_of_a_long_recording_is_an_error_too(self, tmp_path):
+    def test_a_damaged_part_of_a_long_recording_costs_that_part(self, tmp_path):
         file = tmp_path / "damaged.flac"
         soundfile.write(file, np.concatenate([tone(10.0, seed) for seed in range(3)]), 16000)
         raw = bytearray(file.read_bytes())
         raw[len(raw) // 2] ^= 0x55
         file.write_bytes(raw)
-        with pytest.raises(RecipeError, match=r"cannot transcribe .*damaged\.flac: \d+\.\d\d-\d+\.\d\d s: audio-"):
-            transcribe(Echo(), file, options=DecodingOptions(max_seconds=8.0))
+        found = transcribe(Echo(), file, options=DecodingOptions(max_seconds=8.0))
+        assert re.match(r"\d+\.\d\d-\d+\.\d\d s: audio-unreadable", found.error)
+        assert [piece.ended for piece in found.pieces].count("error") == 1
+        assert found.ended == "error" and found.text == " ".join(piece.text for piece in found.pieces if piece.text)
+
+    def test_a_long_recording_of_which_nothing_can_be_read_is_an_error(self, tmp_path, monkeypatch):
+        def broken(*_, **__):
+            raise AudioError("audio-unreadable", "lost sync")
+
+        soundfile.write(tmp_path / "long.wav", np.concatenate([tone(10.0, seed) for seed in range(3)]), 16000)
+        monkeypatch.setattr(reading, "read", broken)
+        with pytest.raises(RecipeError, match=r"cannot transcribe .*long\.wav: .*lost sync"):
+            transcribe(Echo(), tmp_path / "long.wav", options=DecodingOptions(max_seconds=8.0))
+
+    def test_what_is_shorter_than_a_frame_is_decoded_with_zeros_behind_it(self):
+        assert transcribe(Echo(), tone(0.01)).text == "400"
 
     @pytest.mark.parametrize(
         ("waveform", "message"),
@@ -100,7 +117,7 @@ class TestErrors:
             (np.zeros((16000, 2), np.float32), r"float32 of shape \(16000, 2\), expected floats \[samples\]"),
             (np.zeros(16000, np.int16), "int16 of shape"),
             (np.full(16000, np.nan, np.float32), "not finite"),
-            (np.zeros(100, np.float32), "audio-too-short"),
+            (np.zeros(0, np.float32), "audio-empty"),
         ],
     )
     def test_a_waveform_that_is_none_says_what_is_expected(self, waveform, message):

@@ -314,7 +314,7 @@ class TestFlags:
         assert flags == {
             "missing": ["missing"],
             "empty_hypothesis": ["empty"],
-            "text_on_silence": ["silent"],
+            "text_without_reference": ["silent"],
             "looping": ["loop"],
         }
 

@@ -123,11 +123,11 @@ def _judge(streams: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """Probabilities [windows] of each stream, without its lead-in."""
     found: dict[int, np.ndarray] = {}
     order = sorted(range(len(streams)), key=lambda i: -len(streams[i]))
-    detector = _detector()
     for rows in (order[first : first + STREAMS] for first in range(0, len(order), STREAMS)):
         together = torch.zeros(len(streams[rows[0]]), STREAMS, WINDOW)
         for row, index in enumerate(rows):
             together[: len(streams[index]), row] = streams[index]
+        detector = _detector()
         detector.reset_states()
         judged = torch.stack([detector(step, SAMPLING_RATE)[:, 0] for step in together])
         for row, index in enumerate(rows):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from recipe.model.batches import batch_by_size
 from recipe.model.cached_lm import CachedLanguageModel, KVCache, PrefillRegion
@@ -317,13 +318,16 @@ def beam_search(
     end = recognizer.prompts.end_id
     batch = {k: v.to(model.device) for k, v in collate(items, tokenizer.pad_token_id, left=True).items()}
     embeds, _ = model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
+    # Made by itself (5.23.0), it leaves out as many of the new tokens as a row has padding, so that batches matter.
+    processors = LogitsProcessorList([] if penalty == NO_PENALTY else [RepetitionPenaltyLogitsProcessor(penalty)])
     out = model.generate(
         inputs_embeds=embeds,
         attention_mask=batch["attention_mask"],
         max_new_tokens=max(limits),
         do_sample=False,
         num_beams=beams,
-        repetition_penalty=penalty,
+        repetition_penalty=NO_PENALTY,
+        logits_processor=processors,
         eos_token_id=end,
         pad_token_id=tokenizer.pad_token_id,
     )

@@ -14,7 +14,11 @@ FLAGS = {
     "truncated": "that were stopped at the length limit",
     "looping": "that repeat a phrase over and over",
     "empty_hypothesis": "that were decoded to nothing",
-    "text_on_silence": "decoded to text although the reference is empty",
+    "text_without_reference": "decoded to text although the reference is empty",
+    "text_on_silence": "decoded to text although the detector hears no speech",
+    "no_speech": "that were not decoded, in whole or in part, because the detector hears no speech",
+    "decoded_again": "whose text is of a second decoding, with a repetition penalty",
+    "incomplete_recording": "whose recording lacks its end",
 }
 
 

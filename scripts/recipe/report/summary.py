@@ -6,10 +6,11 @@ from recipe.report.results import RATE, Result, Results
 from recipe.report.spec import Spec
 from recipe.score.cer_txt import width
 
+TEXT_FLAGS = ("empty_hypothesis", "text_without_reference", "text_on_silence", "looping")
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
     "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
-    "extra", "empty_hypothesis", "text_on_silence", "looping", "hotword_recall", "hotword_precision",
+    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision",
 )  # fmt: skip
 MARKS = {"better": " *", "worse": " *"}
 
@@ -42,7 +43,7 @@ def tsv_lines(results: Results) -> Iterator[str]:
                 result.verdict or "",
                 *(str(result.flagged(name)) for name in ("truncated", "error", "missing")),
                 str(result.extra),
-                *(str(result.flagged(name)) for name in ("empty_hypothesis", "text_on_silence", "looping")),
+                *(str(result.flagged(name)) for name in TEXT_FLAGS),
                 *(percent(result.hotwords.get(name), 3) for name in ("recall", "precision")),
             ]
         )

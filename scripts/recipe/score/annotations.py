@@ -15,7 +15,10 @@ DURATIONS = (2.0, 5.0, 10.0, 20.0, 30.0)
 DURATION_NAMES = ("0-2 s", "2-5 s", "5-10 s", "10-20 s", "20-30 s", "30 s and more", UNKNOWN)
 # How the decoder says that a hypothesis ended, and the flag that this gives.
 ENDINGS = {"eos": None, "length": "truncated", "error": "error"}
-FLAGS = ("missing", "empty_hypothesis", "text_on_silence", "truncated", "looping", "error")
+FLAGS = (
+    "missing", "empty_hypothesis", "text_without_reference", "text_on_silence", "no_speech", "truncated", "looping",
+    "decoded_again", "incomplete_recording", "error",
+)  # fmt: skip
 FLAGGED_KEYS = 50
 
 
@@ -102,7 +105,7 @@ def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: DecoderDeta
     elif ref and not hyp:
         names.add("empty_hypothesis")
     elif hyp and not ref:
-        names.add("text_on_silence")
+        names.add("text_without_reference")
     if loops(hyp) and not loops(ref):
         names.add("looping")
     return [*(name for name in FLAGS if name in names), *sorted(names.difference(FLAGS))] if names else []

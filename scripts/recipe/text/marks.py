@@ -11,7 +11,7 @@ texts, in funasr 1.4.16 under funasr/models/fun_asr_nano (looked up 2026-11-28):
 Here the same is taken out, but what might have been said stays: square brackets count as a mark's only around one name
 that begins with two Latin letters or one of the signs `& * +`, angle brackets only around a name, and the words only
 where they stand alone. So `/silver`, `[1]`, `[x]`, `[see below]`, `a < b` and `0xFFFF` are left as they are, and so are
-signs at the beginning.
+signs at the beginning. U+FFFD stays too: it is half a character of a text that was cut off, and says so.
 """
 
 import re
@@ -23,7 +23,6 @@ _KINDS = (
     r"<\|[^|<>]{1,40}\|>",
     r"</?[A-Za-z][A-Za-z0-9_.-]{0,19}/?>",
     r"(?<![A-Za-z0-9_])(?:endofpatch|endofbreak|FFFF)(?![A-Za-z0-9_])",
-    "�",
 )
 _MARKS = re.compile(rf"\s*(?:(?:{'|'.join(_KINDS)})\s*)+")
 _CLOSING = "，。、；：！？…,.;:!?)]}）】》」』”’"
