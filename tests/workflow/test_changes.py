@@ -189,5 +189,5 @@ def test_a_folder_that_was_moved_and_is_seen_under_another_path_runs_nothing(fin
 def test_a_changed_command_of_a_rule(finished):
     path = finished / "recipe/rules/score.smk"
     with restored(path):
-        path.write_text(path.read_text().replace("--extra ignore", "--extra error"))
+        path.write_text(path.read_text().replace("--mode {wildcards.mode}", "--extra ignore --mode {wildcards.mode}"))
         assert jobs(finished) == SCORE

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from recipe.data.join import Entry
 from recipe.files import RecipeError, json_line, open_atomic, read_lines
 
+REJECTS_HEADER = "key\tstage\treason\tdetail"  # of the tables that list what is left out, in every stage
+
 
 class Accepted(NamedTuple):
     """An utterance of the manifest: its length in seconds, tokens of its transcript, key, the line itself, and what is

@@ -18,7 +18,15 @@ from itertools import islice
 from recipe.audio import fetch
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.headers import AudioError
-from recipe.data.checked import Accepted, Numbered, Rejected, one_line, read_checked, write_checked
+from recipe.data.checked import (
+    REJECTS_HEADER,
+    Accepted,
+    Numbered,
+    Rejected,
+    one_line,
+    read_checked,
+    write_checked,
+)
 from recipe.data.checks import CheckPolicy, check
 from recipe.data.join import ORPHANS, Entry
 from recipe.data.rates import Rates, by_rate
@@ -29,7 +37,6 @@ from recipe.settings.section import AUTO
 
 logger = logging.getLogger(__name__)
 
-REJECTS_HEADER = "key\tstage\treason\tdetail"
 REMARKS_HEADER = "key\tstage\tremark\tdetail"
 STAGE = "scp2jsonl"
 _OF_ACCEPTED = 6  # values that a worker says of an accepted entry; of a rejected one it says three

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipe.data.checked import Rejected, one_line
-from recipe.data.prepare import REJECTS_HEADER
+from recipe.data.checked import REJECTS_HEADER, Rejected, one_line
 from recipe.decode.hypotheses import ERROR, Hypothesis
 from recipe.files import write_lines
 
