@@ -39,9 +39,6 @@ class Unread(Reject):
     index: int
 
 
-REJECTS_HEADER = "key\tstage\treason\tdetail"
-
-
 def reject_line(reject: Reject) -> str:
     """A line of rejects.tsv."""
     return "\t".join([reject.key, "train", reject.reason, " ".join(reject.detail.split())])
