@@ -10,6 +10,7 @@ from pathlib import Path
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from recipe.data import manifest
+from recipe.data.checked import REJECTS_HEADER
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError, sha256, write_lines
 from recipe.model.features import FRAME_SECONDS, FrontEnd
@@ -20,7 +21,7 @@ from recipe.train import preflight
 from recipe.train.augment import Augment
 from recipe.train.dataset import ENCODER_FRAMES, Utterances, most_frames
 from recipe.train.hotwords import HotwordSampler
-from recipe.train.left_out import REJECTS_HEADER, Reject, reject_line
+from recipe.train.left_out import Reject, reject_line
 from recipe.train.processes import rank
 
 logger = logging.getLogger(__name__)
