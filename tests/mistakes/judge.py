@@ -118,6 +118,15 @@ def quoted_lines(line: str, project: Project | None) -> list[str]:
     return quoted
 
 
+def unclear(line: str) -> str:
+    """What makes an error hard to read, if anything does."""
+    if len(line) > LONGEST_LINE:
+        return f"a line of {len(line)} characters: {line[:100]}..."
+    if found := re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", line):
+        return f"U+{ord(found[0]):04X} in the error: {ascii(line)[:200]}"
+    return ""
+
+
 def long_stages(project: Project) -> list[str]:
     """Trainings and decodings that were begun."""
     folder = project.folder / "exp"
@@ -139,8 +148,7 @@ def refused(project: Project, mistakes: list[Mistake], ended: Ended) -> Verdict:
         verdict.faults.append((f"names nothing that was touched: {lines[0][:300]}", None))
     if begun := long_stages(project):
         verdict.faults.append((f"late: after {', '.join(begun)}: {lines[0][:200]}", only))
-    if longest := max((line for line in lines if len(line) > LONGEST_LINE), key=len, default=""):
-        verdict.faults.append((f"a line of {len(longest)} characters: {longest[:100]}...", only))
+    verdict.faults += [(fault, only) for line in lines if (fault := unclear(line))]
     verdict.faults += [(f"refused: {lines[0][:200]}", m) for m in culprits if REFUSED not in m.ends]
     return verdict
 

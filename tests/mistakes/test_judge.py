@@ -246,6 +246,7 @@ def test_refusals_that_are_none_are_faults(tmp_path):
     assert faults(touching("k6"), output=OURS)[0].startswith("names nothing")
     assert faults(touching("k5", ends=frozenset({RESULT})), output=OURS)[0].startswith("refused: ")
     assert any("characters" in fault for fault in faults(touching("k5"), output=f"x.py: error: k5 {'x' * 9000}\n"))
+    assert faults(touching("k5"), output="x.py: error: k5 is \0wrong\n")[0].startswith("U+0000 in the error")
     write(project.folder / EXP / "logs/decode/base.home.log", "")
     assert faults(touching("k5"), output=OURS)[0].startswith("late: after e/logs/decode")
 
