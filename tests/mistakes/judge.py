@@ -19,7 +19,8 @@ LONGEST_LINE = 3000  # characters of an error that is still a clear line
 # An error of ours; Snakemake's own, whose message follows on the next lines; and one of a command line.
 OURS = re.compile(r"^.*?\w+\.py: error: .*$", re.MULTILINE)
 WORKFLOW_ERROR = re.compile(
-    r"^WorkflowError(?: in .*)?:\n(?!At least one job did not complete)(?:.+(?:\n|$))+", re.MULTILINE
+    r"^(?:WorkflowError|MissingRuleException)(?: in .*)?:\n(?!At least one job did not complete)(?:.+(?:\n|$))+",
+    re.MULTILINE,
 )
 USAGE = re.compile(r"^(?:snakemake|__main__\.py|usage): ?error: .*$|^Error: .*$", re.MULTILINE)
 TRACEBACK = re.compile(
@@ -27,7 +28,8 @@ TRACEBACK = re.compile(
 )
 # Snakemake shows an exception in rules as `KeyError in file ..., line ...`.
 UNCAUGHT = re.compile(
-    r"^(?!WorkflowError|CalledProcessError|RuleException)\w+(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$",
+    r"^(?!WorkflowError|MissingRule|CalledProcessError|RuleException)"
+    r"\w+(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$",
     re.MULTILINE,
 )
 FILES_MISSING = "completed successfully, but some output files are missing"

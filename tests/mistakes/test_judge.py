@@ -229,6 +229,10 @@ def test_a_refusal_that_names_what_was_touched_has_no_faults(tmp_path):
     assert verdict.end == REFUSED and verdict.faults == [] and len(verdict.lines) == 1
     of_rules = 'WorkflowError in file "rules/common.smk", line 60:\nconfiguration: unknown setting k5\n'
     assert judge(project, [touching("k5")], Ended(1, of_rules)).faults == []
+    assert (
+        judge(project, [touching("k5")], Ended(1, "MissingRuleException:\nNo rule to produce k5 (if ...).\n")).faults
+        == []
+    )
     # A line of the file that the error points to says it too.
     line = project.sets["test"].tables["text"][4 - 1]
     by_line = touching(project.sets["test"].keys[3])
