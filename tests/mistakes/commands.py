@@ -143,6 +143,8 @@ class Bench:
 
     def outputs(self) -> list[Path]:
         """Files and folders that the command line asks for."""
+        if "--checked-file" in self.words:
+            return [self.folder / "out/checked"]
         flags = [*FILES_OUT.get(self.script, []), *([FOLDERS_OUT[self.script]] if self.script in FOLDERS_OUT else [])]
         return [self.folder / self.words[flag] for flag in flags if self.words.get(flag)]
 
@@ -184,10 +186,11 @@ def refusal_faults(bench: Bench, mistake: Mistake, ended: judge.Ended, before: d
     faults = [] if judge.naming(" ".join(lines), [mistake]) else [f"names nothing that was touched: {lines[0][:300]}"]
     if REFUSED not in mistake.ends:
         faults.append(f"refused: {lines[0][:200]}")
-    if max(map(len, lines)) > judge.LONGEST_LINE:
-        faults.append(f"a line of {max(map(len, lines))} characters")
-    if BUSY.get(bench.script, "\0") in ended.output:
+    faults += filter(None, map(judge.unclear, lines))
+    if bench.script in BUSY and BUSY[bench.script] in ended.output:
         faults.append(f"late: {lines[0][:200]}")
+    if bench.script == "scp2jsonl.py":  # its lists are there to be looked at
+        return faults
     new = [path for path in bench.outputs() if path.is_file() and str(path.relative_to(bench.folder)) not in before]
     return faults + [f"wrote {path.name} all the same" for path in new]
 
@@ -498,7 +501,7 @@ def flags(**values):
     return change
 
 
-SHARDS = ["0/1", "3/2", "a/b", "1/0", "-1/2", "1", "1/2/3", "", "1 / 2", "１/２"]
+SHARDS = ["0/1", "3/2", "a/b", "1/0", "-1/2", "1", "1/2/3", "", "1 / 2"]
 single("shard", "scp2jsonl.py", flags(shard=SHARDS))
 single("shard-of-decoding", "decode.py", flags(shard=[*SHARDS, "2.0/4"]))
 single("shards-too-many", "scp2jsonl.py", flags(shard=["5/99", "99/99"], checked_file="out/checked"), EITHER)
@@ -559,7 +562,7 @@ single(
     )[1],
 )
 single("output-is-the-model", "train.py", flags(output_dir="model"))
-single("output-in-a-full-folder", "train.py", flags(output_dir=["data", "exp/e"]))
+single("output-in-a-full-folder", "train.py", flags(output_dir=["data", "exp/e"]), EITHER)
 single(
     "references-of-another-set",
     "compute_wer.py",

@@ -19,7 +19,8 @@ LONGEST_LINE = 3000  # characters of an error that is still a clear line
 # An error of ours; Snakemake's own, whose message follows on the next lines; and one of a command line.
 OURS = re.compile(r"^.*?\w+\.py: error: .*$", re.MULTILINE)
 WORKFLOW_ERROR = re.compile(
-    r"^WorkflowError(?: in .*)?:\n(?!At least one job did not complete)(?:.+(?:\n|$))+", re.MULTILINE
+    r"^(?:WorkflowError|MissingRuleException)(?: in .*)?:\n(?!At least one job did not complete)(?:.+(?:\n|$))+",
+    re.MULTILINE,
 )
 USAGE = re.compile(r"^(?:snakemake|__main__\.py|usage): ?error: .*$|^Error: .*$", re.MULTILINE)
 TRACEBACK = re.compile(
@@ -27,7 +28,8 @@ TRACEBACK = re.compile(
 )
 # Snakemake shows an exception in rules as `KeyError in file ..., line ...`.
 UNCAUGHT = re.compile(
-    r"^(?!WorkflowError|CalledProcessError|RuleException)\w+(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$",
+    r"^(?!WorkflowError|MissingRule|CalledProcessError|RuleException)"
+    r"\w+(?:Error|Exception|Exit)\b in (?:file|rule|line) .*$",
     re.MULTILINE,
 )
 FILES_MISSING = "completed successfully, but some output files are missing"
@@ -118,6 +120,15 @@ def quoted_lines(line: str, project: Project | None) -> list[str]:
     return quoted
 
 
+def unclear(line: str) -> str:
+    """What makes an error hard to read, if anything does."""
+    if len(line) > LONGEST_LINE:
+        return f"a line of {len(line)} characters: {line[:100]}..."
+    if found := re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", line):
+        return f"U+{ord(found[0]):04X} in the error: {ascii(line)[:200]}"
+    return ""
+
+
 def long_stages(project: Project) -> list[str]:
     """Trainings and decodings that were begun."""
     folder = project.folder / "exp"
@@ -139,8 +150,7 @@ def refused(project: Project, mistakes: list[Mistake], ended: Ended) -> Verdict:
         verdict.faults.append((f"names nothing that was touched: {lines[0][:300]}", None))
     if begun := long_stages(project):
         verdict.faults.append((f"late: after {', '.join(begun)}: {lines[0][:200]}", only))
-    if longest := max((line for line in lines if len(line) > LONGEST_LINE), key=len, default=""):
-        verdict.faults.append((f"a line of {len(longest)} characters: {longest[:100]}...", only))
+    verdict.faults += [(fault, only) for line in lines if (fault := unclear(line))]
     verdict.faults += [(f"refused: {lines[0][:200]}", m) for m in culprits if REFUSED not in m.ends]
     return verdict
 

@@ -229,6 +229,10 @@ def test_a_refusal_that_names_what_was_touched_has_no_faults(tmp_path):
     assert verdict.end == REFUSED and verdict.faults == [] and len(verdict.lines) == 1
     of_rules = 'WorkflowError in file "rules/common.smk", line 60:\nconfiguration: unknown setting k5\n'
     assert judge(project, [touching("k5")], Ended(1, of_rules)).faults == []
+    assert (
+        judge(project, [touching("k5")], Ended(1, "MissingRuleException:\nNo rule to produce k5 (if ...).\n")).faults
+        == []
+    )
     # A line of the file that the error points to says it too.
     line = project.sets["test"].tables["text"][4 - 1]
     by_line = touching(project.sets["test"].keys[3])
@@ -246,6 +250,7 @@ def test_refusals_that_are_none_are_faults(tmp_path):
     assert faults(touching("k6"), output=OURS)[0].startswith("names nothing")
     assert faults(touching("k5", ends=frozenset({RESULT})), output=OURS)[0].startswith("refused: ")
     assert any("characters" in fault for fault in faults(touching("k5"), output=f"x.py: error: k5 {'x' * 9000}\n"))
+    assert faults(touching("k5"), output="x.py: error: k5 is \0wrong\n")[0].startswith("U+0000 in the error")
     write(project.folder / EXP / "logs/decode/base.home.log", "")
     assert faults(touching("k5"), output=OURS)[0].startswith("late: after e/logs/decode")
 
