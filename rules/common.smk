@@ -88,6 +88,8 @@ MODEL_FILES = [*BASE_FILES, "history.json"]
 
 
 for folder in (Path.cwd(), Path("exp").resolve(), Path(EXP).resolve()):
+    if folder.exists() and not folder.is_dir():
+        raise WorkflowError(f"{folder}: is a file; results go to {EXP} in the folder where snakemake runs")
     if folder.is_dir() and not os.access(folder, os.W_OK):
         raise WorkflowError(f"{folder}: cannot be written to; results go to {EXP} in the folder where snakemake runs")
 

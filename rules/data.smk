@@ -117,9 +117,33 @@ rule fbank_stats:
         " --output-dir {params.folder:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
-# What can stop a run is found before its first long stage, in every set: no training and no decoding begins before.
+# What can stop a run is found before its first long stage, in every set and in the base model: no training and no
+# decoding begins before.
+rule check_model:
+    input:
+        base_files,
+    output:
+        touch(f"{EXP}/base.checked"),
+    log:
+        f"{EXP}/logs/check_model.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(8000),
+        runtime=30,
+    params:
+        code=code("check_model.py"),
+        model=lambda wildcards: BASE_DIR,
+    message:
+        "check_model: the base model can be loaded"
+    shell:
+        'python "$RECIPE/scripts/check_model.py" --model {params.model:q} > {log:q} 2>&1'
+
+
 rule check_data:
     input:
+        rules.check_model.output,
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
     output:
         touch(f"{EXP}/data/checked"),

@@ -136,6 +136,7 @@ def read_requests(
     if failed and settings.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
     if args.subtitles_dir:
+        Path(args.subtitles_dir).mkdir(parents=True, exist_ok=True)  # what cannot be made is told now
         subtitles.check_keys(request.recording or request.key for request in found)
     if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in found):
         raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")

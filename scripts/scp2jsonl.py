@@ -15,6 +15,7 @@ Large corpora: --shard 1/8 ... 8/8 with --checked-file each, on as many machines
 import argparse
 import dataclasses
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -105,6 +106,13 @@ def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> Non
     )
 
 
+def refuse_same_outputs(*paths: str | None) -> None:
+    """RecipeError if two outputs are one file: the second would take the place of the first."""
+    named = [os.path.realpath(path) for path in paths if path]
+    if len(set(named)) < len(named):
+        raise RecipeError("two outputs are the same file; name a file for each")
+
+
 def policy_of(args: argparse.Namespace, settings: DataSettings) -> CheckPolicy:
     """How entries are checked."""
     return CheckPolicy(
@@ -125,6 +133,7 @@ def table(args: argparse.Namespace) -> str:
 def main() -> None:
     args = parse_args()
     settings = section(args)
+    refuse_same_outputs(args.jsonl_file, args.rejects_file, args.remarks_file, args.checked_file)
     outputs = DataOutputs(args.jsonl_file, args.rejects_file, args.remarks_file)
     if args.merge:
         require(args, "jsonl_file", "rejects_file")

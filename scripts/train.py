@@ -17,6 +17,7 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run
+from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.data import DataSettings
 from recipe.settings.train import INDIFFERENT, TrainSettings, load
@@ -65,6 +66,8 @@ def main() -> None:
     given = flags.section(args, TrainSettings, INDIFFERENT)
     told = {name: getattr(given, name) for name in INDIFFERENT if getattr(args, name) is not None}
     chosen = dataclasses.replace(load(args.config), **told)
+    if os.path.realpath(args.output_dir) == os.path.realpath(args.model):
+        raise RecipeError(f"--output-dir: {args.output_dir} is the base model itself; write to another folder")
     recognizer = model.load(args.model, chosen.audio_tokens)
     state_dir = args.state_dir or str(Path(args.output_dir)) + ".state"
     inputs = TrainingInputs(args.train_jsonl, args.valid_jsonl, args.train_weights, policy)

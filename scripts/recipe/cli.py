@@ -14,8 +14,10 @@ from recipe.files import RecipeError
 
 # Names the file in which a stage that ends well says what it was made with (see record.py).
 RECORD = "RECIPE_RECORD"
-# What the machine refuses, as against what we do wrong: no space, no quota, read-only, no permission, a broken disk.
+# What the machine refuses, as against what we do wrong: no space, no quota, read-only, no permission, a broken disk ...
 _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# ... and paths that somebody named and that cannot be such files or folders.
+_WRONG_PATHS = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -39,7 +41,7 @@ def run(main: Callable[[], int | None]) -> None:
     except RecipeError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno not in _REFUSALS:
+        if error.errno not in _REFUSALS and (error.errno not in _WRONG_PATHS or error.filename is None):
             raise
         _fail(_refusal(error))
     sys.exit(status or 0)
@@ -73,6 +75,8 @@ def _refusal(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = os.path.dirname(os.path.abspath(error.filename or "file"))
         message += f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free in {folder}); make room"
+    elif error.errno in _WRONG_PATHS:
+        return f"{message}; name another path"
     else:
         message += "; check permissions and mounts of its folder"
     return f"{message}, then start again: what is finished is kept"

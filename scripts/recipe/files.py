@@ -108,6 +108,8 @@ def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
         raise RecipeError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise RecipeError(f"{path}: is a directory, expected a file") from None
+    except (NotADirectoryError, PermissionError) as error:
+        raise RecipeError(f"{path}: {error.strerror}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
 

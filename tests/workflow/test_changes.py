@@ -108,7 +108,7 @@ def test_a_changed_setting(finished, change, expected):
         ("heldout/wav.scp", TEST_SET),
         ("heldout/utt2spk", TEST_SET),
         ("data/text", SET | {"scp2jsonl": 2, "fbank_stats": 2} | TRAIN),
-        ("model/config.json", DATA | RECORD),
+        ("model/config.json", {"check_model": 1} | DATA),
         ("exp/e/decode/tuned/s/text", {"normalize": 1, "compute_wer": 1, **RECORD}),
     ],
 )
@@ -156,7 +156,7 @@ def test_changed_code_everywhere_trains_nothing(finished):
             if path.name != "versions.py":
                 stack.enter_context(restored(path))
                 path.write_text(path.read_text() + "\n_appended = 1\n")
-        assert jobs(finished) == {"fbank_stats": 3} | NORMALIZE | DECODE
+        assert jobs(finished) == {"check_model": 1, "check_data": 1, "fbank_stats": 3} | NORMALIZE | DECODE
 
 
 def test_comments_and_docstrings_run_nothing(finished):

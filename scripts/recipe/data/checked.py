@@ -64,18 +64,29 @@ def read_checked(paths: Sequence[str], stated: list[int]) -> Iterator[Accepted |
     """The items of `checked` files; what each says of its number of entries is added to `stated`."""
     for path in paths:
         whole = False
-        for _, line in read_lines(path):
-            kind, _, rest = line.partition("\t")
-            if kind == "+":
-                seconds, tokens, key, remarks, text = rest.split("\t", 4)
-                yield Accepted(float(seconds), int(tokens), key, text, json.loads(remarks))
-            elif kind == "-":
-                yield Rejected._make(rest.split("\t"))
-            else:
-                stated.append(int(rest))
+        for number, line in read_lines(path):
+            try:
+                item = _item(line)
+            except (ValueError, TypeError):
+                raise RecipeError(
+                    f"{path}:{number}: no line of a shard's checked entries; is it another file?"
+                ) from None
+            if isinstance(item, int):
+                stated.append(item)
                 whole = True
+            else:
+                yield item
         if not whole:
             raise RecipeError(f"{path}: ends early; delete it and run its shard again")
+
+
+def _item(line: str) -> Accepted | Rejected | int:
+    """What a line says: an entry, or how many there are. ValueError or TypeError if it is none."""
+    kind, _, rest = line.partition("\t")
+    if kind == "+":
+        seconds, tokens, key, remarks, text = rest.split("\t", 4)
+        return Accepted(float(seconds), int(tokens), key, text, json.loads(remarks))
+    return Rejected._make(rest.split("\t")) if kind == "-" else int(rest)
 
 
 def one_line(text: str) -> str:

@@ -86,6 +86,14 @@ class Checks:
         AVERAGE, "Of recordings with several channels: their average, or the index of one from 0."
     )
 
+    def __post_init__(self):
+        for least, most in (
+            (self.min_seconds, self.max_seconds),
+            (self.min_tokens_per_second, self.max_tokens_per_second),
+        ):
+            if AUTO not in (least, most) and least > most:
+                raise ValueError(f"a least value of {least:g} is over the most, {most:g}: nothing would be accepted")
+
     def policy(self, kind: str) -> Policy:
         """What is done about a transcript with a `kind` of recipe.text.markup.KINDS in it."""
         if kind == INVISIBLE:

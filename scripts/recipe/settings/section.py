@@ -90,7 +90,7 @@ def from_mapping(
 ) -> Section:
     """Make a section of a mapping as YAML or JSON give it. RecipeError names `where`, and of every wrong setting its
     name (another one by `names`), what was found and what is allowed."""
-    values = exponents_to_floats(values)
+    values = exponents_to_floats(_with_text_names(values))
     found: list[tuple[str, str, bool]] = list(_too_large(values))
     try:
         # As JSON, a list is what a tuple is made of and a mapping what a section is, and nothing else is converted.
@@ -106,6 +106,13 @@ def from_mapping(
         if not outer or not any(f"{other}.".startswith(f"{name}.") for other, _, whole in found if not whole)
     ]
     raise RecipeError(f"{where}: {'; '.join(dict.fromkeys(problems))}".removeprefix(": "))
+
+
+def _with_text_names(value: Any) -> Any:
+    """A value as YAML gives it, names as text: a date or a number may be one."""
+    if isinstance(value, Mapping):
+        return {str(name): _with_text_names(part) for name, part in value.items()}
+    return [_with_text_names(part) for part in value] if isinstance(value, list) else value
 
 
 def _too_large(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
