@@ -164,3 +164,30 @@ def test_the_toolkit_decodes_exported_models(settings, data_dir):
     settings["decode"] = {"engine": "funasr"}
     plan = planned(data_dir.parent, settings, "exp/e/decode/base/s/text")
     assert plan == {"scp2jsonl": 1, "convert": 1, "decode": 1}
+
+
+def test_a_decoding_that_fails_is_named_with_its_log_and_one_that_lost_recordings_goes_on(settings, data_dir):
+    """The exit status of recordings that cannot be read is nobody else's."""
+    folder, target = data_dir.parent, "exp/e/decode/base/s/text"
+    small_workflow.copy_recipe(folder / "recipe")
+    code = folder / "recipe/scripts/recipe/decode/run.py"
+    good = code.read_text()
+    for defect in ("raise MemoryError", "raise ZeroDivisionError"):
+        code.write_text(good.replace("found = engine.decode(", f"{defect}\n    found = engine.decode("))
+        text = snakemake(folder, settings, target, fails=True)
+        assert "exp/e/logs/decode/base.s.log" in text and "missing" not in text and "latency" not in text
+        assert ("lower batch_seconds" if "Memory" in defect else "ZeroDivisionError") in text
+    code.write_text(good)
+    (data_dir / "wav/spk0-utt0.wav").write_bytes(b"no audio")
+    settings["data"]["max_reject_ratio"] = 0.5
+    snakemake(folder, settings, target)
+    assert (folder / target).read_text().startswith("spk0-utt0\t\n")
+
+
+def test_a_folder_is_accounted_for(settings, data_dir):
+    folder = data_dir.parent
+    (data_dir / "wav/notes.txt").write_text("no recording")
+    settings["transcribe"] = {"talks": "data/wav"}
+    snakemake(folder, settings, "transcribe")
+    listed = (folder / "exp/e/transcribe/base/talks/rejects.tsv").read_text().splitlines()
+    assert listed[0] == "key\tstage\treason\tdetail" and listed[1].startswith("data/wav/notes.txt\tdecode\tnot-audio\t")
