@@ -201,7 +201,7 @@ def main() -> int:
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
         engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
     room = context.Context(engine, options.max_seconds, options.limits)
-    context.refuse_hotwords(room, requests, prompt.split_hotwords(",".join(settings.hotwords)))
+    context.refuse_settings(room, requests, prompt.split_hotwords(",".join(settings.hotwords)))
     started = time.monotonic()
     lower = f"lower batch_seconds (--batch-seconds, decode.batch_seconds; it is {batch_seconds:g}), beams or workers"
     with memory_needed(lower):

@@ -69,13 +69,16 @@ class TestPromptsThatDoNotFit:
     def test_hotwords_of_the_settings_are_refused_at_once(self, engine, data_dir):
         room = Context(engine, 30.0, Limits())
         with pytest.raises(RecipeError, match=r"decode\.hotwords .*of 300 hotwords the first \d+ fit"):
-            context.refuse_hotwords(room, self.requests(data_dir, (WORDS, WORDS, ())), WORDS)
-        context.refuse_hotwords(room, self.requests(data_dir), WORDS[:3])
+            context.refuse_settings(room, self.requests(data_dir, (WORDS, WORDS, ())), WORDS)
+        context.refuse_settings(room, self.requests(data_dir), WORDS[:3])
 
-    def test_where_nothing_fits_for_other_reasons_they_are_named(self, engine, data_dir):
+    def test_settings_with_which_not_even_audio_fits_are_refused(self, engine, data_dir):
         room = Context(engine, 30.0, Limits(per_second=1000.0))
-        with pytest.raises(RecipeError, match="lower max_tokens_per_second or max_seconds; so it is with all"):
-            context.refuse_hotwords(room, self.requests(data_dir, ((), ())), ())
+        with pytest.raises(RecipeError, match=r"even without a prompt .* lower max_tokens_per_second or max_seconds"):
+            context.refuse_settings(room, self.requests(data_dir, ((), ())), ())
+        alone = self.requests(data_dir, (WORDS,))  # its own words, so that it is an error of its own
+        context.refuse_settings(Context(engine, 30.0, Limits()), alone, ())
+        context.refuse_settings(room, [], WORDS)
 
     def test_audio_is_counted_as_its_features_are(self, engine):
         for seconds in (0.025, 0.4, 1.0, 2.345, 29.99):

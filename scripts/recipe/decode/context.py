@@ -53,24 +53,24 @@ def checked(context: Context, requests: Sequence[Request]) -> list[Request]:
     for request in requests:
         longest[request.instruction] = max(longest.get(request.instruction, 0.0), request.duration)
     suspects = {asked for asked, seconds in longest.items() if context.tokens_over(asked, seconds) > 0}
-    return [
-        replace(request, error=AudioError(REASON, context.explained(request)))
-        if request.instruction in suspects
-        and not request.error
-        and context.tokens_over(request.instruction, request.duration) > 0
-        else request
-        for request in requests
-    ]
+    return [_checked(context, request) if request.instruction in suspects else request for request in requests]
 
 
-def refuse_hotwords(context: Context, requests: Sequence[Request], hotwords: Sequence[str]) -> None:
-    """RecipeError if `hotwords`, which the settings put into the prompt of whatever has none of its own, do not fit
-    beside the longest audio that they stand before; or if nothing fits at all, whatever the reason."""
-    readable = [request for request in requests if not request.error]
-    shared = [request for request in readable if listed_hotwords(request.instruction.text)[0] == list(hotwords)]
-    if hotwords and shared:
-        longest = max(shared, key=lambda request: request.duration)
-        if context.tokens_over(longest.instruction, longest.duration) > 0:
-            raise RecipeError(f"decode.hotwords ({longest.key}): {context.explained(longest)}")
-    if readable and all(request.error for request in checked(context, readable)):
-        raise RecipeError(f"{readable[0].key}: {context.explained(readable[0])}; so it is with all")
+def _checked(context: Context, request: Request) -> Request:
+    if request.error or context.tokens_over(request.instruction, request.duration) <= 0:
+        return request
+    return replace(request, error=AudioError(REASON, context.explained(request)))
+
+
+def refuse_settings(context: Context, requests: Sequence[Request], hotwords: Sequence[str]) -> None:
+    """RecipeError if the longest audio does not fit even without a prompt, or if `hotwords`, which the settings put
+    into the prompt of whatever has none of its own, do not fit beside the longest audio that they stand before."""
+    readable = sorted((request for request in requests if not request.error), key=lambda request: -request.duration)
+    for longest in readable[:1]:
+        bare = replace(longest, instruction=Instruction(""))
+        if context.tokens_over(bare.instruction, bare.duration) > 0:
+            raise RecipeError(f"{longest.key}: even without a prompt {context.explained(bare)}")
+    shared = (request for request in readable if listed_hotwords(request.instruction.text)[0] == list(hotwords))
+    longest = next(shared, None) if hotwords else None
+    if longest and context.tokens_over(longest.instruction, longest.duration) > 0:
+        raise RecipeError(f"decode.hotwords ({longest.key}): {context.explained(longest)}")
