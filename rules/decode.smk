@@ -6,8 +6,31 @@ DECODING = [*words(CONFIG.decode, but=["shards"]), *ELSEWHERE]
 ASKED = words(CONFIG.data, "prompt", "channel")
 
 
+localrules:
+    decode_settings,
+
+
+# A file, because Snakemake looks neither at parameters nor at source files of a job while what it waits for (below,
+# `ancient`) is to be made: what a decoding or a training goes by has to reach it by files that jobs make.
+rule decode_settings:
+    output:
+        f"{EXP}/decode/settings.txt",
+    log:
+        f"{EXP}/logs/decode_settings.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("decode.py"),
+        settings=DECODING,
+    message:
+        "settings of decoding"
+    shell:
+        "printf '%s\\n' {params.code:q} {params.settings:q} > {output:q} 2> {log:q}"
+
+
 rule decode:
     input:
+        settings=rules.decode_settings.output,
         recordings=f"{EXP}/data/test/{{test}}.jsonl",
         model=decoded_model,
         checked=ancient(rules.check_data.output),
@@ -95,7 +118,6 @@ use rule decode as transcribe_set with:
     input:
         recordings=lambda wildcards: sets.decode_files(told(sets.transcribed, CONFIG, wildcards.name)),
         model=decoded_model,
-        checked=ancient(rules.check_data.output),
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
         details=f"{EXP}/transcribe/{{model}}/{{name}}/text.jsonl",

@@ -8,6 +8,8 @@ localrules:
 
 
 rule run_settings:
+    input:
+        augment=lambda wildcards: RUNS[wildcards.run].augment.files,
     output:
         f"{EXP}/train/{{run}}/settings.yaml",
     log:
@@ -16,6 +18,10 @@ rule run_settings:
         ENVIRONMENT
     params:
         settings=lambda wildcards: json.dumps(RUN_SETTINGS[wildcards.run], indent=2),
+        # Not written, but causes of a training: see decode_settings.
+        version=versions.TRAINING,
+        weights=lambda wildcards: list(TRAIN_SETS[wildcards.run].values()),
+        elsewhere=ELSEWHERE,
     message:
         "settings of run {wildcards.run}"
     shell:
