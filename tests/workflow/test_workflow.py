@@ -29,7 +29,7 @@ def test_everything_is_made_and_nothing_runs_again(finished):
 def test_until_train_stops_there(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp", ".snakemake"))
-    assert planned(copy, "--until", "train") == {"scp2jsonl", "run_settings", "train"}
+    assert planned(copy, "--until", "train") == {"check_model", "scp2jsonl", "check_data", "run_settings", "train"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ Problem = tuple[str, str]  # reason, detail
 
 # Controls, private use, noncharacters, and the mark that a decoder leaves where bytes made no sense.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]")
+_LINE_ENDS = re.compile("[\t\r\n]")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def check_text(text: str | None, policy: CheckPolicy) -> tuple[str, list[Problem
         raise _Unfit("transcript-missing", "no transcript for this key")
     text, remarks = _cleaned(text, policy)
     if not text.isascii() or not text.isprintable():
-        if found := _FORBIDDEN.search(text):
+        # What is scored may be in several lines: they are joined when texts are normalized.
+        if found := _FORBIDDEN.search(_LINE_ENDS.sub(" ", text) if policy.scoring else text):
             reason = "replacement-character" if found[0] == "\ufffd" else "control-character"
             raise _Unfit(reason, f"U+{ord(found[0]):04X} at character {found.start() + 1}")
         text = _composed(text, policy)
