@@ -16,6 +16,7 @@ from recipe.decode.requests import probe
 from recipe.decode.run import DecodingOptions, decode
 from recipe.files import RecipeError
 from recipe.model.network import Recognizer
+from recipe.text.languages import UnknownLanguage
 from recipe.text.prompt import split_hotwords, transcription_prompt
 
 WAVEFORM = "waveform"  # the key of a recording that is no file
@@ -46,7 +47,10 @@ def transcribe(
     """
     engine = TransformersEngine(model) if isinstance(model, Recognizer) else model
     words = split_hotwords(hotwords) if isinstance(hotwords, str) else hotwords
-    prompt = transcription_prompt(wording, language, itn, words)
+    try:
+        prompt = transcription_prompt(wording, language, itn, words)
+    except UnknownLanguage as error:
+        raise RecipeError(f"language: {error}") from None
     with tempfile.TemporaryDirectory(prefix="transcribe-") as folder:
         if isinstance(recording, np.ndarray):
             key, source = WAVEFORM, _write(recording, Path(folder) / "waveform.wav")
