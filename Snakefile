@@ -27,16 +27,28 @@ rule all:
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,
+    message:
+        "all results are there"
 
 
 rule eval:
     input:
         rules.all.input,
+    message:
+        "all results are there"
 
 
 rule data:
     input:
         DATA_OUTPUTS,
+    message:
+        "all sets are checked and measured"
+
+
+localrules:
+    all,
+    eval,
+    data,
 
 
 onstart:
@@ -47,5 +59,5 @@ onerror:
     tell_free_space()
 
 
-onsuccess:
-    show_summary()
+# Not in onsuccess, which is not called when there was nothing to be done.
+atexit.register(show_summary)

@@ -91,7 +91,8 @@ class Set:
 def bundled_sets() -> list[Set]:
     """The sets of the bundled corpus: as much audio as fits into 12 MB."""
     return [
-        Set("train", 800, DOMAIN, range(6, 20), TRAIN, 2, TRAIN_BITS),
+        Set("train", 600, DOMAIN, range(6, 18), TRAIN, 2, TRAIN_BITS),
+        Set("train_general", 200, GENERAL, range(2, 20), TRAIN, 1, TRAIN_BITS),
         Set("valid", 48, DOMAIN, range(4, 6), VALID, 1),
         Set("test", 108, DOMAIN, range(0, 4), TEST, 1),
         Set("test_general", 110, GENERAL, range(0, 1), TEST_GENERAL, 1),
@@ -99,10 +100,12 @@ def bundled_sets() -> list[Set]:
 
 
 def pretrain_sets(size: int, valid_size: int) -> list[Set]:
-    """The sets of the general corpus for base models, by voices of neither test set."""
+    """The sets of the corpus for base models, by voices of neither test set: general speech, and a little of the domain
+    in sentences that no bundled set has."""
     return [
         Set("train", size, GENERAL, range(2, 20), TRAIN, 8),
         Set("valid", valid_size, GENERAL, range(1, 2), VALID, 2),
+        Set("home", size // 15, DOMAIN, range(18, 20), TRAIN, 4),
     ]
 
 

@@ -1,5 +1,6 @@
 # What all rules share: the checked configuration, where things lie, and how scripts are run.
 
+import atexit
 import json
 import os
 import re

@@ -141,9 +141,22 @@ use rule decode as transcribe_set with:
         "transcribe: {wildcards.name} with {wildcards.model}"
 
 
+def transcripts(wildcards):
+    """Texts of all recordings without references, by every run's model (without runs, the base model)."""
+    if not CONFIG.transcribe:
+        raise WorkflowError("transcribe names no recordings: set `transcribe: {talks: folder}` (docs/settings.md)")
+    return expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe)
+
+
 rule transcribe:
     input:
-        expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe),
+        transcripts,
+    message:
+        "all recordings are transcribed"
+
+
+localrules:
+    transcribe,
 
 
 DECODED = dict(model=MODELS, test=TESTS)

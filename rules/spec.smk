@@ -90,7 +90,11 @@ def timings():
 
 
 def show_summary():
-    """Print the table of results, where the run made one."""
+    """Print the table of results if this call made it, or found it up to date; never one that is older than what was
+    asked for, or that was not asked for."""
     summary = Path(f"{EXP}/report/summary.md")
-    if summary.is_file():
+    executed = workflow.is_main_process and not workflow.dryrun and workflow.scheduler is not None
+    if not executed or any(workflow.dag.needrun_jobs()):
+        return
+    if any(str(summary) in map(str, job.output) for job in workflow.dag.jobs) and summary.is_file():
         print(f"\n{summary.read_text(encoding='utf-8')}\nReport: {EXP}/report/report.html", file=sys.stderr)

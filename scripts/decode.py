@@ -200,6 +200,7 @@ def main() -> int:
     graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
         engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
+    logger.info("decoding %d entries on %s", len(requests), model.device_name(model.best_device()))
     room = context.Context(engine, options.max_seconds, options.limits)
     context.refuse_settings(room, requests, prompt.split_hotwords(",".join(settings.hotwords)))
     started = time.monotonic()

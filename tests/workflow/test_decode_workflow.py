@@ -160,6 +160,7 @@ def test_hotwords_have_the_same_words_in_training_and_decoding(settings, data_di
 
 
 def test_a_source_that_does_not_exist_is_named(settings, data_dir):
+    assert "transcribe names no recordings" in snakemake(data_dir.parent, settings, "transcribe", fails=True)
     settings["transcribe"] = {"talks": "nowhere"}
     assert "transcribe.talks: nowhere does not exist" in snakemake(data_dir.parent, settings, "transcribe", fails=True)
 

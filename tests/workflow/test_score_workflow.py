@@ -3,11 +3,12 @@
 import csv
 import hashlib
 import json
+import subprocess
 
 import pytest
 import yaml
 from conftest import write_data
-from small_workflow import snakemake
+from small_workflow import SNAKEMAKE, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,27 @@ def test_the_report_tells_what_the_stages_took(project):
     for stage in ("scp2jsonl", "fbank_stats", "decode", "normalize", "compute_wer"):
         assert f'<th scope="row">{stage}</th>' in timings
     assert '<th scope="row">train</th>' not in timings  # without runs there is none
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["all"], True),  # nothing to be done: the table holds
+        (["all", "--forcerun", "report"], True),
+        (["all", "--until", "normalize_reference", "--forcerun", "normalize_reference"], False),
+        (["exp/e/stats/test/s/stats.json"], False),
+        (["all", "--dry-run"], False),
+        (["--summary", "all"], False),
+    ],
+)
+def test_the_table_is_shown_where_it_is_the_result(project, arguments, shown):
+    """Not by a child process of the others' kind: at exit."""
+    done = subprocess.run(
+        [*SNAKEMAKE, *arguments, "--configfile", "settings.yaml"], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("Error rate (MER) in percent" in done.stderr) == shown
+    assert "score.json, " not in done.stderr  # nor does a target list its files
 
 
 def test_snakemakes_own_report_has_captions_and_labels(project):

@@ -197,6 +197,8 @@ def settings_from_config(
             "lfr_m": extractor.num_frames_lfr,
             "lfr_n": extractor.stride_lfr,
             "cmvn_file": None,
+            # The toolkit's default is noise of 1.0, other at each call; the model never saw any in training.
+            "dither": 0.0,
         },
         "tokenizer": "HuggingfaceTokenizer",
         "tokenizer_conf": {"init_param_path": LLM_FOLDER},

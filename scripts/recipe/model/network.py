@@ -298,3 +298,10 @@ def _check_fit(source: str, model: nn.Module, tokenizer: transformers.PreTrained
 def best_device() -> torch.device:
     """The first GPU where there is one, otherwise the CPU."""
     return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """A device as logs call it: "the CPU (2 threads)", "GPU 0 (NVIDIA H200)"."""
+    if device.type == "cuda":
+        return f"GPU {device.index or 0} ({torch.cuda.get_device_name(device)})"
+    return f"the {device.type.upper()} ({torch.get_num_threads()} threads)"

@@ -22,7 +22,7 @@ from recipe.files import RecipeError
 from recipe.model import directory as model_dir
 from recipe.model.batches import padding_share
 from recipe.model.features import FRAME_SECONDS
-from recipe.model.network import Recognizer
+from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train import batching, checkpoints, compiled, preflight
@@ -189,7 +189,7 @@ def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: in
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",
         model.num_parameters(only_trainable=True) / 1e6, model.num_parameters() / 1e6,
         "frozen: " + ", ".join(settings.freeze) if settings.freeze else "nothing frozen",
-        precision, "GPU" if on_gpu(settings) else "CPU",
+        precision, device_name(model.device),
     )  # fmt: skip
 
 
