@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 from small_workflow import call
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("models/*/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("models/*/*.md"), *ROOT.glob("docs/*/*.md")])
 OWN = ("snakemake", "python", "make")
 # Known programs that are not run: they install, build or fetch, or are everybody's.
 OTHERS = ("apptainer", "docker", "hf", "modelscope", "rm", "tail", "tensorboard", "uv")
@@ -76,6 +76,13 @@ def test_every_program_is_known():
     unknown = {place: command for place, command in COMMANDS if program(command) not in (*OWN, *OTHERS)}
     assert unknown == {}, "say in tests/test_docs.py how these are tested"
     assert len(COMMANDS) > 40
+
+
+def test_the_readme_has_the_same_commands_in_both_languages():
+    english, chinese = (
+        [shlex.join(command) for _, command in commands(ROOT / name)] for name in ("README.md", "README.zh.md")
+    )
+    assert english == chinese
 
 
 class Understood(BaseException):
