@@ -30,6 +30,7 @@ rule run_settings:
 
 rule train:
     input:
+        possible_training,
         settings=rules.run_settings.output,
         train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
         valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
