@@ -117,11 +117,12 @@ rule fbank_stats:
         " --output-dir {params.folder:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
-# What can stop a run is found before its first long stage, in every set and in the base model: no training and no
-# decoding begins before.
+# What can stop a run is found before its first long stage, in every set, in the base model and in what the runs ask of it:
+# no training and no decoding begins before. Nothing is trained again for this: see `ancient` there.
 rule check_model:
     input:
         base_files,
+        runs=lambda wildcards: expand(rules.run_settings.output, run=RUNS),
     output:
         touch(f"{EXP}/base.checked"),
     log:
@@ -136,9 +137,9 @@ rule check_model:
         code=code("check_model.py"),
         model=lambda wildcards: BASE_DIR,
     message:
-        "check_model: the base model can be loaded"
+        "check_model: the base model can be loaded and trained"
     shell:
-        'python "$RECIPE/scripts/check_model.py" --model {params.model:q} > {log:q} 2>&1'
+        'python "$RECIPE/scripts/check_model.py" --model {params.model:q} --runs {input.runs:q} > {log:q} 2>&1'
 
 
 rule check_data:

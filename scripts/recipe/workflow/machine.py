@@ -28,7 +28,7 @@ def _refuse_gpus(name: str, wanted: int, there: int, limit: int | None) -> None:
     # A run that wants one is not refused where somebody says: the CPU.
     most = there if limit is None else 1 if limit == 0 and wanted == 1 else limit
     if wanted > most:
-        has = f"this machine shows {there}" if limit is None else f"--resources gpu={limit} allows {limit}"
+        has = f"this machine has {there}" if limit is None else f"--resources gpu={limit} allows {limit}"
         raise RecipeError(
             f"runs.{name}.gpus: {wanted} GPUs are asked for, {has} (nvidia-smi or CUDA_VISIBLE_DEVICES); ask for fewer, "
             "or for auto"
