@@ -59,7 +59,7 @@ rule train:
         tasks=lambda wildcards: RUNS[wildcards.run].nodes,
         # Resources, not parameters: with another number of these the model is the same, and is not trained again.
         readers=lambda wildcards: RUNS[wildcards.run].workers,
-        log_every=lambda wildcards: RUNS[wildcards.run].log_every,
+        log_every=lambda wildcards: told_how(wildcards.run),
         mem_mb=memory(16000),
         runtime=2880,
     params:

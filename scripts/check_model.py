@@ -3,8 +3,8 @@
 All that training and decoding need of the model is loaded once, and what each run's settings say of its layers and to
 transformers' Trainer is tried.
 
-In:  --model, a model directory; --runs, the settings file of each run (as train.py --config), in folders named after them.
-     Nothing is written; what is wrong is one line, and exit status 2.
+In:  --model, a model directory; --runs, the settings file of each run (as train.py --config), in folders named after
+     them. Nothing is written; what is wrong is one line, and exit status 2.
 """
 
 import argparse

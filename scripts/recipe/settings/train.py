@@ -20,8 +20,9 @@ LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 _Part = Literal["encoder", "adaptor", "llm"]
-TRACKERS = ("tensorboard", "wandb", "swanlab", "mlflow", "trackio")
+TENSORBOARD = "tensorboard"
 _Tracker = Literal["tensorboard", "wandb", "swanlab", "mlflow", "trackio"]
+_PACKAGES = {"mlflow": "mlflow-skinny"}  # of a tracker, where it is called otherwise
 _Rate = Annotated[float, Field(gt=0, le=1)]
 # Arguments of the Trainer that the recipe sets, does in its own way, or has settings for.
 OWN_ARGUMENTS = {
@@ -183,7 +184,7 @@ class TrainSettings:
     )
     log_every: int = setting(10, "Steps between two log lines.", ge=1, indifferent=True)
     report_to: tuple[_Tracker, ...] = setting(
-        ("tensorboard",),
+        (TENSORBOARD,),
         "Trackers that are told what the log shows, under the names of the experiment and the run; each but "
         "tensorboard needs its package. [] is none.",
         indifferent=True,
@@ -259,6 +260,17 @@ class RunSettings(TrainSettings):
     weights: dict[str, Annotated[float, Field(ge=0)]] = setting(
         dict, "Weights of single training sets in a run, instead of those of data.train; 0 leaves a set out."
     )
+
+
+def check_trackers(settings: TrainSettings) -> None:
+    """RecipeError if the package of a tracker that is to be told is not installed. Nothing is imported."""
+    for tracker in settings.report_to:
+        if importlib.util.find_spec(tracker) is None:
+            package = _PACKAGES.get(tracker, tracker)
+            raise RecipeError(
+                f"report_to: the package of {tracker} is not installed; install it (.venv/bin/uv pip install --python "
+                f".venv/bin/python {package}), or take {tracker} out"
+            )
 
 
 @functools.cache

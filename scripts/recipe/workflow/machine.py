@@ -1,17 +1,12 @@
 """What is asked of this machine, compared with what it has, before anything runs."""
 
-import importlib.util
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from recipe.files import RecipeError
 from recipe.settings.section import AUTO
-from recipe.settings.train import RunSettings
-
-# What is to be installed beside the recipe, where it is called otherwise than the tracker.
-_PACKAGES = {"mlflow": "mlflow-skinny"}
-INSTALL = ".venv/bin/uv pip install --python .venv/bin/python"
+from recipe.settings.train import RunSettings, check_trackers
 
 
 def refuse_runs(runs: Mapping[str, RunSettings], there: int, limit: int | None, environ: Mapping[str, str]) -> None:
@@ -30,8 +25,8 @@ def _refuse_gpus(name: str, wanted: int, there: int, limit: int | None) -> None:
     if wanted > most:
         has = f"this machine has {there}" if limit is None else f"--resources gpu={limit} allows {limit}"
         raise RecipeError(
-            f"runs.{name}.gpus: {wanted} GPUs are asked for, {has} (nvidia-smi or CUDA_VISIBLE_DEVICES); ask for fewer, "
-            "or for auto"
+            f"runs.{name}.gpus: {wanted} GPUs are asked for, {has} (nvidia-smi or CUDA_VISIBLE_DEVICES); ask for "
+            "fewer, or for auto"
         )
 
 
@@ -44,14 +39,12 @@ def _refuse_nodes(name: str, run: RunSettings, environ: Mapping[str, str]) -> No
 
 
 def refuse_trackers(runs: Mapping[str, RunSettings]) -> None:
-    """RecipeError if the package of a tracker that a run reports to is not installed. Nothing is imported."""
+    """RecipeError if the package of a tracker that a run reports to is not installed."""
     for name, run in runs.items():
-        for tracker in run.report_to:
-            if importlib.util.find_spec(tracker) is None:
-                raise RecipeError(
-                    f"runs.{name}.report_to: the package of {tracker} is not installed; {INSTALL} "
-                    f"{_PACKAGES.get(tracker, tracker)}, or take it out"
-                )
+        try:
+            check_trackers(run)
+        except RecipeError as error:
+            raise RecipeError(f"runs.{name}.{error}") from None
 
 
 def refuse_wrong_kinds(outputs: Iterable[str]) -> None:
