@@ -18,7 +18,7 @@ import torch
 import transformers
 
 from recipe.data.advice import advise
-from recipe.files import RecipeError
+from recipe.files import RecipeError, make_folder
 from recipe.model import directory as model_dir
 from recipe.model.batches import padding_share
 from recipe.model.features import FRAME_SECONDS
@@ -62,7 +62,7 @@ def train(
         raise RecipeError(problem)
     output_dir, state_dir = Path(output_dir), Path(state_dir)
     check_trackers(settings)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(state_dir)
     precision = precision_of(settings)
     # One process tells them.
     trackers = Trackers(() if rank() else settings.report_to, tracked or named_by(output_dir), state_dir)
