@@ -2,7 +2,7 @@
 
 import bisect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from recipe.data.tokens import token_counter
 from recipe.files import RecipeError, json_line, read_json
 from recipe.settings.config import Config
 from recipe.settings.decode import FUNASR, check_installed
-from recipe.settings.section import Where, as_mapping, from_mapping, from_text, indifferent
+from recipe.settings.section import Where, as_mapping, from_mapping, from_text, indifferent, read
 from recipe.settings.train import RunSettings, whole
 from recipe.text.prompt import with_hotwords
 from recipe.workflow import sets
@@ -37,6 +37,16 @@ def refuse_repeated_names(path: str | os.PathLike) -> None:
                 waiting.append(value)
         elif isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
+
+
+def read_files(paths: Sequence[str | os.PathLike]) -> dict[str, Any]:
+    """The mapping that files of a configuration are together, later ones over earlier ones. RecipeError says what keeps
+    one from being read: its encoding, its YAML, a name that stands twice."""
+    values: dict[str, Any] = {}
+    for path in paths:
+        refuse_repeated_names(path)
+        values = _over(values, read(path))
+    return values
 
 
 def merged(values: Mapping[str, Any], command_line: Mapping[str, Any]) -> dict[str, Any]:
