@@ -22,6 +22,8 @@ DECODE = {"decode": 2, "normalize": 2, **SCORE}
 REDECODE = {"decode_settings": 1, **DECODE}  # with other settings or code
 TRAIN = {"train": 1, "decode": 1, "normalize": 1, "compute_wer": 1, **RECORD}
 # A manifest, of which one of test sets is decoded and its references are scored.
+# What a run asks of the model is tried again; no training for that.
+RUN = {"run_settings": 1, "check_model": 1, "check_data": 1}
 SET = {"scp2jsonl": 1, "fbank_stats": 1, "check_data": 1}
 TEST_SET = {"normalize_reference": 1, **SET, **DECODE}
 DATA = {**TEST_SET, "scp2jsonl": 3, "fbank_stats": 3, "train": 1}
@@ -73,17 +75,18 @@ def test_a_deleted_output(finished, output, expected):
         ("data.max_seconds: 30.0", DATA | SPEC),
         ("data.prompt: {wording: en}", DATA | SPEC),
         ("stats.sample: 4", {"fbank_stats": 3} | SPEC),
-        ("train.learning_rate: 0.001", {"run_settings": 1} | TRAIN | SPEC),
+        ("train.learning_rate: 0.001", RUN | TRAIN | SPEC),
         ("train.workers: 1", SPEC),
         ("train.log_every: 1", SPEC),
+        ("train.report_to: []", SPEC),
         ("decode.beams: 2", REDECODE | SPEC),
         ("decode.hotwords: [light]", {"normalize_hotwords": 1, "decode_settings": 1} | TEST_SET | SPEC),
         ("score.bootstrap: 30", SCORE | SPEC),
         ("score.modes: [faithful, compatible]", NORMALIZE | SPEC),
         ("transcribe.talks: data", SPEC),
-        ("runs: {tuned: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
-        ("runs: {tuned: {}, more: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
-        ("runs: {}", SPEC),
+        ("runs: {tuned: {epochs: 1.0}}", RUN | TRAIN | SPEC),
+        ("runs: {tuned: {}, more: {epochs: 1.0}}", RUN | TRAIN | SPEC),
+        ("runs: {}", {"check_model": 1, "check_data": 1} | SPEC),
         ("data.test: {s: heldout, t: more}", TEST_SET | SPEC),
     ],
 )
@@ -111,7 +114,7 @@ def test_several_changes_at_once_lose_none(finished):
     settings["decode"] = {"beams": 2}
     settings["train"]["learning_rate"] = 0.001
     (finished / "changed.yaml").write_text(yaml.safe_dump(settings))
-    expected = TEST_SET | SPEC | {"run_settings": 1, "train": 1, "decode_settings": 1}
+    expected = TEST_SET | SPEC | RUN | {"train": 1, "decode_settings": 1}
     assert jobs(finished, "changed.yaml") == expected | {"decode": 4, "normalize": 4, "compute_wer": 4}
 
 
@@ -182,7 +185,7 @@ def test_comments_and_docstrings_run_nothing(finished):
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"), [("MANIFEST", DATA), ("TRAINING", {"run_settings": 1} | TRAIN), ("CONVERSION", {})]
+    ("version", "expected"), [("MANIFEST", DATA), ("TRAINING", RUN | TRAIN), ("CONVERSION", {})]
 )  # the base model here needs no conversion
 def test_a_version_counted_up(finished, version, expected):
     path = finished / "recipe/scripts/recipe/versions.py"

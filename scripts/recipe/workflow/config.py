@@ -16,7 +16,7 @@ from recipe.settings.section import Where, as_mapping, from_mapping, from_text, 
 from recipe.settings.train import RunSettings, whole
 from recipe.text.prompt import with_hotwords
 from recipe.workflow import sets
-from recipe.workflow.origins import compose
+from recipe.workflow.origins import compose, shown
 
 _CHAT = 64  # tokens around prompt, audio and text, and of the instruction: some 40 in the published words
 BASELINE = "base"  # name of the untouched model among the runs' models
@@ -32,7 +32,9 @@ def refuse_repeated_names(path: str | os.PathLike) -> None:
             for name, value in node.value:
                 if name.value in seen:
                     line = name.start_mark.line + 1
-                    raise RecipeError(f"{path}:{line}: {name.value} stands here for the second time; merge the two")
+                    raise RecipeError(
+                        f"{shown(path)}:{line}: {name.value} stands here for the second time; merge the two"
+                    )
                 seen.add(name.value)
                 waiting.append(value)
         elif isinstance(node, yaml.SequenceNode):
@@ -125,7 +127,7 @@ def _positions_beside_hotwords(config: Config) -> int:
     return _CHAT + int(seconds / FRAME_SECONDS) + Limits(per_second=config.decode.max_tokens_per_second).tokens(seconds)
 
 
-def runs(config: Config, where: Where = "configuration") -> dict[str, RunSettings]:
+def runs(config: Config, where: Where = "") -> dict[str, RunSettings]:
     """All settings of each run: `train` with the run's own entries over it. RecipeError if they contradict each other,
     if two are the same, or if there is nothing to train on."""
     missing = [role for role in ("train", "valid") if not getattr(config.data, role)]
@@ -144,12 +146,13 @@ def runs(config: Config, where: Where = "configuration") -> dict[str, RunSetting
 
 def _run(name: str, values: Mapping[str, Any], where: Where) -> RunSettings:
     """The settings of a run; of what is wrong in them, the place is told."""
-    place = (
-        f"{where}: runs.{name}"
-        if isinstance(where, str)
-        else lambda path: f"{where(('runs', name, *path))}: runs.{name}"
-    )
-    return whole(RunSettings, values, place)
+    return whole(RunSettings, values, lambda path: f"{_placed(where, ('runs', name, *path))}runs.{name}")
+
+
+def _placed(where: Where, path: Sequence[str]) -> str:
+    """What stands before a message about a setting."""
+    place = where(path) if callable(where) else where
+    return f"{place}: " if place else ""
 
 
 def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) -> None:
@@ -161,8 +164,7 @@ def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) 
         same = json_line({setting: value for setting, value in told.items() if setting not in ignored})
         other = seen.setdefault(same, name)
         if other != name:
-            place = where(("runs", name)) if callable(where) else where
             raise RecipeError(
-                f"{place}: runs.{name} has the same settings as runs.{other}: both would train the same model; "
-                "change one (another seed is a change) or take one out"
+                f"{_placed(where, ('runs', name))}runs.{name} has the same settings as runs.{other}: both would train "
+                "the same model; change one (another seed is a change) or take one out"
             )

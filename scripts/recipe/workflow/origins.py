@@ -21,7 +21,7 @@ class Origins:
     def __init__(
         self, files: Sequence[str | os.PathLike], command_line: Mapping[str, Any], name: str = "configuration"
     ):
-        self._roots = {_shown(file): compose(file) for file in files}
+        self._roots = {shown(file): compose(file) for file in files}
         self._command_line = command_line
         self._name = name
 
@@ -60,7 +60,7 @@ def as_node(values: Mapping[str, Any]) -> yaml.Node | None:
 def compose(file: str | os.PathLike) -> yaml.Node | None:
     """A YAML file as nodes, which know their lines; None of an empty one. RecipeError says what keeps it from being
     read, and where: the encoding too, since many an editor's is not UTF-8."""
-    name = _shown(file)
+    name = shown(file)
     try:
         content = Path(file).read_bytes()
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def decoded(content: bytes, name: str) -> str:
         raise RecipeError(f"{name}:{line}: {told}") from None
 
 
-def _shown(file: str | os.PathLike) -> str:
+def shown(file: str | os.PathLike) -> str:
     """A file as a user writes it: from the working folder if it lies there."""
     relative = os.path.relpath(file)
     return os.fspath(file) if relative.startswith("..") else relative
