@@ -99,7 +99,8 @@ def _chat(record: dict, key: str, root: str | Path, notes: Notes) -> Imported:
     start, end = seconds_of(record.get("start"), "start") or 0.0, seconds_of(record.get("end"), "end")
     return Imported(
         key, _path(path, root), said.get("assistant"), start, end,
-        _own(record, "recording") or keys.of_path(path, root), _own(record, "speaker"), _own(record, "language") or (parts[1] if parts else None), _own(record, "group"),
+        _own(record, "recording") or keys.of_path(path, root), _own(record, "speaker"),
+        _own(record, "language") or (parts[1] if parts else None), _own(record, "group"),
         channel_of(record.get("channel")), carried, ",".join(hotwords) or None,
     )  # fmt: skip
 

@@ -130,7 +130,9 @@ def _plain(record: dict) -> dict:
     """The cut that a mixed one is, if all but one of its tracks are padding at its end."""
     if "tracks" not in record:
         return record
-    tracks = [track for track in record["tracks"] if isinstance(track, dict)] if record["tracks"] else []
+    tracks = record["tracks"] if isinstance(record["tracks"], list) else []
+    if not tracks or not all(isinstance(track, dict) for track in tracks):
+        raise NotImportable("jsonl-invalid", "tracks are no list of objects", _id(record))
     cuts = [track for track in tracks if track.get("type") != "PaddingCut"]
     if len(cuts) != 1 or cuts[0].get("snr") is not None or record.get("transforms"):
         raise NotImportable("audio-mixed", f"a mix of {len(cuts)} recordings, which is in no file", _id(record))

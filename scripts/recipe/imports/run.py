@@ -106,9 +106,10 @@ def import_corpus(
 
 
 def _refuse_inside(source: str, folder: str) -> None:
-    """RecipeError if the output is the input, which would be replaced."""
-    if Path(source).exists() and Path(source).resolve() == Path(folder).resolve():
-        raise RecipeError(f"{folder}: is the corpus itself; name another folder to write to")
+    """RecipeError if the output is the input or holds it: it would be replaced."""
+    place, target = Path(source).resolve(), Path(folder).resolve()
+    if place.exists() and target in (place, *place.parents):
+        raise RecipeError(f"{folder}: is or holds the corpus itself; name another folder to write to")
 
 
 def _tell(writer: DataDirWriter, folder: str, source: str, dry_run: bool) -> None:

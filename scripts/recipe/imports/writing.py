@@ -63,6 +63,7 @@ class DataDirWriter:
         self._tables = {name: Sorter(itemgetter(0)) for name in ("wav.scp", "text", "segments", *_LABELS)}
         self._filled: set[str] = set()
         self._recordings: dict[str, str] = {}  # key by place, of those that have parts
+        self._last = ("", "")  # place and key of the recording before
         self._has_parts = False
         check_replaceable(self._folder)
 
@@ -107,7 +108,7 @@ class DataDirWriter:
             self._put(name, key, value)
         end = "-1" if found.end is None else _seconds(found.end)
         self._put("segments", key, f"{recording} {_seconds(found.start)} {end}")
-        self._has_parts |= found.is_part
+        self._has_parts |= found.is_part or recording != key
         self.imported += 1
 
     def _text(self, text: str | None) -> str:
@@ -154,16 +155,20 @@ class DataDirWriter:
 
     def _place_recording(self, found: Imported) -> tuple[str, str]:
         """Give the utterance and its recording their keys, and the recording its place."""
+        place = found.audio.place if isinstance(found.audio, Embedded) else _source_text(found.audio)
+        if isinstance(found.audio, Embedded) and place == self._last[0]:  # its bytes are written already
+            return self._keys.take(found.key, keys.UTTERANCE), self._last[1]
         if not found.is_part:
             key = self._keys.take(found.key, keys.UTTERANCE | keys.RECORDING)
             self._put("wav.scp", key, self._source(found.audio, key))
+            self._last = place, key
             return key, key
-        place = found.audio.place if isinstance(found.audio, Embedded) else _source_text(found.audio)
         recording = self._recordings.get(place)
         if recording is None:
             recording = self._keys.take(found.recording or keys.of_path(place, "/"), keys.RECORDING)
             self._put("wav.scp", recording, self._source(found.audio, recording))
             self._recordings[place] = recording
+        self._last = place, recording
         return self._keys.take(found.key, keys.UTTERANCE), recording
 
     def _source(self, audio: str | Verbatim | Embedded, key: str) -> str:
