@@ -5,12 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-import import_corpus as script
 import numpy as np
-import scp2jsonl
 import soundfile
 from conftest import ROOT, tone
 
+import import_corpus as script
+import scp2jsonl
 from recipe import cli
 
 RATE = 16000

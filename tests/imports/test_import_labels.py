@@ -331,7 +331,7 @@ def test_label_studio_json(talks, tmp_path, monkeypatch, capsys):
             ],
         },
         {"id": 14, "data": {"audio": upload}, "annotations": []},
-        {"id": 15, "data": {"audio": "/data/upload/7/none.wav"}, "annotations": [{"result": [*region("a", 0, 1, "x")]}]},
+        {"id": 15, "data": {"audio": "/none.wav"}, "annotations": [{"result": [*region("a", 0, 1, "x")]}]},
         "damaged",
     ]  # fmt: skip
     source = tmp_path / "export.json"

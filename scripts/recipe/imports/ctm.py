@@ -11,7 +11,7 @@ from recipe.data import datadir
 from recipe.data.checked import Rejected
 from recipe.files import RecipeError
 from recipe.imports import sources
-from recipe.imports.items import Found, Imported, Notes, NotImportable, guarded, part_key
+from recipe.imports.items import MAX_SECONDS, Found, Imported, Notes, NotImportable, guarded, part_key
 from recipe.imports.options import ImportOptions
 from recipe.text import tables
 
@@ -109,7 +109,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value < math.inf:
+    if not 0 <= value <= MAX_SECONDS:
         raise NotImportable("row-invalid", f"{text!r:.40} is no time in seconds")
     return value
 
@@ -202,7 +202,8 @@ def stm(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
                 yield Rejected(f"{source.stem}-{number:08d}", error.reason, f"{source}:{number}: {error.detail}")
     sides: dict[str, set[str]] = {}
     for _, cells in rows:
-        sides.setdefault(cells[0], set()).add(cells[1] if len(cells) > 1 else "1")
+        if len(cells) > 1:
+            sides.setdefault(cells[0], set()).add(cells[1])
     for number, cells in rows:
         key = f"{source.stem}-{number:08d}"
         yield from guarded(key, f"{source}:{number}", lambda cells=cells: _line(cells, sides, shelf))

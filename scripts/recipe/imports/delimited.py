@@ -1,12 +1,13 @@
 """Tables in CSV and TSV, or JSON lines, a row an utterance; Common Voice's and LJSpeech's are such."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recipe.data import datadir
 from recipe.files import RecipeError, byte_lines
-from recipe.imports import columns, records
+from recipe.imports import columns, records, sources
 from recipe.imports.items import Found, Notes, NotImportable, guarded
 from recipe.imports.options import ImportOptions
 from recipe.text import tables
@@ -42,7 +43,7 @@ def common_voice(source: Path, options: ImportOptions, notes: Notes) -> Iterator
     def with_suffix(row: dict) -> dict:
         """The first releases left the suffix out."""
         path = row.get(roles["audio"])
-        if path and "." not in path and not (folder / path).exists():
+        if path and "." not in path and not os.path.exists(folder / path):
             return row | {roles["audio"]: f"{path}.mp3"}
         return row
 
@@ -99,7 +100,7 @@ def _rows(
     source: Path, options: ImportOptions, given: dict, folders: Sequence, *, quoted: bool, default: str | None = None,
     header: bool | None = None, mend=lambda row: row,
 ) -> Iterator[Found]:  # fmt: skip
-    _refuse_sheet(source)
+    _refuse_sheet(sources.need(source))
     header = options.header if header is None else header
     reader = csv.reader(
         _lines(source), delimiter=_delimiter(source, options, default), strict=True,
@@ -164,7 +165,9 @@ def _hint(row: list[str], there: list[str]) -> str:
 
 
 def _refuse_sheet(source: Path) -> None:
-    """RecipeError for what spreadsheet programs keep."""
+    """RecipeError for what spreadsheet programs keep, and for a folder."""
+    if source.is_dir():
+        raise RecipeError(f"{source}: is a folder, expected a table")
     with open(source, "rb") as file:
         head = file.read(4)
     if source.suffix.lower() in _SHEETS or head in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):

@@ -12,6 +12,7 @@ from recipe.data.checked import Rejected
 # Bytes of one recording inside of another file, and of one text: a damaged or hostile file may state any size.
 MAX_RECORDING = 1 << 30
 MAX_TEXT = 1 << 20
+MAX_SECONDS = 1e7  # four months: what is later is no time in a recording
 MAX_LABELS = 64 << 20  # of a file of labels, which is read whole
 
 _BREAKS = re.compile("[ \xa0]*[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \xa0]*")
@@ -112,6 +113,11 @@ def one_value(value: Any) -> str | None:
     return joined(_CONTROLS.sub(" ", str(value))) or None
 
 
+def listed(value: Any) -> list:
+    """A value that should be a list, or none of it."""
+    return value if isinstance(value, list) else []
+
+
 def text_of(value: Any, name: str = "text") -> str | None:
     """A transcript; None if there is none. NotImportable if it is no text."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -141,7 +147,7 @@ def seconds_of(value: Any, name: str) -> float | None:
         seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds <= MAX_SECONDS:
         raise NotImportable("segment-invalid", f"{name} is {value!r:.80}, expected seconds")
     return seconds
 

@@ -20,6 +20,7 @@ from recipe.imports.items import (
     Verbatim,
     channel_of,
     guarded,
+    listed,
     one_value,
     part_key,
     seconds_of,
@@ -92,13 +93,14 @@ class _Recordings:
 
 
 def _full(task: dict, key: str, where: str, recordings: _Recordings, notes: Notes, options: ImportOptions):
-    annotations = [one for one in task.get("annotations", task.get("completions")) or [] if isinstance(one, dict)]
+    found = listed(task.get("annotations", task.get("completions")))
+    annotations = [one for one in found if isinstance(one, dict)]
     valid = [one for one in annotations if not one.get("was_cancelled")]
     if not valid:
         raise NotImportable("transcript-missing", "the task has no annotation (skipped?)", key)
     chosen = next((one for one in valid if one.get("ground_truth")), valid[0])
     notes.add(_OTHERS, len(annotations) - 1)
-    results = [result for result in chosen.get("result") or [] if isinstance(result, dict)]
+    results = [result for result in listed(chosen.get("result")) if isinstance(result, dict)]
     data = task.get("data") if isinstance(task.get("data"), dict) else {}
     audio, stem = recordings.find(_named(data, results))
     yield from _regions(_by_region(results), audio, stem, key, where)

@@ -24,6 +24,7 @@ from recipe.imports.items import (
     Notes,
     NotImportable,
     Verbatim,
+    listed,
     one_value,
     path_of,
     seconds_of,
@@ -178,8 +179,10 @@ def _source(
     key = _id(record)
     if recording.get("transforms"):
         raise NotImportable("audio-transformed", "the recording is to be transformed, which is in no file", key)
-    found = [source for source in recording.get("sources") or [] if isinstance(source, dict)]
-    channels = [wanted] if isinstance(wanted, int) else wanted if isinstance(wanted, list) else None
+    found = [source for source in listed(recording.get("sources")) if isinstance(source, dict)]
+    channels = [wanted] if isinstance(wanted, int) else listed(wanted)
+    if not all(isinstance(channel, int) for source in found for channel in (*channels, *_channels(source))):
+        raise NotImportable("channel-invalid", f"channels {wanted!r:.80} are no indices", key)
     if len(found) > 1 and channels:
         found = [source for source in found if set(channels) & set(_channels(source))]
     if len(found) != 1:
@@ -195,7 +198,7 @@ def _channels(source: dict) -> list:
     return channels if isinstance(channels, list) else [0]
 
 
-def _index(wanted: Sequence | None, there: Sequence, key: str) -> int | None:
+def _index(wanted: Sequence, there: Sequence, key: str) -> int | None:
     """Which of a file's channels; None: all of them."""
     if not wanted or len(there) == 1 or set(wanted) == set(there):
         return None

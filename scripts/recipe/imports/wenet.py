@@ -1,5 +1,6 @@
 """WeNet's data.list: JSON lines with key, wav and txt (raw), or a tar file a line (shard) with KEY.wav and KEY.txt."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _shards(paths, root: str | Path) -> Iterator[Found]:
     for line in paths:
         try:
             path = sources.absolute(line, root, above=True)
-            if not Path(path).is_file():
+            if not os.path.isfile(path):
                 raise NotImportable("shard-missing", f"no such file: {path} (shards elsewhere are to be copied here)")
         except NotImportable as error:
             yield Rejected(line, error.reason, error.detail)
