@@ -2,15 +2,17 @@
 
 import json
 import random
+import sys
 
 import pytest
 import soundfile
-from conftest import tone
+from conftest import ROOT, tone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_import_labels import CTM, LONG, SHORT, SRT, VTT, region
 from test_import_manifests import chat, write_tar
 
+import import_corpus as script
 from recipe.files import RecipeError
 from recipe.imports.options import ImportOptions
 from recipe.imports.run import FORMATS, import_corpus
@@ -33,10 +35,6 @@ RECORDS = [
     ("funasr", chat("a.wav", "t", speaker="s", start=0.1, end=0.5, channel=0)),
     ("ms-swift", {"messages": [USER, {"role": "assistant", "content": "t"}], "audios": ["a.wav"]}),
     ("qwen3-asr", {"audio": "a.wav", "text": "language English<asr_text>t", "prompt": "p"}),
-]  # fmt: skip
-WHOLE = [
-    ("label-studio", [TASK, MIN]),
-    ("espnet", {"utts": {"u": SOUND}}),
 ]  # fmt: skip
 TEXTS = [
     ("subtitles", "a.srt", SRT), ("subtitles", "a.vtt", VTT), ("textgrid", "a.TextGrid", LONG),
@@ -87,18 +85,26 @@ def replaced(value, path, other):
 
 @pytest.mark.parametrize(("name", "record"), RECORDS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(RECORDS)])
 def test_any_value_in_any_place_of_a_line(folder, name, record):
-    lines = [json.dumps(replaced(record, path, odd)) for path in places(record) for odd in ODD]
     source = folder / "lines.jsonl"
-    source.write_text("\n".join([json.dumps(record), *lines]) + "\n")
+    source.write_text("".join(json.dumps(one) + "\n" for one in variants(record)))
     holds(name, source, folder)
 
 
-@pytest.mark.parametrize(("name", "value"), WHOLE, ids=[name for name, _ in WHOLE])
-def test_any_value_in_any_place_of_a_file(folder, name, value):
-    for path in places(value):
-        for odd in ODD:
-            (folder / "whole.json").write_text(json.dumps(replaced(value, path, odd)))
-            holds(name, folder / "whole.json", folder)
+def variants(value):
+    return [value, *(replaced(value, path, odd) for path in places(value) for odd in ODD)]
+
+
+def test_any_value_in_any_place_of_a_file(folder):
+    source = folder / "whole.json"
+    source.write_text(json.dumps([*variants(TASK), *variants(MIN)]))
+    holds("label-studio", source, folder)
+    source.write_text(json.dumps({"utts": {f"u{i}": one for i, one in enumerate(variants(SOUND))}}))
+    holds("espnet", source, folder)
+    for odd in ODD:
+        for name in ("label-studio", "espnet"):
+            for whole in (odd, [odd], {"utts": odd}):
+                source.write_text(json.dumps(whole))
+                holds(name, source, folder)
 
 
 @pytest.mark.parametrize(("name", "file", "text"), TEXTS, ids=[file for _, file, _ in TEXTS])
@@ -133,7 +139,7 @@ def test_tar_files_with_other_bytes(folder, place, byte):
 
 
 def test_every_format_is_tried():
-    tried = {name for name, *_ in (*RECORDS, *WHOLE, *TEXTS)}
+    tried = {name for name, *_ in (*RECORDS, *TEXTS)} | {"label-studio", "espnet"}
     assert set(FORMATS) - tried == {"hf", "kaldi"}  # tables that the data stage reads, and what the library reads
 
 
@@ -144,3 +150,13 @@ def test_any_file_as_any_format(tmp_path):
             (tmp_path / file).write_bytes(content)
             holds(name, tmp_path / file, tmp_path)
         holds(name, tmp_path, tmp_path.parent)
+
+
+def test_the_page_has_a_command_of_every_format(monkeypatch):
+    page = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    part = page.partition("## Corpora in")[2].partition("\n## ")[0]
+    rows = [row.split("|") for row in part.splitlines() if row.startswith("| `")]
+    assert [row[1].strip(" `") for row in rows] == list(FORMATS)
+    for row in rows:
+        monkeypatch.setattr(sys, "argv", ["import_corpus.py", *row[3].strip(" `").split()])
+        script.options_of(script.parse_args())

@@ -21,7 +21,7 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", 
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Labelled:
     """A labelled part of a recording, in seconds; `where` is its line or number in the file."""
 
     start: float
@@ -32,11 +32,11 @@ class Span:
     problem: tuple[str, str] | None = None  # (reason, detail) of one that is not importable by itself
 
 
-SpanReader = Callable[[str, Path, ImportOptions, Notes], Iterator[Span]]
+LabelReader = Callable[[str, Path, ImportOptions, Notes], Iterator[Labelled]]
 
 
 def read(
-    source: Path, options: ImportOptions, notes: Notes, suffixes: tuple[str, ...], spans: SpanReader
+    source: Path, options: ImportOptions, notes: Notes, suffixes: tuple[str, ...], spans: LabelReader
 ) -> Iterator[Found]:
     """The spans of all label files in a folder (or of one file) as parts of the recordings of the same stem, which lie
     beside them or in the folder of --audio. A file that cannot be read is one reject, and so is each recording that
@@ -73,7 +73,7 @@ def _language(stem: str, shelf: sources.Shelf) -> tuple[str, str | None]:
 
 
 def _utterances(
-    path: Path, stem: str, language: str | None, shelf: sources.Shelf, spans: SpanReader, options: ImportOptions,
+    path: Path, stem: str, language: str | None, shelf: sources.Shelf, spans: LabelReader, options: ImportOptions,
     notes: Notes,
 ) -> Iterator[Found]:  # fmt: skip
     try:
@@ -121,7 +121,7 @@ def audacity(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Fou
     return read(source, options, notes, (".txt",), _tracks)
 
 
-def _tracks(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Span]:
+def _tracks(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Labelled]:
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if not any(_is_label(line) for line in lines):
         raise NotImportable("labels-invalid", "no line `begin<TAB>end<TAB>text`; is it a label track?")
@@ -130,10 +130,10 @@ def _tracks(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iter
             continue
         if not _is_label(line):
             problem = ("row-invalid", f"{line!r:.80}, expected begin, end and text, separated by tabs")
-            yield Span(0.0, 0.0, None, str(number), problem=problem)
+            yield Labelled(0.0, 0.0, None, str(number), problem=problem)
             continue
         start, end, *words = line.split("\t", 2)
-        yield Span(_number(start), _number(end), words[0] if words else None, str(number))
+        yield Labelled(_number(start), _number(end), words[0] if words else None, str(number))
 
 
 def _is_label(line: str) -> bool:

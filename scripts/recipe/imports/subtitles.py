@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recipe.imports import labels
 from recipe.imports.items import Found, Notes, NotImportable
-from recipe.imports.labels import Span
+from recipe.imports.labels import Labelled
 from recipe.imports.options import ImportOptions
 
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,3}))?"
@@ -22,7 +22,7 @@ def read(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
     return labels.read(source, options, notes, (".srt", ".vtt"), _cues)
 
 
-def _cues(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Span]:
+def _cues(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Labelled]:
     is_vtt = text.startswith("WEBVTT")
     if path.suffix.lower() == ".vtt" and not is_vtt:
         raise NotImportable("labels-invalid", "does not begin with WEBVTT")
@@ -61,17 +61,19 @@ def _up_to_blank(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _cue(lines: list[str], number: int, body: list[str], is_vtt: bool) -> Span:
+def _cue(lines: list[str], number: int, body: list[str], is_vtt: bool) -> Labelled:
     where = str(number + 1)
     match = _ARROW.fullmatch(lines[number])
     if not match:
-        return Span(0.0, 0.0, None, where, problem=("row-invalid", f"{lines[number]!r:.80}, expected begin --> end"))
+        return Labelled(
+            0.0, 0.0, None, where, problem=("row-invalid", f"{lines[number]!r:.80}, expected begin --> end")
+        )
     text = "\n".join(body)
     voices = list(dict.fromkeys(voice.strip() for voice in _VOICE.findall(text))) if is_vtt else []
     text = _TAGS.sub("", text)
     text = html.unescape(text) if is_vtt else text
     groups = match.groups()
-    return Span(_seconds(*groups[:4]), _seconds(*groups[4:]), text, where, voices[0] if len(voices) == 1 else None)
+    return Labelled(_seconds(*groups[:4]), _seconds(*groups[4:]), text, where, voices[0] if len(voices) == 1 else None)
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from recipe.files import RecipeError
 from recipe.imports import labels
 from recipe.imports.items import Found, Notes, NotImportable
-from recipe.imports.labels import Span
+from recipe.imports.labels import Labelled
 from recipe.imports.options import ImportOptions
 
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(<\w+>|[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)|(?<!\S)![^\n]*|"')
@@ -33,14 +33,14 @@ def read(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
     return labels.read(source, options, notes, (".textgrid",), _intervals)
 
 
-def _intervals(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Span]:
+def _intervals(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Labelled]:
     if text.startswith("ooBinaryFile"):
         raise NotImportable("labels-invalid", "a binary TextGrid; save it as text")
     tiers = _tiers(_Tokens(text))
     for name, intervals in _chosen(tiers, path, options.tier):
         for number, (start, end, words) in enumerate(intervals, 1):
             if words.strip():
-                yield Span(start, end, words, f"{name}:{number}", name if options.tier == EVERY else None)
+                yield Labelled(start, end, words, f"{name}:{number}", name if options.tier == EVERY else None)
             else:
                 notes.add("intervals without text (silence), passed over")
 
