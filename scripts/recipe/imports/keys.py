@@ -12,7 +12,10 @@ UTTERANCE, RECORDING = 1, 2
 def valid(wanted: str) -> str:
     """A key without what no key may have: white space and what cannot be printed are `_`; one that is too long ends in
     a hash of all of it. Empty: `utterance`."""
-    key = "".join(char if char.isprintable() and not char.isspace() else "_" for char in wanted) or "utterance"
+    if wanted.isprintable() and " " not in wanted and wanted.isascii():  # as most are
+        key = wanted or "utterance"
+    else:
+        key = "".join(char if char.isprintable() and not char.isspace() else "_" for char in wanted)
     return _shortened(key, wanted)
 
 
