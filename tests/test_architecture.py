@@ -48,7 +48,7 @@ FLOORS = [
     {"record", "settings"},
     {"cli", "audio"},
     {"data", "model"},
-    {"train", "decode", "convert", "normalize", "workflow"},
+    {"train", "decode", "convert", "normalize", "workflow", "imports"},
     {"score"},
     {"report"},
 ]
