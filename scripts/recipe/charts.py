@@ -274,8 +274,19 @@ def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence
         tip = element("title", f"{labels[place]} to {labels[place + 1]}: {counts[i]}")
         left, top = LEFT + place * step, y(counts[i])
         parts.append(element("rect", tip, x=left + 0.75, y=top, width=step - 1.5, height=y.start - top, class_="bar"))
-    parts += [text(LEFT + i * step, y.start + 16, words, "middle") for i, words in enumerate(labels)]
-    return svg(label, parts, width=width)
+    every = _label_step(labels, step)
+    parts += [
+        text(LEFT + i * step, y.start + 16, words, "middle") for i, words in enumerate(labels) if i % every == 0
+    ]
+    most = max(shown, key=lambda i: counts[i]) - first
+    told = f"{label}: {sum(counts)} utterances, most of them from {labels[most]} to {labels[most + 1]}"
+    return svg(told, parts, width=width)
+
+
+def _label_step(labels: Sequence[str], step: float) -> int:
+    """Of labels that are `step` apart, how many to go on by so that none touches the next."""
+    room = (max(map(len, labels)) + 1.5) * LETTER
+    return math.ceil(room / step)
 
 
 def band(

@@ -98,3 +98,9 @@ def runs(config: Config) -> dict[str, RunSettings]:
         raise RecipeError(f"runs.{BASELINE}: this name is taken by the untouched model; choose another")
     shared = as_mapping(config.train)
     return {name: whole(RunSettings, {**shared, **own}, f"runs.{name}") for name, own in config.runs.items()}
+
+
+def not_default(run: RunSettings) -> dict[str, Any]:
+    """The settings of a run that are not what they are by default, whoever says them: `train` or the run."""
+    usual = as_mapping(RunSettings())
+    return {name: value for name, value in as_mapping(run).items() if value != usual[name]}
