@@ -94,12 +94,13 @@ def compare(sets: Sequence[CheckedSet], limit: int = MAX_COMPARED) -> dict[str, 
 def _sentences(pair: dict[str, Any]) -> Iterator[str]:
     """A pair in words: what is shared, without what follows from a line before."""
     own, other = ("{} set {}".format(*pair[name]) for name in ("set", "with"))
-    told = {0}
+    counts = {name: pair["shared"][name]["count"] for name in SHARED}
     for name, words in SHARED.items():
         count, known, examples = (pair["shared"][name][part] for part in ("count", "of", "examples"))
-        if count in told or (name in TOLD_OF_TRAINING_ALONE and pair["with"][0] != "train"):
+        causes = {"utterances": (), "recordings": ("utterances", "audio")}.get(name, ("utterances",))
+        follows = any(count == counts[cause] for cause in causes)
+        if not count or follows or (name in TOLD_OF_TRAINING_ALONE and pair["with"][0] != "train"):
             continue
-        told.add(count)
         shown = [" = ".join(dict.fromkeys(example)) for example in examples] + ["..."] * (count > len(examples))
         share = f"{count} of {known} ({100 * count / known:.1f} %)"
         yield f"{own}: {share} {words.format(other=other)}: {', '.join(shown)}"
