@@ -127,9 +127,10 @@ def test_every_section_can_be_reached_from_the_navigation(opened, width):
         link.click()
         target = page.locator(link.get_attribute("href"))
         bar = page.locator("div.bar").bounding_box()
-        assert bar["y"] == 0, "the navigation stays in view"
+        assert 0 <= bar["y"] < 100, "the navigation stays in view"
         at_end = page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")
-        assert target.locator("h2").bounding_box()["y"] >= bar["height"] - 1 or at_end, "and hides no heading"
+        heading = target.locator("h2").bounding_box()["y"]
+        assert heading >= bar["y"] + bar["height"] - 1 or at_end, "and hides no heading"
 
 
 def test_all_that_can_be_used_is_reached_by_keyboard(opened):

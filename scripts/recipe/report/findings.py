@@ -43,7 +43,7 @@ def collect(
     return [
         *_training(trainings),
         *_worse(spec, results),
-        *(f"{sentence}." for sentence in shared["findings"]),
+        *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in shared["findings"]),
         *_cautions(spec, results),
         *_flags(spec, results),
         *_rejects(cards),

@@ -88,6 +88,7 @@ def _environment() -> jinja2.Environment:
         "value": setting,
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
+    environment.tests["some_shared"] = lambda shared: any(found["count"] for found in shared.values())
     environment.globals["verdicts"] = VERDICTS
     return environment
 

@@ -77,20 +77,20 @@ def _runs(spec: Spec, results: Results) -> Iterator[str]:
     for test in spec.tests:
         compared = results.compared(test, spec.modes[0])
         pairs = [pair for pair in compared if spec.baseline not in pair["models"]]
-        better = [_escape(better_words(pair)) for pair in pairs if pair["better"]]
+        better = [_better_words(pair) for pair in pairs if pair["better"]]
         if pairs:
             number = sum(pair["p"] is not None for pair in compared)
             words = f"{'; '.join(better) or 'no significant difference'} (p corrected for {number} comparisons)"
             yield f"{_escape(test)}, {spec.modes[0]}, runs against each other: {words}."
 
 
-def better_words(pair: Mapping[str, Any]) -> str:
+def _better_words(pair: Mapping[str, Any]) -> str:
     """A significant difference of two models in words."""
     better = pair["better"]
     worse = next(model for model in pair["models"] if model != better)
     low, high = sorted(abs(end) for end in pair["ci"])
     points = f"{percent(abs(pair['difference']))} points [{percent(low)}, {percent(high)}]"
-    return f"{better} is better than {worse} by {points}, {p_value(pair['p_corrected'])}"
+    return f"{_escape(better)} is better than {_escape(worse)} by {points}, {p_value(pair['p_corrected'])}"
 
 
 def p_value(p: float) -> str:
