@@ -182,7 +182,11 @@ class TestRunsAgainstEachOther:
     def test_the_page_has_a_row_for_each_two_models(self, tmp_path):
         html = rendered(self.spec(tmp_path))
         table = html[html.index("Models against each other</h3>") : html.index("</main>")]
-        assert re.findall(r'<th scope="row" class="name">(.*?)</th>', table) == ["base – tuned", "base – full", "tuned – full"]
+        assert re.findall(r'<th scope="row" class="name">(.*?)</th>', table) == [
+            "base – tuned",
+            "base – full",
+            "tuned – full",
+        ]
         assert table.count('class="significant"') == table.count("<strong>tuned</strong> *") == 1
         assert "−1.20" in table and "[−2.00, −0.40]" in table and "p = 0.003" in table
 
