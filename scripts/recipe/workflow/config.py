@@ -168,3 +168,9 @@ def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) 
                 f"{_placed(where, ('runs', name))}runs.{name} has the same settings as runs.{other}: both would train "
                 "the same model; change one (another seed is a change) or take one out"
             )
+
+
+def not_default(run: RunSettings) -> dict[str, Any]:
+    """The settings of a run that are not what they are by default, whoever says them: `train` or the run."""
+    usual = as_mapping(RunSettings())
+    return {name: value for name, value in as_mapping(run).items() if value != usual[name]}
