@@ -5,11 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
+# Said in one line before anything is made, also where an older Python began the environment.
+define PYTHON_IS_NEW_ENOUGH
+if [ -z "$(PYTHON)" ]; then echo "error: no python3 here; 3.11 or newer is needed: make setup PYTHON=..." >&2; exit 2; \
+else "$(PYTHON)" scripts/check_python.py $(VENV); fi
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev eval test test-slow test-parity mistakes lint format clean
+.PHONY: help tiny setup setup-dev config eval test test-slow test-parity mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
+	@echo "make config DATA=FOLDER [MODEL=...] [REVISION=...] [PRESET='lora telephone'] [OUT=mine.yaml]"
+	@echo "                a configuration for your own data, with what is in FOLDER (README.md)"
 	@echo "make setup      only the environment, $(VENV)"
 	@echo "make test       set up what tests need, check the style, run the tests"
 	@echo "make lint       style checks alone; make format mends what it can"
@@ -21,6 +29,7 @@ help:
 # uv installs the pinned packages in a third of pip's time; pip fetches uv itself. The packages are compiled here because
 # otherwise every call compiles them where Python does not write into them: 3.7 s to plan instead of 1.6.
 $(VENV)/.setup: requirements.lock
+	@$(PYTHON_IS_NEW_ENOUGH)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==//p' requirements.lock)
 	@echo "installing packages into $(VENV) (about 6 GB, PyTorch with CUDA)"
@@ -33,6 +42,14 @@ $(VENV)/.setup-dev: $(VENV)/.setup requirements-dev.lock
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
+
+# Of one's own: make config DATA=/my/corpus, then snakemake --cores all eval --configfile mine.yaml.
+OUT := mine.yaml
+comma := ,
+config: setup
+	@test -n "$(DATA)" || { echo "error: say where your data are: make config DATA=/my/corpus" >&2; exit 2; }
+	@$(BIN)/python scripts/configure.py "$(DATA)" --output "$(OUT)" $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(REVISION),--revision $(REVISION)) $(if $(PRESET),--preset $(subst $(comma), ,$(PRESET)))
 
 eval: setup
 	$(BIN)/snakemake --cores all eval
@@ -51,6 +68,7 @@ mistakes: setup-dev
 
 # Against the published toolkit, in an environment of its own.
 .venv-parity/.setup: requirements-dev.lock requirements-parity.txt
+	@$(PYTHON_IS_NEW_ENOUGH)
 	$(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==//p' requirements.lock)
 	.venv-parity/bin/uv pip install --quiet --compile-bytecode --python .venv-parity/bin/python -r requirements-dev.lock -r requirements-parity.txt

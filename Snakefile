@@ -3,6 +3,7 @@
 # Settings: config.yaml (or --configfile). Results: exp/<experiment>/. The rules are in rules/, one file a stage.
 
 
+include: "rules/environment.smk"
 include: "rules/common.smk"
 include: "rules/paths.smk"
 include: "rules/runs.smk"
@@ -20,6 +21,7 @@ include: "rules/convert.smk"
 rule all:
     default_target: True
     input:
+        something_to_score,
         rules.report.output,
         rules.provenance.output,
         DATA_OUTPUTS,
@@ -51,8 +53,12 @@ localrules:
     data,
 
 
+refuse_wrong_kinds()
+
+
 onstart:
     hold_lock()
+    refuse_impossible_jobs()
 
 
 onerror:

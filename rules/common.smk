@@ -11,15 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import filelock
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version
-
-min_version("9.27")
-
-# Paths of the recipe's own files count from this one, so that the workflow also works from another folder and as a
-# module of another workflow.
-ROOT = Path(str(workflow.current_basedir)).parent
-sys.path.insert(0, str(ROOT / "scripts"))
+from snakemake.logging import logger
 
 from recipe import versions
 from recipe.files import RecipeError
@@ -28,7 +20,8 @@ from recipe.settings import flags
 from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
-from recipe.workflow import devices, sets
+from recipe.workflow import devices, machine, sets
+from recipe.workflow.origins import Origins
 
 # For --software-deployment-method conda. Braces in the folder's name would be wildcards.
 ENVIRONMENT = re.sub("[{}]", r"\g<0>\g<0>", str(ROOT / "envs/recipe.yaml"))
@@ -43,30 +36,36 @@ container: os.path.relpath(ROOT / "envs/recipe.sif")
 # scripts by $RECIPE: the path of the clone in a command or a parameter would make everything again where it is moved.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]), RECIPE=str(ROOT))
 
-if not workflow.configfiles:
-
-    configfile: ROOT / "config.yaml"
-
 
 def told(function, *arguments, about=""):
     """What a function of the library gives; its error as one of Snakemake's, `about` a setting."""
     try:
         return function(*arguments)
     except RecipeError as error:
-        raise WorkflowError(f"{about}{error}")
+        raise Refused(ORIGINS.located(f"{about}{error}"))
 
 
-for file in workflow.configfiles:
+# The configuration of a module is a part of the outer workflow's, whose files say nothing of ours.
+IS_MODULE = workflow.modifier.skip_configfile
+COMMAND_LINE = {} if IS_MODULE else dict(workflow.config_settings.config or {})
+CONFIG_FILES = [] if IS_MODULE else [*workflow.configfiles] or [ROOT / "config.yaml"]
+ORIGINS = Origins([], {})
+for file in CONFIG_FILES:
     told(recipe_config.refuse_repeated_names, file)
+ORIGINS = Origins(CONFIG_FILES, COMMAND_LINE)
+
+if not workflow.configfiles:
+
+    configfile: ROOT / "config.yaml"
 
 
 report: "captions/workflow.rst"
 
 
-CONFIG = told(recipe_config.check, config)
+CONFIG = told(recipe_config.check, recipe_config.merged(config, COMMAND_LINE), ORIGINS.place)
 told(sets.refuse_braces, CONFIG)
 told(recipe_config.refuse_impossible, CONFIG)
-RUNS = told(recipe_config.runs, CONFIG)
+RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
@@ -90,9 +89,9 @@ MODEL_FILES = [*BASE_FILES, "history.json"]
 
 for folder in (Path.cwd(), Path("exp").resolve(), Path(EXP).resolve()):
     if folder.exists() and not folder.is_dir():
-        raise WorkflowError(f"{folder}: is a file; results go to {EXP} in the folder where snakemake runs")
+        raise Refused(f"{folder}: is a file; results go to {EXP} in the folder where snakemake runs")
     if folder.is_dir() and not os.access(folder, os.W_OK):
-        raise WorkflowError(f"{folder}: cannot be written to; results go to {EXP} in the folder where snakemake runs")
+        raise Refused(f"{folder}: cannot be written to; results go to {EXP} in the folder where snakemake runs")
 
 
 def one_of(names):
@@ -129,10 +128,10 @@ LONGEST_TEXT = 100_000  # bytes that a shell's command can hand over, with room 
 
 
 def handed_over(value, what):
-    """A value as JSON for a shell's command. WorkflowError before anything runs if that is too long for one."""
+    """A value as JSON for a shell's command. Refused before anything runs if that is too long for one."""
     text = json.dumps(value, ensure_ascii=False)
     if (size := len(text.encode())) > LONGEST_TEXT:
-        raise WorkflowError(f"{what}: {size} bytes, at most {LONGEST_TEXT} fit into a command; shorten what is longest")
+        raise Refused(f"{what}: {size} bytes, at most {LONGEST_TEXT} fit into a command; shorten what is longest")
     return text
 
 
@@ -145,7 +144,17 @@ def patterns(*rules):
     return [str(file) for rule in rules for file in rule.output]
 
 
-GPUS = len(devices.visible(os.environ))
+def gpus_here():
+    """Number of GPUs that jobs on this machine may use. A cluster's jobs have those of its nodes."""
+    try:
+        return len(devices.visible(os.environ))
+    except RecipeError as error:
+        if workflow.nodes is None:
+            raise Refused(str(error))
+        return 0
+
+
+GPUS = gpus_here()
 
 
 def on_cluster():
@@ -159,11 +168,77 @@ def gpu_share(wanted="auto"):
     if on_cluster():
         return 1 if wanted == "auto" else wanted
     # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
-    limit = workflow.global_resources.setdefault("gpu", GPUS).value
-    asked = max(limit, 0 if wanted == "auto" else wanted)
-    if asked > GPUS:
-        raise WorkflowError(f"gpu: {asked} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
+    workflow.global_resources.setdefault("gpu", GPUS)
     return min(1, GPUS) if wanted == "auto" else wanted
+
+
+def refuse_impossible_calls():
+    """Refused for what no job of this machine could do."""
+    cores = workflow.global_resources["_cores"].value
+    if isinstance(cores, int) and cores < 1:
+        raise Refused(f"--cores {cores}: expected a number of 1 or more, or all")
+    limit = gpu_limit()
+    if workflow.nodes is None and limit is not None and limit > GPUS:
+        raise Refused(f"gpu: {limit} are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows {GPUS}")
+    told(machine.refuse_trackers, RUNS)
+
+
+def gpu_limit():
+    """What `--resources gpu=N` says; None without it."""
+    limit = workflow.global_resources.get("gpu")
+    return None if limit is None else limit.value
+
+
+LIMIT = gpu_limit()  # jobs are told one below, as if it were said
+refuse_impossible_calls()
+
+
+def planned(function, *arguments):
+    """As `told`, for input functions: Snakemake shows their exceptions with wildcards and traceback, this one's end not."""
+    try:
+        return function(*arguments)
+    except RecipeError as error:
+        logger.error(f"Error: {ORIGINS.located(str(error))}")
+        raise SystemExit(1)
+
+
+def possible_training(wildcards):
+    """No files; the end if a run that is not trained yet cannot be trained here."""
+    trained = Path(f"{EXP}/train/{wildcards.run}/model/recipe.json").exists()
+    if workflow.is_main_process and not trained and not on_cluster():
+        planned(machine.refuse_runs, {wildcards.run: RUNS[wildcards.run]}, GPUS, LIMIT, os.environ)
+    return []
+
+
+def something_to_score(wildcards):
+    """No files; the end if there is nothing to score, and scores are asked for."""
+    if not workflow.dag_settings.until:
+        planned(recipe_config.refuse_no_test, CONFIG)
+    return []
+
+
+def refuse_impossible_jobs():
+    """Refused, before the first job, if a training is to be made again that cannot be made here."""
+    runs = {
+        job.wildcards.run: RUNS[job.wildcards.run] for job in workflow.dag.needrun_jobs() if job.rule.name == "train"
+    }
+    if not on_cluster():
+        told(machine.refuse_runs, runs, GPUS, LIMIT, os.environ)
+
+
+def refuse_wrong_kinds():
+    """Refused if a folder is where an output is to be written, or the other way round."""
+    kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train")
+    outputs = [
+        *DATA_OUTPUTS,
+        *MODEL_OUTPUTS,
+        *DECODE_OUTPUTS,
+        *SCORE_OUTPUTS,
+        *rules.report.output,
+        *rules.provenance.output,
+    ]
+    states = [f"{EXP}/train/{run}/{name}/file" for run in RUNS for name in ("state", "tensorboard")]
+    told(machine.refuse_wrong_kinds, [*map(str, outputs), *states, *(f"{EXP}/{kind}/file" for kind in kinds)])
 
 
 def memory(megabytes):
@@ -179,7 +254,7 @@ def hold_lock():
     try:
         _LOCK.acquire(blocking=False)
     except filelock.Timeout:
-        raise WorkflowError("another snakemake is at work in this folder; wait for it or stop it")
+        raise Refused("another snakemake is at work in this folder; wait for it or stop it")
 
 
 def tell_free_space():

@@ -117,11 +117,12 @@ rule fbank_stats:
         " --output-dir {params.folder:q} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
-# What can stop a run is found before its first long stage, in every set and in the base model: no training and no
-# decoding begins before.
+# What can stop a run is found before its first long stage, in every set, in the base model and in what the runs ask of it:
+# no training and no decoding begins before. Nothing is trained again for this: see `ancient` there.
 rule check_model:
     input:
         base_files,
+        runs=lambda wildcards: expand(rules.run_settings.output, run=RUNS),
     output:
         touch(f"{EXP}/base.checked"),
     log:
@@ -136,19 +137,62 @@ rule check_model:
         code=code("check_model.py"),
         model=lambda wildcards: BASE_DIR,
     message:
-        "check_model: the base model can be loaded"
+        "check_model: the base model can be loaded and trained"
     shell:
-        'python "$RECIPE/scripts/check_model.py" --model {params.model:q} > {log:q} 2>&1'
+        'python "$RECIPE/scripts/check_model.py" --model {params.model:q} --runs {input.runs:q} > {log:q} 2>&1'
+
+
+# What sets share is said before anything is trained on it; it never stops a run.
+rule check_leaks:
+    input:
+        [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
+    output:
+        json=f"{EXP}/data/leaks.json",
+        text=f"{EXP}/data/leaks.txt",
+        record=f"{EXP}/records/check_leaks/all.json",
+    log:
+        f"{EXP}/logs/check_leaks.log",
+    benchmark:
+        f"{EXP}/benchmarks/check_leaks.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=240,
+    params:
+        code=code("check_leaks.py"),
+        sets=[
+            word
+            for role in dict.fromkeys(role for role, _ in SETS)
+            for word in (
+                f"--{role}",
+                *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in SETS if kind == role),
+            )
+        ],
+    message:
+        "check_leaks: what the sets share"
+    shell:
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/check_leaks.py" {params.sets:q}'
+        " --json-file {output.json:q} --text-file {output.text:q} > {log:q} 2>&1"
 
 
 rule check_data:
     input:
         rules.check_model.output,
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
+        told=rules.check_leaks.output.text,
     output:
         touch(f"{EXP}/data/checked"),
+    log:
+        f"{EXP}/logs/check_data.log",
+    conda:
+        ENVIRONMENT
     message:
         "all sets are checked"
+    shell:
+        # To the log, and to the screen of whoever waits for the training.
+        "tee {log:q} < {input.told:q} >&2"
 
 
 localrules:
@@ -156,5 +200,10 @@ localrules:
 
 
 DATA_OUTPUTS = [
-    file for role, name in SETS for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
+    *(
+        file
+        for role, name in SETS
+        for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
+    ),
+    *patterns(rules.check_leaks),
 ]

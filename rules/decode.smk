@@ -116,7 +116,7 @@ if len(DECODE_SHARDS) > 1:
 # Recordings without references.
 use rule decode as transcribe_set with:
     input:
-        recordings=lambda wildcards: sets.decode_files(told(sets.transcribed, CONFIG, wildcards.name)),
+        recordings=lambda wildcards: sets.decode_files(planned(sets.transcribed, CONFIG, wildcards.name)),
         model=decoded_model,
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
@@ -131,7 +131,7 @@ use rule decode as transcribe_set with:
     params:
         code=code("decode.py"),
         source=lambda wildcards, output: [
-            *sets.decode_source(told(sets.transcribed, CONFIG, wildcards.name)),
+            *sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name)),
             *("--subtitles-dir", output.subtitles),
             *("--rejects-file", output.rejects),
         ],

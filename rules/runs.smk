@@ -8,6 +8,12 @@ RUN_SETTINGS = {run: {name: value for name, value in changed(RUNS[run]).items() 
 TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run in RUNS}
 
 
+def told_how(run):
+    """Steps between log lines and, but for the usual ones, the trackers: in one resource, since a change of the rule's
+    command would train every model again."""
+    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to"])])
+
+
 def train_processes(run):
     """Training processes a node."""
     return 1 if RUNS[run].gpus == "auto" else max(1, RUNS[run].gpus)

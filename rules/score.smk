@@ -118,8 +118,37 @@ rule compute_wer:
         " {params.base} {params.settings:q} > {log:q} 2>&1"
 
 
+# Runs against each other; with a single one, compute_wer has compared it with the base already.
+rule compare_runs:
+    input:
+        expand(rules.compute_wer.output.utterances, model=MODELS, allow_missing=True),
+    output:
+        json=f"{EXP}/score/{{mode}}/compare/{{test}}.json",
+        record=f"{EXP}/records/compare_runs/{{mode}}.{{test}}.json",
+    log:
+        f"{EXP}/logs/compare_runs/{{mode}}.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/compare_runs/{{mode}}.{{test}}.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=60,
+    params:
+        code=code("compare_runs.py"),
+        settings=words(CONFIG.score, "bootstrap"),
+        models=lambda wildcards, input: [f"{model}={file}" for model, file in zip(MODELS, input, strict=True)],
+    message:
+        "compare_runs: all models on {wildcards.test} ({wildcards.mode})"
+    shell:
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/compare_runs.py" {output.json:q} {params.models:q}'
+        " {params.settings:q} > {log:q} 2>&1"
+
+
 SCORE_OUTPUTS = [
     *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
     *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),
     *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=MODELS, test=TESTS),
+    *(expand(patterns(rules.compare_runs), mode=MODES, test=TESTS) if len(RUNS) > 1 else []),
 ]

@@ -28,7 +28,7 @@ def report_spec():
                 "name": run,
                 "history": f"{model_folder(run)}/history.json",
                 "recipe": f"{model_folder(run)}/recipe.json",
-                "settings": CONFIG.runs[run],
+                "settings": recipe_config.not_default(RUNS[run]),
             }
             for run in RUNS
         ],
@@ -44,6 +44,13 @@ def report_spec():
             for test in TESTS
             for scored in [{"model": model, "test": test, "mode": mode}]
         ],
+        "compared": [
+            {"test": test, "mode": mode, "file": rules.compare_runs.output.json.format(test=test, mode=mode)}
+            for mode in MODES
+            for test in TESTS
+            if len(RUNS) > 1
+        ],
+        "leaks": rules.check_leaks.output.json,
         "timings": timings(),
         "provenance": f"{EXP}/provenance.json",
     }
@@ -77,6 +84,7 @@ def timings():
             entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
             for role, name in SETS
         ),
+        entry("check_leaks", "all", ["check_leaks"]),
         *(entry("train", run, [f"train/{run}"], history=f"{model_folder(run)}/history.json") for run in RUNS),
         *(
             entry(
@@ -86,6 +94,11 @@ def timings():
         ),
         entry("normalize", "all", [f"normalize/{name}" for name in scored]),
         entry("compute_wer", "all", [f"compute_wer/{name}" for name in scored]),
+        *(
+            [entry("compare_runs", "all", [f"compare_runs/{mode}.{test}" for mode in MODES for test in TESTS])]
+            if len(RUNS) > 1
+            else []
+        ),
     ]
 
 

@@ -30,6 +30,7 @@ rule run_settings:
 
 rule train:
     input:
+        possible_training,
         settings=rules.run_settings.output,
         train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
         valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
@@ -58,7 +59,7 @@ rule train:
         tasks=lambda wildcards: RUNS[wildcards.run].nodes,
         # Resources, not parameters: with another number of these the model is the same, and is not trained again.
         readers=lambda wildcards: RUNS[wildcards.run].workers,
-        log_every=lambda wildcards: RUNS[wildcards.run].log_every,
+        log_every=lambda wildcards: told_how(wildcards.run),
         mem_mb=memory(16000),
         runtime=2880,
     params:

@@ -1,25 +1,41 @@
-"""Look at a model directory before anything long begins: all that training and decoding need of it is loaded once.
+"""Look at a model directory, and at the runs that are to train it, before anything long begins.
 
-In:  --model, a model directory. Nothing is written; what is wrong with it is one line, and exit status 2.
+All that training and decoding need of the model is loaded once, and what each run's settings say of its layers and to
+transformers' Trainer is tried.
+
+In:  --model, a model directory; --runs, the settings file of each run (as train.py --config), in folders named after
+     them. Nothing is written; what is wrong is one line, and exit status 2.
 """
 
 import argparse
 import logging
+from pathlib import Path
 
 from recipe.cli import run
+from recipe.files import RecipeError
+from recipe.settings.train import load
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="model directory, as train.py and convert.py write")
+    parser.add_argument("--runs", metavar="RUN/settings.yaml", nargs="*", default=[], help="settings of runs")
     args = parser.parse_args()
     # Loaded here: --help should not take seconds.
     from recipe.model.features import FrontEnd
-    from recipe.model.network import load
+    from recipe.model.network import load as load_model
+    from recipe.train.possible import check_run
 
-    recognizer = load(args.model)
+    recognizer = load_model(args.model)
     FrontEnd(recognizer)
     logging.info("%s: %.1f M parameters", args.model, recognizer.model.num_parameters() / 1e6)
+    for file in args.runs:
+        name = Path(file).parent.name
+        try:
+            check_run(recognizer.model, load(file))
+        except RecipeError as error:
+            raise RecipeError(f"runs.{name}: {error}") from None
+        logging.info("run %s can be trained", name)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from recipe.cli import run, shard
 from recipe.data import datadir, join, recordings
 from recipe.data.checked import Rejected
 from recipe.data.join import Entry
-from recipe.files import RecipeError, json_line, write_lines
+from recipe.files import RecipeError, json_line, make_folder, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, PromptSettings
 from recipe.settings.decode import FUNASR, TRANSFORMERS, DecodeSettings, check_installed
@@ -136,7 +136,7 @@ def read_requests(
     if failed and settings.strict:
         raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
     if args.subtitles_dir:
-        Path(args.subtitles_dir).mkdir(parents=True, exist_ok=True)  # what cannot be made is told now
+        make_folder(args.subtitles_dir)  # what cannot be made is told now
         subtitles.check_keys(request.recording or request.key for request in found)
     if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in found):
         raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
@@ -165,7 +165,7 @@ def write_subtitles(folder: str, hypotheses: list) -> None:
     cues: dict[str, list] = {}
     for hypothesis in hypotheses:
         cues.setdefault(hypothesis.recording or hypothesis.key, []).extend(hypothesis.cues())
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for key, found in cues.items():
         subtitles.write(folder, key, sorted(found))
 

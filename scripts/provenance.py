@@ -11,7 +11,7 @@ import json
 import sys
 
 from recipe.cli import run
-from recipe.files import write_json
+from recipe.files import RecipeError, write_json
 from recipe.workflow import provenance
 
 
@@ -21,7 +21,11 @@ def main() -> None:
     parser.add_argument("--inputs", metavar="FILE", nargs="*", default=[])
     parser.add_argument("--records", metavar="FILE", nargs="*", default=[])
     args = parser.parse_args()
-    write_json(args.output, provenance.collect(args.inputs, args.records, json.load(sys.stdin)))
+    try:
+        settings = json.load(sys.stdin)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"standard input: not valid JSON ({error}); the settings are read there") from None
+    write_json(args.output, provenance.collect(args.inputs, args.records, settings))
 
 
 if __name__ == "__main__":

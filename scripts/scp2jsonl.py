@@ -21,7 +21,7 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run, shard
-from recipe.data import datadir, join, prepare, verification
+from recipe.data import datadir, join, prepare, remedies, verification
 from recipe.data.checks import CheckPolicy
 from recipe.data.prepare import DataOutputs
 from recipe.files import RecipeError
@@ -98,7 +98,9 @@ def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> Non
         return
     shutil.copyfile(args.rejects_file, kept)
     commonest = [reason for reason, _ in counts.rejected.most_common(5)]
-    examples = "; ".join(f"{reason}: {', '.join(counts.examples[reason])}" for reason in commonest)
+    examples = "; ".join(
+        f"{reason}: {', '.join(counts.examples[reason])}: {remedies.remedy(reason)}" for reason in commonest
+    )
     what = f"more than max_reject_ratio {most:g}" if counts.accepted else "nothing is left"
     raise RecipeError(
         f"{source}: {counts.summary()}: {what}. For example {examples}. Look into {kept}, mend the data"

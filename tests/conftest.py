@@ -22,6 +22,15 @@ SHARED = ROOT.parent / "shared"
 SENTENCES = ["turn on the light", "set it to 45%", "把灯打开", "明天7点叫醒我", "call Tom 请"]
 
 
+def fake_gpus(folder: Path, count: int) -> str:
+    """A PATH on which nvidia-smi knows so many GPUs; `folder` is made for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = "".join(f"{number}\\n" for number in range(count))
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{numbers}'\n")
+    (folder / "nvidia-smi").chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder with real recordings and the real tokenizer; tests that need it are skipped where it is absent."""

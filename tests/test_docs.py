@@ -13,7 +13,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, fake_gpus
 from small_workflow import call
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("models/*/*.md"), *ROOT.glob("docs/*/*.md")])
@@ -125,7 +125,9 @@ def write_configuration(file, folder):
     """Make up a configuration that a page speaks of, and data for it that look like data."""
     if not file.exists():
         settings = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-        file.write_text(yaml.safe_dump(settings | {"experiment": "mine", "runs": {"run1": {}, "full": {}}}))
+        file.write_text(
+            yaml.safe_dump(settings | {"experiment": "mine", "runs": {"run1": {}, "full": {"epochs": 1.0}}})
+        )
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     for role in ("train", "valid", "test"):
         for entry in settings["data"].get(role, {}).values():
@@ -156,5 +158,6 @@ def test_snakemake_can_plan_it(command, sandbox):
         arguments += ["--configfile", "mine.yaml"]
     for name in files:
         write_configuration(sandbox / name, sandbox)
-    status, text = call(sandbox, "--dry-run", *arguments, environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    environ = {"CUDA_VISIBLE_DEVICES": "0,1", "PATH": fake_gpus(sandbox / "bin", 4)}
+    status, text = call(sandbox, "--dry-run", *arguments, environ=environ)
     assert status == 0, text

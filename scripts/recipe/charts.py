@@ -225,7 +225,17 @@ def lines(label: str, x_label: str, y_label: str, series: Sequence[Series], chos
         if s.dots:
             parts += [marker(x(px), y(py), s.style) for px, py in s.points if math.isfinite(py)]
     legend, height = _legend(series, HEIGHT + 6, chosen is not None)
-    return svg(label, parts + legend, height)
+    told = filter(None, map(_told, series))
+    return svg(f"{label}: {', '.join(told)}", parts + legend, height)
+
+
+def _told(series: Series) -> str:
+    """A line in words: where it begins and ends."""
+    points = [(x, y) for x, y in series.points if math.isfinite(y)]
+    if not points:
+        return ""
+    ends = [f"{number(y)} at {number(x)}" for x, y in (points[0], points[-1])]
+    return f"{series.label} {ends[0]}" if len(points) == 1 else f"{series.label} from {ends[0]} to {ends[1]}"
 
 
 def _path(points: Sequence[Point], x: Axis, y: Axis) -> str:
@@ -274,8 +284,17 @@ def histogram(label: str, x_label: str, edges: Sequence[float], counts: Sequence
         tip = element("title", f"{labels[place]} to {labels[place + 1]}: {counts[i]}")
         left, top = LEFT + place * step, y(counts[i])
         parts.append(element("rect", tip, x=left + 0.75, y=top, width=step - 1.5, height=y.start - top, class_="bar"))
-    parts += [text(LEFT + i * step, y.start + 16, words, "middle") for i, words in enumerate(labels)]
-    return svg(label, parts, width=width)
+    every = _label_step(labels, step)
+    parts += [text(LEFT + i * step, y.start + 16, words, "middle") for i, words in enumerate(labels) if i % every == 0]
+    most = max(shown, key=lambda i: counts[i]) - first
+    told = f"{label}: {sum(counts)} utterances, most of them from {labels[most]} to {labels[most + 1]}"
+    return svg(told, parts, width=width)
+
+
+def _label_step(labels: Sequence[str], step: float) -> int:
+    """Of labels that are `step` apart, how many to go on by so that none touches the next."""
+    room = (max(map(len, labels)) + 1.5) * LETTER
+    return math.ceil(room / step)
 
 
 def band(
@@ -292,7 +311,7 @@ def band(
     parts = frame(x, y, x_label, y_label)
     parts.append(element("path", d=_path([*upper, *reversed(lower)], x, y) + "Z", class_="band"))
     parts.append(element("path", d=_path(list(enumerate(means)), x, y), class_="line c0"))
-    return svg(label, parts, width=width)
+    return svg(f"{label}: mean from {number(min(means))} to {number(max(means))}", parts, width=width)
 
 
 @dataclass(frozen=True)
@@ -326,7 +345,12 @@ def intervals(label: str, x_label: str, estimates: Sequence[Estimate]) -> Markup
             parts.append(line(x(low), y, x(high), y, f"whisker c{e.style}"))
         parts.append(marker(x(e.value), y, e.style))
         parts.append(text(WIDTH, y + 4, f"{e.value:.2f}", "end"))
-    return svg(label, parts, bottom + 36)
+    return svg(f"{label}: {', '.join(map(_estimated, estimates))}", parts, bottom + 36)
+
+
+def _estimated(estimate: Estimate) -> str:
+    ends = " ({:.2f} to {:.2f})".format(*estimate.interval) if estimate.interval else ""
+    return f"{estimate.name} {estimate.value:.2f}{ends}"
 
 
 def scatter(label: str, x_label: str, y_label: str, pairs: Sequence[tuple[Estimate, Estimate]]) -> Markup:
@@ -348,7 +372,8 @@ def scatter(label: str, x_label: str, y_label: str, pairs: Sequence[tuple[Estima
             parts.append(line(px, y(up.interval[0]), px, y(up.interval[1]), f"thin c{across.style}"))
     places = [(x(across.value), y(up.value)) for across, up in pairs]
     parts += [marker(px, py, across.style) for (px, py), (across, _) in zip(places, pairs, strict=True)]
-    return svg(label, parts + _names([across.name for across, _ in pairs], places))
+    told = (f"{across.name} {across.value:.2f} and {up.value:.2f}" for across, up in pairs)
+    return svg(f"{label}: {', '.join(told)}", parts + _names([across.name for across, _ in pairs], places))
 
 
 def _names(names: Sequence[str], places: Sequence[Point]) -> list[Markup]:

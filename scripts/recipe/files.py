@@ -6,6 +6,7 @@ encoding mean the same thing in every stage.
 """
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import itertools
@@ -28,13 +29,31 @@ class RecipeError(Exception):
     """Bad input or settings. The message names the file, line or key, what was found and what to do."""
 
 
+# What a machine refuses today and allows tomorrow; `recipe.cli` says what to do about it.
+_MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+def make_folder(folder: str | os.PathLike) -> Path:
+    """A folder that is there afterwards. RecipeError if none can be at that place, as in /proc."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _MAY_PASS:
+            raise
+        raise RecipeError(f"{folder}: no such folder can be made ({error.strerror}); name another path") from None
+    return Path(folder)
+
+
 @contextlib.contextmanager
 def open_atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
     """Open a temporary file beside `path` for writing ("w" text in UTF-8, "wb" bytes) and rename it onto `path` at
     the end. On an exception the temporary file is removed and an existing `path` stays as it was."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    make_folder(path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except FileNotFoundError as error:  # of a folder that exists: files cannot be made in it, as in /proc
+        raise RecipeError(f"{path}: no file can be made there ({error.strerror}); name another path") from None
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with os.fdopen(handle, mode, **text) as file:

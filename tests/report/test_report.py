@@ -1,6 +1,7 @@
 """The report: what its table says, what its page shows, and that nothing in the data can break it."""
 
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -29,6 +30,8 @@ from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
 from recipe.score.tokens import Cached
 from recipe.score.utterance import alignment_json, correct_step
+from recipe.workflow.config import check, not_default
+from recipe.workflow.config import runs as recipe_runs
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
@@ -115,6 +118,135 @@ class TestSummary:
     def test_a_set_without_reference_tokens_has_no_rate(self, tmp_path):
         spec, results = results_of(tmp_path, {("base", "silence", "faithful"): made_score(counts(0, 0, 0, 3))})
         assert list(summary.markdown_lines(spec, results))[-1] == "| base     | -       |"
+
+
+FEW = "only 3 speakers (fewer than 10): the intervals cannot be trusted"
+
+
+class TestCaution:
+    """Too few speakers or utterances are told in the same words everywhere."""
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        scores = {place: made | {"caution": FEW} for place, made in TABLE.items() if place[1] == "home"}
+        return table_spec(tmp_path, TABLE | scores)
+
+    def test_in_the_tables(self, file):
+        spec = specs.load(file)
+        results = Results(spec)
+        assert list(summary.markdown_lines(spec, results))[-2:] == ["", f"- home: {FEW}."]
+        lines = [line.split("\t") for line in summary.tsv_lines(results)]
+        assert [line[-1] for line in lines] == ["remarks", FEW, FEW, "", ""]
+
+    def test_on_the_page(self, file):
+        text = " ".join(Reader(rendered(file)).text.split())
+        assert f"home: {FEW}." in text, "among the findings"
+        assert f"{FEW.capitalize()}." in text, "beside the chart"
+        assert text.count(f"home: {FEW}.") == 2, "and in the caption of the table"
+
+    def test_not_where_there_is_no_interval(self, tmp_path):
+        made = made_score(counts(200, 30)) | {"caution": FEW}
+        _, results = results_of(tmp_path, {("base", "home", "m"): made})
+        assert results.caution("home", "m") is None
+
+
+def compared_file(folder: Path, models: list[str], better: str | None) -> str:
+    """What compare_runs.py gives of models; of the last two, one may be better."""
+    pairs = [
+        {"models": list(pair), "rates": [0.05, 0.062], "difference": -0.012, "ci": [-0.02, -0.004], "p": 0.001,
+         "p_corrected": 0.003, "better": None, "utterances": {"better": 4, "equal": 5, "worse": 1}}
+        for pair in itertools.combinations(models, 2)
+    ]  # fmt: skip
+    pairs[-1]["better"] = better
+    write_json(folder / "compared.json", {"pairs": pairs})
+    return str(folder / "compared.json")
+
+
+class TestRunsAgainstEachOther:
+    SCORES = TABLE | {("full", "home", "faithful"): made_score(counts(200, 12), BASE, ci=[-0.2, -0.1])}
+
+    def spec(self, folder: Path, better: str | None = "tuned", names=("base", "tuned", "full")) -> Path:
+        file = compared_file(folder, list(names), better)
+        return table_spec(folder, self.SCORES, compared=[{"test": "home", "mode": "faithful", "file": file}])
+
+    def test_the_summary_has_a_line_for_each_test_set(self, tmp_path):
+        for better, words in (
+            ("tuned", "tuned is better than full by 1.20 points [0.40, 2.00], p = 0.003"),
+            (None, "no significant difference"),
+        ):
+            spec = specs.load(self.spec(tmp_path, better))
+            assert list(summary.markdown_lines(spec, Results(spec)))[-2:] == [
+                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons)."
+            ]  # fmt: skip
+
+    def test_the_page_has_a_row_for_each_two_models(self, tmp_path):
+        html = rendered(self.spec(tmp_path))
+        table = html[html.index("Models against each other</h3>") : html.index("</main>")]
+        assert re.findall(r'<th scope="row" class="name">(.*?)</th>', table) == [
+            "base – tuned",
+            "base – full",
+            "tuned – full",
+        ]
+        assert table.count('class="significant"') == table.count("<strong>tuned</strong> *") == 1
+        assert "−1.20" in table and "[−2.00, −0.40]" in table and "p = 0.003" in table
+
+    def test_many_are_folded(self, tmp_path):
+        assert "10 comparisons, " not in rendered(self.spec(tmp_path, None, "abcde"))
+        assert "15 comparisons, 0 significant" in rendered(self.spec(tmp_path, None, "abcdef"))
+
+    def test_what_has_no_rate_leaves_cells_empty(self, tmp_path):
+        file = Path(compared_file(tmp_path, ["base", "tuned"], None))
+        nothing = dict.fromkeys(("difference", "ci", "p", "p_corrected", "better")) | {"rates": [None, None]}
+        write_json(file, {"pairs": [pair | nothing for pair in json.loads(file.read_text())["pairs"]]})
+        spec = table_spec(tmp_path, TABLE, compared=[{"test": "home", "mode": "faithful", "file": str(file)}])
+        assert "base – tuned" in rendered(spec)
+
+    def test_a_single_run_has_none(self, tmp_path):
+        assert "against each other" not in rendered(table_spec(tmp_path, TABLE))
+        assert "against" not in "".join(summary.markdown_lines(*results_of(tmp_path, TABLE)))
+
+
+class TestSettingsOfRuns:
+    """What the table calls default is the schema's default, whoever says otherwise: `train` or the run."""
+
+    def rows(self, *settings: dict) -> dict[str, list]:
+        runs = [training.Training(f"run{i}", values) for i, values in enumerate(settings)]
+        return {row.name: row.cells for row in training.settings_table(runs)}
+
+    def test_a_setting_of_all_runs_is_shown_and_is_no_default(self):
+        assert self.rows({"learning_rate": 2e-3}, {"learning_rate": 2e-3, "epochs": 1.0}) == {
+            "epochs": [(3.0, True), (1.0, False)],
+            "learning_rate": [(2e-3, False), (2e-3, False)],
+        }
+
+    def test_those_in_which_runs_differ_come_first(self):
+        names = list(self.rows({"warmup": 0.1, "epochs": 1.0}, {"warmup": 0.1, "epochs": 2.0}))
+        assert names == ["epochs", "warmup"]
+
+    def test_a_section_within_is_shown_setting_by_setting(self):
+        augment = {"speeds": [1.0], "frequency_masks": 2, "hotwords": {"share": 0.5, "max_words": 10}}
+        assert self.rows({"augment": augment}, {"lora": {"rank": 4}}) == {
+            "augment.frequency_masks": [(2, False), (0, True)],
+            "augment.hotwords.share": [(0.5, False), (0.0, True)],
+            "lora": [(None, True), ({"rank": 4}, False)],
+        }
+
+    def test_a_setting_said_as_it_is_by_default_is_one(self):
+        assert self.rows({"learning_rate": 2e-5, "own": 1}, {}) == {"own": [(1, False), (None, True)]}
+
+    def test_the_page_names_the_default(self, whole):
+        runs = [{"name": "tuned", "settings": {"epochs": 1.0}}, {"name": "other"}]
+        write_json(whole, json.loads(whole.read_text()) | {"runs": runs})
+        html = rendered(whole)
+        assert "<code>1.0</code></td>" in html
+        assert '<code>3.0</code> <span class="small">default</span>' in html
+
+    def test_the_workflow_hands_over_what_is_not_default(self):
+        config = check({"data": {"train": {"a": "a"}, "valid": {"a": "a"}, "test": {"a": "a"}}, "experiment": "e",
+                        "model": {"base": "m"}, "train": {"epochs": 2.0, "warmup": 0.05},
+                        "runs": {"one": {}, "two": {"epochs": 3.0}}})  # fmt: skip
+        found = {name: not_default(run) for name, run in recipe_runs(config).items()}
+        assert found == {"one": {"epochs": 2.0}, "two": {}}
 
 
 class TestVerdict:
@@ -475,18 +607,29 @@ class TestData:
             data.read_card(specs.load(whole).data[0])
 
     def test_what_test_sets_share_with_training_is_counted(self, whole):
-        assert data.overlaps(specs.load(whole)) == {
-            "home": {"key": (1, 4), "source": (4, 4), "speaker": (2, 4), "text": (1, 4)}
-        }
+        pair = data.shared(specs.load(whole))["pairs"][0]
+        assert (pair["set"], pair["with"]) == (["test", "home"], ["train", "home"])
+        assert {name: (found["count"], found["of"]) for name, found in pair["shared"].items()} == {
+            "utterances": (1, 4), "audio": (4, 4), "recordings": (4, 4), "keys": (1, 4), "speakers": (2, 4),
+            "transcripts": (1, 4),
+        }  # fmt: skip
+
+    def test_what_was_found_before_training_is_what_the_report_says(self, whole):
+        found = data.shared(specs.load(whole)) | {"findings": ["sets share <b>much</b>"]}
+        write_json(whole.parent / "leaks.json", found)
+        write_json(whole, json.loads(whole.read_text()) | {"leaks": str(whole.parent / "leaks.json")})
+        text = Reader(rendered(whole)).text
+        assert "sets share <b>much</b>." in text and "4 of 4" in text
 
     def test_findings_name_what_endangers_the_figures(self, whole):
         spec = specs.load(whole)
         cards, runs = [data.read_card(entry) for entry in spec.data], [training.load(run) for run in spec.runs]
-        found = "\n".join(findings.collect(spec, Results(spec), cards, data.overlaps(spec), runs))
+        found = "\n".join(findings.collect(spec, Results(spec), cards, data.shared(spec), runs))
         for words in (
             "tuned: the loss is no finite number at step 2",
             "the last checkpoint was the best by validation cer",
-            "home: 2 of 4 utterances have speakers that are also in the training data",
+            "home: 2 of 4 (50.0 %) utterances are of speakers that train set home has, too: s0",
+            "home: only 4 utterances (fewer than 30): the intervals cannot be trusted.",
             "stopped at the length limit: base 1.",
             "train set home: 2 of 3 entries were rejected",
         ):
@@ -568,6 +711,15 @@ class TestCharts:
 
         assert labels([0, 5, 6, 0])[-3:] == ["1", "2", "3"]
         assert labels([0, 0, 6, 7])[-3:] == ["2", "3", "…"]
+
+    @pytest.mark.parametrize("count", [1, 6, 12, 20, 60])
+    def test_labels_of_histograms_never_touch(self, count):
+        edges = [-100.0 + 5 * i for i in range(count + 1)]
+        drawing = ElementTree.fromstring(str(charts.histogram("", "level", edges, [1] * count)))
+        shown = [e for e in drawing.iter("text") if e.get("text-anchor") == "middle" and e.get("class") is None]
+        ends = [(float(e.get("x")), len(e.text) * charts.LETTER / 2) for e in shown]
+        assert len(shown) >= min(count, 4)
+        assert all(x + half < next_x - next_half for (x, half), (next_x, next_half) in itertools.pairwise(ends))
 
 
 def browse(html: Path, folder: Path, view: str = "") -> str:

@@ -1,9 +1,10 @@
 """Languages: one list of names, and what is no name of a single known language."""
 
 import pytest
+from conftest import ROOT
 
 from recipe.text import languages, prompt
-from recipe.text.languages import LANGUAGE_NAMES_EN, LANGUAGE_NAMES_ZH, UnknownLanguage, canonical
+from recipe.text.languages import LANGUAGE_NAMES_EN, LANGUAGE_NAMES_ZH, UnknownLanguage, canonical, several
 
 KNOWN = {
     "zh": "zh ZH zh-CN zh_TW zh-Hans-CN zh_cmn_Hant_TW cmn zho chi cmn-Hans-CN chinese Chinese CHINESE 中文 汉语 漢語 "
@@ -86,3 +87,34 @@ def test_the_language_of_an_utterance_counts_where_it_is_asked_for():
     assert prompt.prompt_maker("zh", "Chinese", True, "")("dialect7", None) == "语音转写成中文："
     with pytest.raises(UnknownLanguage):
         prompt.prompt_maker("zh", "auto", True, "")
+
+
+SEVERAL = """
+mix Mixed MUL multilingual zh-en en_zh zh,en zh/en ja-zh-en en+zh 中英 中英混合 中文和英文 code-switching Code_Switch
+"""
+
+
+@pytest.mark.parametrize("name", [*SEVERAL.split(), "English Chinese", "Chinese and English", "zh en"])
+def test_a_label_of_several_languages_is_known_and_cannot_be_asked_for(name):
+    assert several(name)
+    with pytest.raises(UnknownLanguage, match="that a prompt can name, but a label of several"):
+        canonical(name)
+    each = prompt.prompt_maker("zh", prompt.EACH, True, "")
+    assert each(name, "灯") == prompt.transcription_prompt("zh", None, True, ["灯"]), "the language stays unsaid"
+    with pytest.raises(UnknownLanguage):
+        prompt.prompt_maker("zh", name, True, "")
+
+
+OTHERS = "zh en zh-CN zh-yue en-US auto und cs mis nan zh-wuu Klingon null xx-zh zh-zh -"
+
+
+@pytest.mark.parametrize("name", [*OTHERS.split(), "", " "])
+def test_other_names_are_no_label_of_several_languages(name):
+    assert not several(name)
+
+
+def test_the_labels_of_the_bundled_corpus_are_known():
+    for table in (ROOT / "data").glob("*/utt2lang"):
+        for line in table.read_text(encoding="utf-8").splitlines():
+            name = line.split()[1]
+            assert several(name) or canonical(name)

@@ -22,7 +22,10 @@ DECODE = {"decode": 2, "normalize": 2, **SCORE}
 REDECODE = {"decode_settings": 1, **DECODE}  # with other settings or code
 TRAIN = {"train": 1, "decode": 1, "normalize": 1, "compute_wer": 1, **RECORD}
 # A manifest, of which one of test sets is decoded and its references are scored.
-SET = {"scp2jsonl": 1, "fbank_stats": 1, "check_data": 1}
+LEAKS = {"check_leaks": 1, "check_data": 1}
+# What a run asks of the model is tried again; no training for that.
+RUN = {"run_settings": 1, "check_model": 1, "check_data": 1}
+SET = {"scp2jsonl": 1, "fbank_stats": 1, **LEAKS}
 TEST_SET = {"normalize_reference": 1, **SET, **DECODE}
 DATA = {**TEST_SET, "scp2jsonl": 3, "fbank_stats": 3, "train": 1}
 
@@ -46,12 +49,23 @@ def test_nothing_runs_when_nothing_changed(finished):
     assert jobs(finished) == {}
 
 
+def test_what_sets_share_was_said_before_training(finished):
+    """There, the validation set is the training set."""
+    said = (finished / "exp/e/logs/check_data.log").read_text()
+    assert said.startswith("WARNING: valid set s: 8 of 8 (100.0 %) utterances are also in train set s, with the same")
+    assert said == (finished / "exp/e/data/leaks.txt").read_text()
+    assert "8 of 8 (100.0 %) utterances are also in train set s" in (finished / "exp/e/report/report.html").read_text()
+    trained, checked = (finished / "exp/e" / name for name in ("train/tuned/model/history.json", "data/leaks.txt"))
+    assert checked.stat().st_mtime_ns <= trained.stat().st_mtime_ns
+
+
 @pytest.mark.parametrize(
     ("output", "expected"),
     [
         ("data/train/s.jsonl", {**SET, **TRAIN}),
         ("data/test/s.rejects.tsv", TEST_SET),
         ("stats/test/s/stats.json", {"fbank_stats": 1, **RECORD}),
+        ("data/leaks.json", {**LEAKS, **RECORD}),
         ("train/tuned/model/model.safetensors", TRAIN),
         ("decode/tuned/s/text", {"decode": 1, "normalize": 1, "compute_wer": 1, **RECORD}),
         ("score/faithful/ref/s.txt", {"normalize_reference": 1, **SCORE}),
@@ -73,17 +87,18 @@ def test_a_deleted_output(finished, output, expected):
         ("data.max_seconds: 30.0", DATA | SPEC),
         ("data.prompt: {wording: en}", DATA | SPEC),
         ("stats.sample: 4", {"fbank_stats": 3} | SPEC),
-        ("train.learning_rate: 0.001", {"run_settings": 1} | TRAIN | SPEC),
+        ("train.learning_rate: 0.001", RUN | TRAIN | SPEC),
         ("train.workers: 1", SPEC),
         ("train.log_every: 1", SPEC),
+        ("train.report_to: []", SPEC),
         ("decode.beams: 2", REDECODE | SPEC),
         ("decode.hotwords: [light]", {"normalize_hotwords": 1, "decode_settings": 1} | TEST_SET | SPEC),
         ("score.bootstrap: 30", SCORE | SPEC),
         ("score.modes: [faithful, compatible]", NORMALIZE | SPEC),
         ("transcribe.talks: data", SPEC),
-        ("runs: {tuned: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
-        ("runs: {tuned: {}, more: {epochs: 1.0}}", {"run_settings": 1} | TRAIN | SPEC),
-        ("runs: {}", SPEC),
+        ("runs: {tuned: {epochs: 1.0}}", RUN | TRAIN | SPEC),
+        ("runs: {tuned: {}, more: {epochs: 1.0}}", RUN | {"compare_runs": 1} | TRAIN | SPEC),
+        ("runs: {}", {"check_model": 1, "check_data": 1} | SPEC),
         ("data.test: {s: heldout, t: more}", TEST_SET | SPEC),
     ],
 )
@@ -111,7 +126,7 @@ def test_several_changes_at_once_lose_none(finished):
     settings["decode"] = {"beams": 2}
     settings["train"]["learning_rate"] = 0.001
     (finished / "changed.yaml").write_text(yaml.safe_dump(settings))
-    expected = TEST_SET | SPEC | {"run_settings": 1, "train": 1, "decode_settings": 1}
+    expected = TEST_SET | SPEC | RUN | {"train": 1, "decode_settings": 1}
     assert jobs(finished, "changed.yaml") == expected | {"decode": 4, "normalize": 4, "compute_wer": 4}
 
 
@@ -142,6 +157,8 @@ def test_a_changed_file(finished, file, expected):
         ("scripts/train.py", {}),
         ("scripts/recipe/train/trainer.py", {}),
         ("scripts/recipe/train/batching.py", {}),
+        ("scripts/check_leaks.py", {**LEAKS, **RECORD}),
+        ("scripts/compare_runs.py", {}),  # of a single run there is none
         ("scripts/fbank_stats.py", {"fbank_stats": 3, **RECORD}),
         ("scripts/recipe/model/batches.py", REDECODE),
         ("scripts/recipe/model/generate.py", REDECODE),
@@ -170,7 +187,7 @@ def test_changed_code_everywhere_trains_nothing(finished):
             if path.name != "versions.py":
                 stack.enter_context(restored(path))
                 path.write_text(path.read_text() + "\n_appended = 1\n")
-        assert jobs(finished) == {"check_model": 1, "check_data": 1, "fbank_stats": 3} | NORMALIZE | REDECODE
+        assert jobs(finished) == {"check_model": 1, **LEAKS, "fbank_stats": 3} | NORMALIZE | REDECODE
 
 
 def test_comments_and_docstrings_run_nothing(finished):
@@ -182,7 +199,7 @@ def test_comments_and_docstrings_run_nothing(finished):
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"), [("MANIFEST", DATA), ("TRAINING", {"run_settings": 1} | TRAIN), ("CONVERSION", {})]
+    ("version", "expected"), [("MANIFEST", DATA), ("TRAINING", RUN | TRAIN), ("CONVERSION", {})]
 )  # the base model here needs no conversion
 def test_a_version_counted_up(finished, version, expected):
     path = finished / "recipe/scripts/recipe/versions.py"

@@ -29,12 +29,12 @@ def settings(full_model, data_dir):
     return {
         "experiment": "e",
         "model": {"base": str(full_model)},
-        "data": {role: {"s": "data"} for role in ("train", "valid", "test")},
+        "data": {"test": {"s": "data"}},
         "runs": {},
     }
 
 
-CHECKED = {"scp2jsonl": 3, "check_model": 1, "check_data": 1}  # before anything is decoded
+CHECKED = {"scp2jsonl": 1, "check_model": 1, "check_data": 1}  # before anything is decoded
 
 
 def test_shards_are_jobs_whose_parts_are_kept_and_joined_in_order(settings, data_dir):
@@ -182,11 +182,10 @@ def test_a_decoding_that_fails_is_named_with_its_log_and_one_that_lost_recording
     small_workflow.copy_recipe(folder / "recipe")
     code = folder / "recipe/scripts/recipe/decode/run.py"
     good = code.read_text()
-    for defect in ("raise MemoryError", "raise ZeroDivisionError"):
-        code.write_text(good.replace("found = engine.decode(", f"{defect}\n    found = engine.decode("))
-        text = snakemake(folder, settings, target, fails=True)
-        assert "exp/e/logs/decode/base.s.log" in text and "missing" not in text and "latency" not in text
-        assert ("lower batch_seconds" if "Memory" in defect else "ZeroDivisionError") in text
+    code.write_text(good.replace("found = engine.decode(", "raise ZeroDivisionError\n    found = engine.decode("))
+    text = snakemake(folder, settings, target, fails=True)
+    assert "exp/e/logs/decode/base.s.log" in text and "missing" not in text and "latency" not in text
+    assert "ZeroDivisionError" in text
     code.write_text(good)
     (data_dir / "wav/spk0-utt0.wav").write_bytes(b"no audio")  # after the data stage has seen it
     snakemake(folder, settings, target)

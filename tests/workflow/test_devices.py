@@ -1,13 +1,14 @@
 """GPUs: each is held by one command at a time, for as long as the command or a child of it lives."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, fake_gpus
 
 from recipe.files import RecipeError
 from recipe.workflow import devices
@@ -22,7 +23,7 @@ HOLD = [sys.executable, "-c", "import os, sys; print(os.environ['CUDA_VISIBLE_DE
 def environment(tmp_path):
     """Three GPUs, locks of their own, and no GPU of this machine."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "CUDA_"))}
-    return plain | {"CUDA_VISIBLE_DEVICES": "0,1,2", "TMPDIR": str(tmp_path)}
+    return plain | {"CUDA_VISIBLE_DEVICES": "0,1,2", "TMPDIR": str(tmp_path), "PATH": fake_gpus(tmp_path / "bin", 3)}
 
 
 def start(environment, count, *command):
@@ -133,14 +134,37 @@ def test_locks_of_a_slurm_job_are_its_own(environment):
     [
         ("2,3", ["2", "3"]),
         ("GPU-8932f937, 1", ["GPU-8932f937", "1"]),
-        ("MIG-GPU-89/1/0", ["MIG-GPU-89/1/0"]),
+        ("MIG-GPU-8932f937-1111/1/0", ["MIG-GPU-8932f937-1111/1/0"]),
+        ("MIG-5c2f", ["MIG-5c2f"]),
         ("0,-1,1", ["0"]),
         ("", []),
         ("NoDevFiles", []),
+        ("0,7", "there is no GPU 7 here (nvidia-smi lists 0, 1, 2, 3)"),
+        ("GPU-77", "there is no GPU GPU-77 here"),
+        ("MIG-77,0", "there is no GPU MIG-77 here"),
+        ("10", "there is no GPU 10 here"),
     ],
 )
-def test_the_devices_to_choose_from_are_those_that_cuda_reads(value, expected):
-    assert devices.visible({"CUDA_VISIBLE_DEVICES": value}) == expected
+def test_the_devices_to_choose_from_are_those_that_cuda_reads(value, expected, tmp_path):
+    """One that is not there is an error: CUDA would pass over it, and the job run on the CPU."""
+    listed = "GPU 0: Some GPU (UUID: GPU-8932f937-1111)\\n  MIG 1g.10gb Device 0: (UUID: MIG-5c2f-2222)\\n"
+    (tmp_path / "nvidia-smi").write_text(
+        f"#!/bin/sh\nif [ $1 = -L ]; then printf '{listed}'; else printf '0\\n1\\n2\\n3\\n'; fi\n"
+    )
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    environ = {"CUDA_VISIBLE_DEVICES": value, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if isinstance(expected, str):
+        with pytest.raises(RecipeError, match=re.escape(expected)):
+            devices.visible(environ)
+    else:
+        assert devices.visible(environ) == expected
+
+
+def test_devices_that_are_named_where_there_are_none_are_an_error(tmp_path):
+    broken = nvidia_smi(tmp_path / "broken", "no driver", 9)
+    with pytest.raises(RecipeError, match=r"CUDA_VISIBLE_DEVICES is 0, .* nvidia-smi says: no driver"):
+        devices.visible({"CUDA_VISIBLE_DEVICES": "0", "PATH": broken})
+    assert devices.visible({"CUDA_VISIBLE_DEVICES": "", "PATH": broken}) == []
 
 
 def test_without_a_choice_they_are_all_of_the_machine(tmp_path):

@@ -92,7 +92,7 @@ def test_what_the_data_stage_rejects_is_counted_and_not_scored(project, tmp_path
         "model": {"base": str(full_model)},
         "data": {"test": {"home": "home", "noise": "noise"}, "max_reject_ratio": 0.5},
         "runs": {},
-        "score": {"bootstrap": 20},
+        "score": {"modes": ["faithful"], "bootstrap": 20},
     }
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     snakemake(tmp_path, "all")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, fake_gpus
 from small_workflow import planned, refused, snakemake
 
 from recipe.files import RecipeError
@@ -91,7 +91,7 @@ def test_settings_of_a_run_that_cannot_be_are_found_before_anything_runs(train, 
 
 def gpus_of_decode(finished, devices, *arguments):
     """GPUs that a decoding job is given on a machine with these devices."""
-    environ = {"CUDA_VISIBLE_DEVICES": devices}
+    environ = {"CUDA_VISIBLE_DEVICES": devices, "PATH": fake_gpus(finished / "bin", 2)}
     target = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--printshellcmds"]
     text = snakemake(finished, *target, *arguments, environ=environ)
     return re.findall(r'with_gpus\.py" (\d+) --', text)
@@ -102,7 +102,8 @@ def test_a_job_gets_a_gpu_where_there_is_one(finished):
     assert gpus_of_decode(finished, "0,1") == ["1"]
     assert gpus_of_decode(finished, "0,1", "--resources", "gpu=0") == ["0"]
     asked = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--resources", "gpu=3"]
-    text = refused(finished, *asked, environ={"CUDA_VISIBLE_DEVICES": "0,1"})
+    environ = {"CUDA_VISIBLE_DEVICES": "0,1", "PATH": fake_gpus(finished / "bin", 2)}
+    text = refused(finished, *asked, environ=environ)
     assert "gpu: 3 are asked for, nvidia-smi or CUDA_VISIBLE_DEVICES shows 2" in text
     assert gpus_of_decode(finished, "", "--jobs", "2") == ["1"], "a cluster is asked for one"
 

@@ -44,3 +44,8 @@ def lacking(stated: int, found: int) -> str:
 def truncated(stated: int, found: int) -> AudioError:
     """The error of a recording of which nothing is there."""
     return AudioError("audio-truncated", lacking(stated, found))
+
+
+def lossy_tolerance(samples: int) -> int:
+    """Samples that the header of a lossy format may state too many or too few, of so many: an encoder's delay."""
+    return max(4800, samples // 50)

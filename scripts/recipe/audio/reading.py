@@ -17,7 +17,7 @@ import soxr
 from recipe.audio import containers, fetch, headers
 from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
 from recipe.audio.headers import Form
-from recipe.audio.info import AudioError, AudioInfo
+from recipe.audio.info import AudioError, AudioInfo, lossy_tolerance
 from recipe.audio.place import Bytes
 from recipe.audio.sound import Sound, sound
 
@@ -35,8 +35,6 @@ _BLOCK = 1 << 22  # samples decoded at a time: a damaged header may promise more
 _SMALL_BLOCK = 4096
 # Formats whose headers may differ by an encoder's delay from what is decoded.
 _LOSSY = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
-LOSSY_TOLERANCE = 0.02  # of the length, or ...
-LOSSY_SAMPLES = 4800  # ... samples, where that is more
 
 
 def split_ark(source: str) -> tuple[str, int] | None:
@@ -242,7 +240,7 @@ def _from_the_beginning(form: Form, first: int, asked: int, stated: int, lenient
 def _decoded(file: Sound, blocks: list[np.ndarray], asked: int, stated: int) -> _Decoded:
     empty = np.zeros((0, file.channels), np.float32)
     waveform = blocks[0] if len(blocks) == 1 else np.concatenate([empty, *blocks])
-    tolerance = max(LOSSY_SAMPLES, int(stated * LOSSY_TOLERANCE)) if file.subtype in _LOSSY else 0
+    tolerance = lossy_tolerance(stated) if file.subtype in _LOSSY else 0
     return _Decoded(waveform, file.samplerate, asked, stated, tolerance)
 
 

@@ -26,6 +26,14 @@ def reach(name: str) -> None:
         raise RecipeError(f"{name}: the hub does not answer ({_first_line(error)})") from None
 
 
+def newest_commit(name: str) -> str | None:
+    """The commit that a model of the hub is at now; None where the hub does not answer, or shows no such model."""
+    try:
+        return HfApi().model_info(name, timeout=PATIENCE).sha
+    except (OSError, HTTPError):
+        return None
+
+
 def fetch(name: str, revision: str) -> Path:
     """Directory of the model `name` at the commit `revision`: downloaded, or as an earlier download left it in the
     cache. RecipeError if there is neither a network nor such a download."""

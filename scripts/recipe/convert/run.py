@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from recipe.convert import hub, toolkit
-from recipe.files import RecipeError, open_atomic, read_json, sha256, write_json
+from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
 from recipe.model import card, loading
 from recipe.model.directory import (
     ASSUMED,
@@ -138,7 +138,7 @@ def convert(
     elif ASSUMED in checkpoint.facts:
         assume_audio_tokens(name)
     place = target.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
         made = Path(staging) / place.name
         made.mkdir()

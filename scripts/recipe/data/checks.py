@@ -9,6 +9,7 @@ from functools import lru_cache
 from recipe.audio import fetch, headers
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.headers import AudioError, AudioInfo
+from recipe.audio.info import lossy_tolerance
 from recipe.data import datadir, manifest
 from recipe.data.join import Entry
 from recipe.settings.data import AVERAGE, Checks
@@ -18,9 +19,6 @@ from recipe.text.markup import INVISIBLE, Content
 
 MIN_SECONDS = 400 / 16000  # a shorter waveform gives no whole 25 ms frame
 MAX_OVERSHOOT = 0.5  # seconds that a segment may end behind its recording, as in Kaldi's extract-segments
-# Formats whose headers state the exact number of samples; those of MP3 and Ogg may differ by an encoder's delay.
-LOSSY_TOLERANCE = 0.02  # of the length, or ...
-LOSSY_SAMPLES = 4800  # ... samples, where that is more
 
 Problem = tuple[str, str]  # reason, detail
 
@@ -244,7 +242,7 @@ def _compare(info: AudioInfo, waveform, rate: int, entry: Entry, source: str) ->
     end = info.samples if entry.end is None else min(info.samples, round(entry.end * rate))
     expected = max(0, end - round(entry.start * rate))
     exact = not source.lower().endswith((".mp3", ".ogg", ".opus", ".oga"))
-    allowed = 0 if exact else max(LOSSY_SAMPLES, expected * LOSSY_TOLERANCE)
+    allowed = 0 if exact else lossy_tolerance(expected)
     if abs(expected - len(waveform)) > allowed:
         reason = "audio-truncated" if len(waveform) < expected else "header-mismatch"
         raise AudioError(reason, f"{source}: {expected} samples stated, {len(waveform)} decoded")

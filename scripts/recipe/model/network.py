@@ -92,16 +92,20 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         Call `freeze` after it, with "llm"."""
         import peft
 
+        self.check_adapters(lora)
         torch.manual_seed(seed)
+        config = peft.LoraConfig(
+            r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=sorted(lora.targets)
+        )
+        self._adapters = [peft.get_peft_model(self.model.language_model, config)]  # a list: not a submodule
+
+    def check_adapters(self, lora: LoraSettings) -> None:
+        """RecipeError if the language model has no linear layers of the names that are to get adapters."""
         names = {
             name.rpartition(".")[2] for name, m in self.model.language_model.named_modules() if isinstance(m, nn.Linear)
         }
         if unknown := sorted(set(lora.targets) - names):
             raise RecipeError(f"lora.targets: no layers {', '.join(unknown)}; there are {', '.join(sorted(names))}")
-        config = peft.LoraConfig(
-            r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=sorted(lora.targets)
-        )
-        self._adapters = [peft.get_peft_model(self.model.language_model, config)]  # a list: not a submodule
 
     def merge_adapters(self, directory: str | os.PathLike) -> None:
         """Write the adapters to `directory` and merge them into the language model's weights."""

@@ -1,11 +1,10 @@
-"""The data of an experiment: what was accepted and rejected, and what test sets share with the training data."""
+"""The data of an experiment: what was accepted and rejected, and what its sets share."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipe.data import manifest
+from recipe.data import leaks
 from recipe.files import RecipeError, read_json, read_lines, sha256
 from recipe.report.spec import DataSet, Spec
 
@@ -60,36 +59,9 @@ def _read_ledger(path: str, counts: Counter, examples: list[tuple[str, ...]]) ->
                 examples.append(values)
 
 
-OVERLAPS = {"key": "keys", "source": "recordings", "speaker": "speakers", "text": "transcripts"}
-
-
-def overlaps(spec: Spec) -> dict[str, dict[str, tuple[int, int]]]:
-    """For every test set: how many of its utterances have a key, recording, speaker or transcript that is also in the
-    training data, out of how many where that is known. Empty without manifests of both."""
-    tests = {entry.name: [_values(u) for u in _utterances([entry])] for entry in spec.of_role("test")}
-    # The training data may be large: it is read as a stream, and only what the test sets have too is kept.
-    wanted = {name: {values[name] for rows in tests.values() for values in rows} - {None} for name in OVERLAPS}
-    shared: dict[str, set] = {name: set() for name in OVERLAPS}
-    trained = False
-    for utterance in _utterances(spec.of_role("train")):
-        trained = True
-        for name, value in _values(utterance).items():
-            if value in wanted[name]:
-                shared[name].add(value)
-    return {test: _counts(rows, shared) for test, rows in tests.items() if rows and trained}
-
-
-def _counts(rows: list[dict[str, Any]], shared: dict[str, set]) -> dict[str, tuple[int, int]]:
-    known = {name: [row[name] for row in rows if row[name] is not None] for name in OVERLAPS}
-    return {
-        name: (sum(value in shared[name] for value in values), len(values)) for name, values in known.items() if values
-    }
-
-
-def _utterances(sets: list[DataSet]) -> Iterator[manifest.Utterance]:
-    return (utterance for entry in sets if entry.manifest for utterance in manifest.read(entry.manifest))
-
-
-def _values(utterance: manifest.Utterance) -> dict[str, Any]:
-    # Segments of one recording are different recordings.
-    return {name: getattr(utterance, name) for name in OVERLAPS} | {"source": (utterance.source, utterance.start)}
+def shared(spec: Spec) -> dict[str, Any]:
+    """What sets share, as leaks.json has it."""
+    if spec.leaks:
+        return read_json(spec.leaks)
+    named = [entry for entry in spec.data if entry.manifest]
+    return leaks.compare([leaks.CheckedSet(entry.role, entry.name, entry.manifest) for entry in named])

@@ -1,8 +1,9 @@
 """What a reader has to mind before trusting the numbers, in sentences."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from recipe.report.data import OVERLAPS, DataCard
+from recipe.report.data import DataCard
 from recipe.report.results import Results
 from recipe.report.spec import Spec
 from recipe.report.summary import percent
@@ -22,24 +23,28 @@ FLAGS = {
 }
 
 
+ALWAYS_SHOWN = ("missing", "error", "truncated", "looping")
+
+
 def flag_names(results: Results) -> list[str]:
-    """Those of FLAGS, and others that a decoder gave."""
+    """Flags that some hypothesis has, those of FLAGS first, and those that are looked for in any case."""
     found = {name for result in results for name, flag in result.score.get("flags", {}).items() if flag["count"]}
-    return [*FLAGS, *sorted(found.difference(FLAGS))]
+    return [*(name for name in FLAGS if name in found or name in ALWAYS_SHOWN), *sorted(found.difference(FLAGS))]
 
 
 def collect(
     spec: Spec,
     results: Results,
     cards: list[DataCard],
-    shared: dict[str, dict[str, tuple[int, int]]],
+    shared: dict[str, Any],
     trainings: list[Training],
 ) -> list[str]:
-    """All findings, the gravest first."""
+    """All findings, the gravest first; `shared` is what sets share, as leaks.json has it."""
     return [
         *_training(trainings),
         *_worse(spec, results),
-        *_overlaps(shared),
+        *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in shared["findings"]),
+        *_cautions(spec, results),
         *_flags(spec, results),
         *_rejects(cards),
     ]
@@ -76,11 +81,10 @@ def _worse(spec: Spec, results: Results) -> Iterator[str]:
             )
 
 
-def _overlaps(shared: dict[str, dict[str, tuple[int, int]]]) -> Iterator[str]:
-    for test, counts in shared.items():
-        for name, (same, known) in counts.items():
-            if same:
-                yield f"{test}: {same} of {known} utterances have {OVERLAPS[name]} that are also in the training data."
+def _cautions(spec: Spec, results: Results) -> Iterator[str]:
+    for test in spec.tests:
+        if caution := results.caution(test, spec.modes[0]):
+            yield f"{test}: {caution}."
 
 
 def _flags(spec: Spec, results: Results) -> Iterator[str]:

@@ -13,11 +13,12 @@ from markupsafe import Markup
 import recipe
 from recipe import charts
 from recipe.charts import Estimate
+from recipe.data.leaks import SHARED
 from recipe.files import read_json
 from recipe.report import data, findings, listing, players, timings, training
 from recipe.report.results import Result, Results
 from recipe.report.spec import Spec
-from recipe.report.summary import percent, signed_percent
+from recipe.report.summary import p_value, percent, signed_percent
 
 ASSETS = Path(__file__).parent / "assets"
 # What else of score.json the script shows, by model, test set and mode.
@@ -39,7 +40,7 @@ VERDICTS = {"better": "significant", "worse": "significant", "unclear": "not sig
 def render(spec: Spec, results: Results, output_dir: Path) -> str:
     """The page. Links to audio count from `output_dir`."""
     cards = [data.read_card(entry) for entry in spec.data]
-    shared = data.overlaps(spec)
+    shared = data.shared(spec)
     trainings = [training.load(run) for run in spec.runs]
     listed = listing.collect(spec)
     audio = players.collect(spec, {test: found["keys"] for test, found in listed.items()}, output_dir)
@@ -52,11 +53,11 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         has_hotwords=any(result.hotwords.get("ref") for result in results),
         cards=cards,
         shared=shared,
-        overlap_names=data.OVERLAPS,
+        shared_names=list(SHARED),
         trainings=trainings,
         findings=findings.collect(spec, results, cards, shared, trainings),
         charts=_charts(spec, results, cards, trainings),
-        differing=training.differing(trainings),
+        settings_table=training.settings_table(trainings),
         timings=timings.rows(spec),
         provenance=read_json(spec.provenance) if spec.provenance else {},
         versions=_versions(results, trainings),
@@ -81,12 +82,13 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "percent": percent,
-        "signed": lambda value: signed_percent(value).replace("-", "−"),
+        "signed": lambda value, digits=1: signed_percent(value, digits).replace("-", "−"),
         "p_value": p_value,
         "duration": duration,
         "value": setting,
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
+    environment.tests["some_shared"] = lambda shared: any(found["count"] for found in shared.values())
     environment.globals["verdicts"] = VERDICTS
     return environment
 
@@ -222,11 +224,6 @@ def _hashes(results: Results, cards: list[data.DataCard], trainings: list[traini
         for name, entry in r.score.get("inputs", {}).items()
     ]
     return found
-
-
-def p_value(p: float) -> str:
-    """A p-value for reading."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def duration(seconds: float) -> str:

@@ -54,6 +54,11 @@ class Result:
         return self.score.get("settings", {}).get("unit") if self.interval else None
 
     @property
+    def caution(self) -> str | None:
+        """Why the interval cannot be trusted, if it cannot."""
+        return self.score.get("caution") if self.interval else None
+
+    @property
     def change(self) -> float | None:
         """Relative change of the rate against the baseline: -0.5 is half the errors."""
         before = self.baseline[RATE]["rate"] if self.baseline else None
@@ -121,7 +126,19 @@ class Results:
             baseline = None if model == spec.baseline else scores.get((spec.baseline, test, mode))
             self._results[model, test, mode] = Result(model, test, mode, score, baseline)
 
+        self._compared = {(entry.test, entry.mode): read_json(entry.file) for entry in spec.compared}
+
+    def compared(self, test: str, mode: str) -> list[dict[str, Any]]:
+        """Every two models against each other, as compare_runs.py has them; none for a single run."""
+        return self._compared.get((test, mode), {}).get("pairs", [])
+
+    def caution(self, test: str, mode: str) -> str | None:
+        """Why the intervals of a test set cannot be trusted, if they cannot."""
+        found = (self.get(model, test, mode) for model in self._spec.models)
+        return next((result.caution for result in found if result and result.caution), None)
+
     def get(self, model: str, test: str, mode: str) -> Result | None:
+        """A model's result, None where it was not scored."""
         return self._results.get((model, test, mode))
 
     def __iter__(self):

@@ -25,7 +25,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model; `settings` are those that differ from the default."""
+    """A trained model; `settings` are those that are not what they are by default."""
 
     name: str
     history: str | None = None
@@ -46,6 +46,15 @@ class ScoreFiles:
 
 
 @dataclass(frozen=True)
+class ComparedModels:
+    """What compare_runs.py says of all models on a test set in a mode."""
+
+    test: str
+    mode: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Timing:
     """How long a stage took: Snakemake's benchmark files of its jobs. Its speed comes from the stats.json of the sets
     that it went through, or from a training's history."""
@@ -59,7 +68,8 @@ class Timing:
 
 @dataclass(frozen=True)
 class Spec:
-    """Everything a report is made of. The first model is the baseline, the first mode is shown first."""
+    """Everything a report is made of. The first model is the baseline, the first mode is shown first. `leaks` is what
+    check_leaks.py says of the sets; without it, the manifests of `data` are looked at."""
 
     experiment: str
     models: list
@@ -69,6 +79,8 @@ class Spec:
     config: dict = field(default_factory=dict)
     data: list = field(default_factory=list)
     runs: list = field(default_factory=list)
+    compared: list = field(default_factory=list)
+    leaks: str | None = None
     embed_audio_mb: int | float = 5
     timings: list = field(default_factory=list)
     provenance: str | None = None
@@ -86,7 +98,7 @@ class Spec:
         return test in trained if trained.intersection(self.tests) else test == self.tests[0]
 
 
-NESTED = {"data": DataSet, "runs": Run, "scores": ScoreFiles, "timings": Timing}
+NESTED = {"data": DataSet, "runs": Run, "scores": ScoreFiles, "compared": ComparedModels, "timings": Timing}
 
 
 def load(path: str | os.PathLike) -> Spec:
@@ -145,7 +157,7 @@ def _check_files(spec: Spec, where: str) -> None:
     paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "remarks", "stats")]
     paths += [getattr(run, name) for run in spec.runs for name in ("history", "recipe")]
     paths += [getattr(score, name) for score in spec.scores for name in ("score", "utterances", "details")]
-    paths += [spec.provenance]
+    paths += [spec.provenance, spec.leaks, *(entry.file for entry in spec.compared)]
     paths += [path for timing in spec.timings for path in (*timing.stats, timing.history)]
     missing = [path for path in dict.fromkeys(paths) if path is not None and not Path(path).is_file()]
     if missing:

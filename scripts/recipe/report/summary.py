@@ -1,6 +1,7 @@
 """The small table: summary.tsv for programs, summary.md for people and terminals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from recipe.report.results import RATE, Result, Results
 from recipe.report.spec import Spec
@@ -10,7 +11,7 @@ TEXT_FLAGS = ("empty_hypothesis", "text_without_reference", "text_on_silence", "
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
     "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
-    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision",
+    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "remarks",
 )  # fmt: skip
 MARKS = {"better": " *", "worse": " *"}
 
@@ -45,6 +46,7 @@ def tsv_lines(results: Results) -> Iterator[str]:
                 str(result.extra),
                 *(str(result.flagged(name)) for name in TEXT_FLAGS),
                 *(percent(result.hotwords.get(name), 3) for name in ("recall", "precision")),
+                result.caution or "",
             ]
         )
 
@@ -58,6 +60,42 @@ def markdown_lines(spec: Spec, results: Results) -> Iterator[str]:
                 for model in spec.models]  # fmt: skip
         yield ""
         yield from _table([_escape(mode), *map(_escape, spec.tests)], rows)
+    remarks = [*_cautions(spec, results), *_runs(spec, results)]
+    if remarks:
+        yield ""
+        yield from (f"- {remark}" for remark in remarks)
+
+
+def _cautions(spec: Spec, results: Results) -> Iterator[str]:
+    for test in spec.tests:
+        if caution := results.caution(test, spec.modes[0]):
+            yield f"{_escape(test)}: {caution}."
+
+
+def _runs(spec: Spec, results: Results) -> Iterator[str]:
+    """Runs against each other, a line for each test set; the table has what the base is compared with."""
+    for test in spec.tests:
+        compared = results.compared(test, spec.modes[0])
+        pairs = [pair for pair in compared if spec.baseline not in pair["models"]]
+        better = [_better_words(pair) for pair in pairs if pair["better"]]
+        if pairs:
+            number = sum(pair["p"] is not None for pair in compared)
+            words = f"{'; '.join(better) or 'no significant difference'} (p corrected for {number} comparisons)"
+            yield f"{_escape(test)}, {spec.modes[0]}, runs against each other: {words}."
+
+
+def _better_words(pair: Mapping[str, Any]) -> str:
+    """A significant difference of two models in words."""
+    better = pair["better"]
+    worse = next(model for model in pair["models"] if model != better)
+    low, high = sorted(abs(end) for end in pair["ci"])
+    points = f"{percent(abs(pair['difference']))} points [{percent(low)}, {percent(high)}]"
+    return f"{_escape(better)} is better than {_escape(worse)} by {points}, {p_value(pair['p_corrected'])}"
+
+
+def p_value(p: float) -> str:
+    """A p-value for reading."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _cell(result: Result | None) -> str:

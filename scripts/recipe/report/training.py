@@ -1,6 +1,7 @@
 """Training runs: their curves, facts and settings."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +12,17 @@ from recipe.charts import Point, Series
 from recipe.files import RecipeError, read_json
 from recipe.model.directory import ASSUMED
 from recipe.report.spec import Run
+from recipe.settings.section import as_mapping
+from recipe.settings.train import RunSettings
 
 GREY, ACCENT = 1, 0  # line styles
+SECTIONS = ("augment", "augment.hotwords")  # within the settings of a run
 
 
 @dataclass
 class Training:
-    """A run's name, its settings that differ from the default, its history (entries of the Trainer's log) and the
-    contents of the model's recipe.json."""
+    """A run's name, its settings that are not what they are by default, its history (entries of the Trainer's log) and
+    the contents of the model's recipe.json."""
 
     name: str
     settings: dict[str, Any]
@@ -116,7 +120,39 @@ def comparison(trainings: list[Training]) -> list[Markup]:
     return [chart for chart in drawn if chart]
 
 
-def differing(trainings: list[Training]) -> list[tuple[str, list[Any]]]:
-    """Settings in which a run differs from the default: (name, value per run or None)."""
-    names = dict.fromkeys(name for training in trainings for name in training.settings)
-    return [(name, [training.settings.get(name) for training in trainings]) for name in names]
+@dataclass(frozen=True)
+class SettingRow:
+    """A setting that some run has otherwise than by default: a (value, whether that is the default) of every run."""
+
+    name: str
+    cells: list[tuple[Any, bool]]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the runs differ in it."""
+        return any(cell != self.cells[0] for cell in self.cells)
+
+
+def settings_table(trainings: list[Training]) -> list[SettingRow]:
+    """The settings that some run has otherwise than by default; first those in which runs differ. Of a setting that the
+    schema does not know, a run that does not name it has None."""
+    usual = _flat(as_mapping(RunSettings()))
+    own = [_flat(training.settings) for training in trainings]
+    names = dict.fromkeys(name for values in own for name, value in values.items() if value != usual.get(name))
+    rows = [
+        SettingRow(name, [(value := values.get(name, usual.get(name)), value == usual.get(name)) for values in own])
+        for name in names
+    ]
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings of sections within sections by their dotted names; a mapping that is no section stays whole."""
+    found = {}
+    for name, value in settings.items():
+        inner = f"{before}{name}"
+        if isinstance(value, dict) and inner in SECTIONS:
+            found |= _flat(value, f"{inner}.")
+        else:
+            found[inner] = value
+    return found

@@ -32,6 +32,7 @@ from recipe.score.comparison import Comparison
 from recipe.score.counts import TokenErrors
 from recipe.score.hotwords import HotwordScores
 from recipe.score.policy import ScoringPolicy
+from recipe.score.significance import caution
 from recipe.score.tallies import GroupTallies, RateTallies
 from recipe.score.tokens import Cached
 from recipe.score.transcripts import HypothesisTexts, Transcripts
@@ -106,6 +107,11 @@ class ScoreDetails:
         self.flags.add(key, flags)
         return flags
 
+    def caution(self, policy: ScoringPolicy) -> str | None:
+        """Why intervals cannot be trusted, if there are any."""
+        speakers = self.groups["by_speaker"].known()
+        return caution(speakers or None, self.rates.utterances) if policy.bootstrap else None
+
     def labels(self, key: str) -> dict[str, str]:
         """The groups that an utterance belongs to, as far as known."""
         return {
@@ -178,6 +184,7 @@ class Scorer:
             "hotwords": details.hotwords.result() if details.hotwords else None,
             "flags": details.flags.result(),
             "compare": details.comparison.result() if details.comparison else None,
+            "caution": details.caution(policy),
             "settings": asdict(policy) | {"unit": "speaker" if details.rates.speakers else "utterance"},
             "versions": versions(policy.mode),
             "inputs": {
@@ -195,6 +202,8 @@ class Scorer:
         if self.details and self.details.unexplained:
             path, times = self.inputs.hyp_jsonl, self.details.unexplained
             log.warning("%s: has no details of %d hypotheses; is it of another decoding?", path, times)
+        if self.details and (words := self.details.caution(self.policy)):
+            log.warning("%s: %s", out, words)
         if self.details and (rejected := self.details.rejected):
             named = ", ".join(f"{reason} {times}" for reason, times in rejected.most_common())
             log.warning("%s: %d lines of the set were rejected and are not scored: %s", out, rejected.total(), named)

@@ -15,6 +15,20 @@ from recipe.score.align import Edit
 CONFIDENCE = 0.95
 # Reference tokens, correct in both systems, that separate two segments in the matched-pairs test.
 SEPARATION = 2
+ROUNDING = 1e-12  # a smaller deviation of rates is none
+# Of fewer, a bootstrap interval is too narrow, nobody knows by how much.
+MIN_SPEAKERS, MIN_UTTERANCES = 10, 30
+
+
+def caution(speakers: int | None, utterances: int) -> str | None:
+    """Why the intervals of a test set of so many speakers (None: not known) and utterances cannot be trusted; None if
+    there are enough. These are the words of the report, its tables and the log."""
+    few = [
+        f"only {count} {noun}{'s' * (count != 1)} (fewer than {least})"
+        for count, noun, least in ((speakers, "speaker", MIN_SPEAKERS), (utterances, "utterance", MIN_UTTERANCES))
+        if count is not None and count < least
+    ]
+    return f"{' and '.join(few)}: the intervals cannot be trusted" if few else None
 
 
 class Units:
@@ -105,14 +119,37 @@ def difference(units: Units, samples: int, seed: int) -> dict[str, Any]:
         "ci": None,
         "probability_of_improvement": None,
     }
-    cells = units.cells()
-    if samples and n and cells.total() >= 2:
-        sums = resample(cells, samples, seed)
-        sums = sums[sums[:, 0] > 0]
-        gains = sums[:, 1] - sums[:, 2]
-        result["ci"] = _bounds(gains / sums[:, 0])
+    gains = _gains(units.cells(), samples, seed)
+    if gains is not None:
+        result["ci"] = _bounds(gains)
         result["probability_of_improvement"] = float(((gains < 0) + 0.5 * (gains == 0)).mean())
     return result
+
+
+def paired_difference(cells: Counter[tuple[int, ...]], samples: int, seed: int) -> dict[str, Any]:
+    """How sure the difference of two systems' rates is, from how many units have the same (reference tokens, our
+    errors, the other's errors): `ci` as in `difference`, and the two-sided `p` of no difference, from the normal
+    distribution with the resamples' standard deviation (shares of resamples could not tell small ones apart, and a
+    correction for many comparisons needs those). None where there is no interval, or no deviation to go by.
+    """
+    gains = _gains(cells, samples, seed)
+    if gains is None:
+        return {"ci": None, "p": None}
+    n, ours, others = (sum(cell[i] * times for cell, times in cells.items()) for i in range(3))
+    deviation = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
+    value = (ours - others) / n
+    without = 1.0 if ours == others else None
+    p = math.erfc(abs(value) / deviation / math.sqrt(2)) if deviation > ROUNDING else without
+    return {"ci": _bounds(gains), "p": p}
+
+
+def _gains(cells: Counter[tuple[int, ...]], samples: int, seed: int):
+    """The difference of the rates in each resample that has reference tokens, an array; None without any."""
+    if not samples or cells.total() < 2 or not any(cell[0] for cell in cells):
+        return None
+    sums = resample(cells, samples, seed)
+    sums = sums[sums[:, 0] > 0]
+    return (sums[:, 1] - sums[:, 2]) / sums[:, 0] if len(sums) else None
 
 
 class MatchedPairs:

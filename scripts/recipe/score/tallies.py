@@ -69,6 +69,11 @@ class RateTallies:
             tally.add(self.speakers.get(scored.key), counts[name])
         return counts
 
+    @property
+    def utterances(self) -> int:
+        """How many were added."""
+        return self._tallies[RATES[0]].utterances
+
     def rates(self, policy: ScoringPolicy) -> dict[str, ErrorRate]:
         """The error rates by name, in the order of RATES."""
         return {name: tally.rate(policy) for name, tally in self._tallies.items()}
@@ -91,6 +96,10 @@ class GroupTallies:
             if name not in self._tallies:
                 self._tallies[name] = RateTally()
             self._tallies[name].add(speaker, counts)
+
+    def known(self) -> int:
+        """Number of groups with a name."""
+        return len(self._tallies.keys() - {UNKNOWN})
 
     def result(self, policy: ScoringPolicy) -> dict[str, Any]:
         """Rate and number of utterances by group, as score.json has them."""

@@ -105,6 +105,6 @@ def words(values: Any, names: Collection[str]) -> Sequence[str]:
             value = (value or {}).get(step)
         if isinstance(value, bool):
             found.append(flag.name if value else flag.name.replace("--", "--no-", 1))
-        elif value not in (None, []):
+        elif value is not None:  # an empty list takes the place of one that is not
             found.append(f"{flag.name}={','.join(value) if isinstance(value, list) else value}")
     return found

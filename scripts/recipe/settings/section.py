@@ -10,8 +10,8 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, dataclass_transform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import pydantic
 import yaml
@@ -23,6 +23,8 @@ AUTO = "auto"
 LARGEST = 2**63 - 1  # of the whole numbers that others than Python have
 _NO_NAMES: Mapping[str, str] = {}
 Section = TypeVar("Section")
+# Where values come from: a name for all of them, or what tells the place of a setting by its path.
+Where = str | Callable[[Sequence[str]], str]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(pydantic.Field,))
@@ -85,13 +87,23 @@ def changed(values: Any) -> dict[str, Any]:
 # --- Checking -----------------------------------------------------------------------------------------------------
 
 
+class _Problem(NamedTuple):
+    """What is wrong with one setting: its dotted name, our words, which begin with that name where there is one,
+    whether they are about its kind as a whole, and the path of what is to be looked for in a file."""
+
+    name: str
+    text: str
+    whole: bool
+    path: tuple[str, ...]
+
+
 def from_mapping(
-    kind: type[Section], values: Mapping[str, Any], where: str, names: Mapping[str, str] = _NO_NAMES
+    kind: type[Section], values: Mapping[str, Any], where: Where, names: Mapping[str, str] = _NO_NAMES
 ) -> Section:
     """Make a section of a mapping as YAML or JSON give it. RecipeError names `where`, and of every wrong setting its
     name (another one by `names`), what was found and what is allowed."""
     values = exponents_to_floats(_with_text_names(values))
-    found: list[tuple[str, str, bool]] = list(_too_large(values))
+    found = list(_too_large(values))
     try:
         # As JSON, a list is what a tuple is made of and a mapping what a section is, and nothing else is converted.
         made = _adapter(kind).validate_json(json.dumps(values, default=str))
@@ -99,13 +111,26 @@ def from_mapping(
         found += [_problem(kind, values, each) for each in error.errors(include_url=False)]
     if not found:
         return made
+    raise RecipeError(_told(found, where, names))
+
+
+def _told(found: Sequence[_Problem], where: Where, names: Mapping[str, str]) -> str:
+    """All problems in one line."""
     # Of a value that may be of several kinds, what is wrong inside the kind that it seems to be says all.
-    problems = [
-        names.get(name, name) + text.removeprefix(name)
-        for name, text, outer in found
-        if not outer or not any(f"{other}.".startswith(f"{name}.") for other, _, whole in found if not whole)
+    kept = [
+        one
+        for one in found
+        if not one.whole or not any(f"{other.name}.".startswith(f"{one.name}.") for other in found if not other.whole)
     ]
-    raise RecipeError(f"{where}: {'; '.join(dict.fromkeys(problems))}".removeprefix(": "))
+    texts = [
+        names[one.name] + one.text.removeprefix(one.name)
+        if one.name in names and one.text.startswith(one.name)
+        else one.text
+        for one in kept
+    ]
+    if callable(where):
+        return "; ".join(dict.fromkeys(f"{where(one.path)}: {text}" for one, text in zip(kept, texts, strict=True)))
+    return f"{where}: {'; '.join(dict.fromkeys(texts))}".removeprefix(": ")
 
 
 def _with_text_names(value: Any) -> Any:
@@ -115,12 +140,13 @@ def _with_text_names(value: Any) -> Any:
     return [_with_text_names(part) for part in value] if isinstance(value, list) else value
 
 
-def _too_large(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
-    """Whole numbers that only Python can have, as `_problem` has them."""
+def _too_large(value: Any, path: tuple[str, ...] = ()) -> Iterator[_Problem]:
+    """Whole numbers that only Python can have."""
     for name, part in value.items() if isinstance(value, Mapping) else ():
-        yield from _too_large(part, f"{path}.{name}" if path else str(name))
+        yield from _too_large(part, (*path, str(name)))
     if isinstance(value, int) and abs(value) > LARGEST:
-        yield path, f"{path} is {value}, expected a number of at most {LARGEST}", False
+        name = ".".join(path)
+        yield _Problem(name, f"{name} is {value}, expected a number of at most {LARGEST}", False, path)
 
 
 def finite(value: Any) -> Any:
@@ -133,44 +159,62 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _problem(kind: type, values: Any, found: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """One error of pydantic: the setting's dotted name, our words, and whether they are about its kind as a whole."""
+def _problem(kind: type, values: Any, found: Mapping[str, Any]) -> _Problem:
+    """One error of pydantic in our words."""
     root, loc = schema(kind), found["loc"]
-    name, part, value = _deepest(root, values, loc)
+    path, part, value = _deepest(root, values, loc)
+    name = ".".join(path)
     if "[key]" in loc:
         _, outer, _ = _deepest(root, values, loc[:-2])
         names = outer.get("propertyNames") or {"pattern": next(iter(outer.get("patternProperties", {})), "")}
-        return name, f"{name} is no possible name, expected {_allowed(names, root)}", False
+        return _Problem(name, f"{name} is no possible name, expected {_allowed(names, root)}", False, path)
     if found["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = [own for one in _kinds(part, root) for own in one.get("properties", {})]
-        return name, _unknown(name, loc[-1], known), False
+        return _Problem(name, _unknown(path, str(loc[-1]), known, root), False, (*path, str(loc[-1])))
     if found["type"] in ("missing", "missing_argument"):
-        return name, f"{name + '.' if name else ''}{loc[-1]} is missing", False
+        return _Problem(name, f"{name + '.' if name else ''}{loc[-1]} is missing", False, path)
     if found["type"] == "value_error":
         own = str(found["ctx"]["error"])
         # What a section says of itself begins with one of its names.
         inner = "." if "properties" in part else ": "
-        return name, f"{name}{inner}{own}" if name else own, False
+        return _Problem(name, f"{name}{inner}{own}" if name else own, False, path)
     shown = json.dumps(value, ensure_ascii=False, default=str)
-    return name, f"{name or 'it'} is {shown}, expected {allowed(part, root)}", True
+    return _Problem(name, f"{name or 'it'} is {shown}, expected {allowed(part, root)}", True, path)
 
 
-def _unknown(name: str, key: Any, known: Sequence[str]) -> str:
-    path = f"{name}.{key}" if name else str(key)
-    near = difflib.get_close_matches(str(key), known, 1)
-    return f"unknown setting {path}" + (f" (is {near[0]} meant?)" if near else f" (known: {', '.join(known)})")
+def _unknown(path: Sequence[str], key: str, known: Sequence[str], root: dict) -> str:
+    """The words for a name that there is not, with the one that may be meant: beside it, or in another section."""
+    elsewhere = list(_dotted_names(root))
+    same = [".".join(name) for name in elsewhere if name[-1] == key]
+    near = difflib.get_close_matches(key, known, 1)
+    if not same and not near:
+        far = difflib.get_close_matches(key, {name[-1] for name in elsewhere}, 1, 0.8)
+        same = [".".join(name) for name in elsewhere if name[-1] in far]
+    meant = " or ".join(same[:3] or near)
+    hint = f"is {meant} meant?" if meant else f"known: {', '.join(known)}"
+    return f"unknown setting {'.'.join([*path, key])} ({hint})"
 
 
-def _deepest(root: dict, values: Any, loc: Sequence[Any]) -> tuple[str, dict, Any]:
-    """(dotted name, schema, value) of the setting that an error's place lies in; an item of a list belongs to it."""
-    part, name, value = root, [], values
+def _dotted_names(root: dict) -> Iterator[tuple[str, ...]]:
+    """Paths of all settings of a schema, sections within sections too."""
+    waiting = [((), root)]
+    while waiting:
+        path, part = waiting.pop(0)
+        for name, below in part.get("properties", {}).items():
+            yield (*path, name)
+            waiting += [((*path, name), one) for one in _kinds(below, root)]
+
+
+def _deepest(root: dict, values: Any, loc: Sequence[Any]) -> tuple[tuple[str, ...], dict, Any]:
+    """(path, schema, value) of the setting that an error's place lies in; an item of a list belongs to it."""
+    part, path, value = root, [], values
     for step in loc:
         inner = _inside(part, step, root)
         if inner is None or not isinstance(value, Mapping) or step not in value:
             continue  # a kind of value among several, an item of a list, or what is missing
         part, value = inner, value[step]
-        name.append(str(step))
-    return ".".join(name), _resolved(part, root), value
+        path.append(str(step))
+    return tuple(path), _resolved(part, root), value
 
 
 def _inside(part: dict, step: Any, root: dict) -> dict | None:
@@ -234,6 +278,34 @@ def _limits(part: dict) -> str:
         return f" of {low:g} or more"
     joined = " and ".join if "under" in below or "over" in above else " ".join
     return f" {joined(filter(None, [above, below]))}" if above or below else ""
+
+
+# --- Text ---------------------------------------------------------------------------------------------------------
+
+
+def from_text(kind: type, values: Any) -> Any:
+    """Values of a section whose numbers, nulls and truth values are all text, as a command line gives them, as what
+    YAML takes them for; a setting that takes any text keeps its own."""
+    root = schema(kind)
+    return _typed(values, root, root)
+
+
+def _typed(value: Any, part: dict, root: dict) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _typed(below, _inside(part, name, root) or {}, root) for name, below in value.items()}
+    kinds = _kinds(part, root)
+    if isinstance(value, list):
+        items = next((one["items"] for one in kinds if "items" in one), {})
+        return [_typed(below, items, root) for below in value]
+    if not isinstance(value, str) or any(
+        one.get("type") == "string" and not {"enum", "const"} & one.keys() for one in kinds
+    ):
+        return None if value == "null" and any(one.get("type") == "null" for one in kinds) else value
+    try:
+        read_as = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return read_as if read_as is None or isinstance(read_as, bool | int | float) else value
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------

@@ -13,13 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from recipe.files import RecipeError, read_lines
-from recipe.settings.section import AUTO, finite, from_mapping, indifferent, read, section, setting
+from recipe.settings.section import AUTO, Where, finite, from_mapping, indifferent, read, section, setting
 
 PARTS = ("encoder", "adaptor", "llm")
 LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 _Part = Literal["encoder", "adaptor", "llm"]
+TENSORBOARD = "tensorboard"
+_Tracker = Literal["tensorboard", "wandb", "swanlab", "mlflow", "trackio"]
+_PACKAGES = {"mlflow": "mlflow-skinny"}  # of a tracker, where it is called otherwise
 _Rate = Annotated[float, Field(gt=0, le=1)]
 # Arguments of the Trainer that the recipe sets, does in its own way, or has settings for.
 OWN_ARGUMENTS = {
@@ -180,6 +183,12 @@ class TrainSettings:
         le=1,
     )
     log_every: int = setting(10, "Steps between two log lines.", ge=1, indifferent=True)
+    report_to: tuple[_Tracker, ...] = setting(
+        (TENSORBOARD,),
+        "Trackers that are told what the log shows, under the names of the experiment and the run; each but "
+        "tensorboard needs its package. [] is none.",
+        indifferent=True,
+    )
     workers: int = setting(
         2, "Processes that read audio; 0 is a thread of the training process.", ge=0, le=1024, indifferent=True
     )
@@ -253,6 +262,17 @@ class RunSettings(TrainSettings):
     )
 
 
+def check_trackers(settings: TrainSettings) -> None:
+    """RecipeError if the package of a tracker that is to be told is not installed. Nothing is imported."""
+    for tracker in settings.report_to:
+        if importlib.util.find_spec(tracker) is None:
+            package = _PACKAGES.get(tracker, tracker)
+            raise RecipeError(
+                f"report_to: the package of {tracker} is not installed; install it (.venv/bin/uv pip install --python "
+                f".venv/bin/python {package}), or take {tracker} out"
+            )
+
+
 @functools.cache
 def known_trainer_arguments() -> frozenset[str]:
     """Names of the arguments of transformers.TrainingArguments, read off its source: to import it takes seconds, which
@@ -269,11 +289,13 @@ def known_trainer_arguments() -> frozenset[str]:
 INDIFFERENT = indifferent(TrainSettings)
 
 
-def whole(kind: type[TrainSettings], values: Mapping[str, Any], where: str) -> TrainSettings:
+def whole(kind: type[TrainSettings], values: Mapping[str, Any], where: Where) -> TrainSettings:
     """The settings of a run, complete: each is checked, and that they go together."""
     settings = from_mapping(kind, values, where)
     if problem := settings.contradiction():
-        raise RecipeError(f"{where}: {problem}")
+        # Its first word is the setting that it is about.
+        path = re.match(r"[\w.]*", problem)[0].split(".")
+        raise RecipeError(f"{where(path) if callable(where) else where}: {problem}")
     return settings
 
 

@@ -1,6 +1,8 @@
 """Languages: the 31 that the published models are prompted with, and the names under which tables and users know them.
 
 `canonical` is the one place that decides what a language's name means: "zh-CN", "cmn", "Chinese" and "普通话" are "zh".
+`several` knows the labels of speech in more than one language, "mix" and "zh-en": scores are grouped by them, and no
+prompt names them.
 """
 
 import difflib
@@ -77,6 +79,13 @@ _SIMPLIFIED = str.maketrans(
 _SEPARATORS = re.compile(r"[\s_,()-]+")
 _REMARK = re.compile(r"\s*\([^()]*\)\s*$|[.@].*$")  # "English (United States)", "en_US.UTF-8"
 _SUBTAG = re.compile(r"[a-z0-9]{1,8}")
+# What tables call speech in more than one language, without saying which.
+_SEVERAL = (
+    "mix, mixed, mul, multi, multilingual, multiple languages, bilingual, codeswitch, codeswitched, codeswitching, "
+    "code switch, code switched, code switching, codemixed, codemixing, code mixed, code mixing, code mix, codemix, "
+    "混合, 混合语言, 多语言, 多语种, 多语, 双语, 语码转换, 中英, 中英文, 中英混合, 中英混杂, 中英夹杂, 中英双语"
+)
+_BETWEEN = re.compile(r"\s*(?:[-_/+&|,;，、]|\band\b|和|与|\s)\s*", re.IGNORECASE)
 # Languages that are no region's code as well: "zh-en" means two languages, "id-ID" one.
 _TWO_LANGUAGES = {"zh", "en", "ja", "ko", "hi", "da", "el", "cs"}
 
@@ -93,6 +102,20 @@ def canonical(name: str) -> str:
     if code is None:
         raise UnknownLanguage(problem)
     return code
+
+
+@lru_cache(maxsize=10_000)
+def several(name: str) -> bool:
+    """Whether a name is a label of speech in several languages: "mix", "code-switching" and the like, or two known
+    languages and more ("zh-en", "English/Chinese"). A name that `canonical` knows is none."""
+    if _resolved(name)[0]:
+        return False
+    return _key(name) in _LABELS or _all_languages(name)
+
+
+def _all_languages(name: str) -> bool:
+    parts = [_NAMES.get(_key(part)) for part in _BETWEEN.split(name.strip())]
+    return len(set(parts)) > 1 and None not in parts
 
 
 @lru_cache(maxsize=10_000)
@@ -124,7 +147,10 @@ def _tagged(key: str) -> str | None:
 
 def _problem(name: str, key: str) -> str:
     near = difflib.get_close_matches(key, _NAMES, 1, 0.75)
-    meant = f" (is {near[0]}, {_NAMES[near[0]]}, meant?)" if near else ""
+    if key in _LABELS or _all_languages(name):
+        meant = " that a prompt can name, but a label of several"
+    else:
+        meant = f" (is {near[0]}, {_NAMES[near[0]]}, meant?)" if near else ""
     return (
         f"{name!r} is no known language{meant}; known are {', '.join(LANGUAGE_NAMES_ZH)}, also by English and Chinese "
         "name, by ISO 639 code and with a region; without a language (null) the prompt leaves it unsaid"
@@ -143,5 +169,6 @@ def _names() -> dict[str, str]:
 
 
 _NAMES = _names()
+_LABELS = {_key(word) for word in _SEVERAL.split(", ")}
 # (macrolanguage, language) of tags such as zh-yue and ms-zsm.
 _EXTENDED = {("zh", "zh"), ("zh", "yue"), ("ms", "ms"), ("ms", "id"), ("ar", "ar"), ("yue", "yue")}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from recipe.text.languages import LANGUAGE_NAMES_EN, LANGUAGE_NAMES_ZH, canonical
+from recipe.text.languages import LANGUAGE_NAMES_EN, LANGUAGE_NAMES_ZH, canonical, several
 from recipe.text.markup import SpecialTokens, special_among
 
 SYSTEM = "You are a helpful assistant."
@@ -70,7 +70,8 @@ def prompt_maker(
     wording: str, language: str | None, itn: bool, hotwords: str
 ) -> Callable[[str | None, str | None], str]:
     """The function that words the prompt of an utterance from its own language, which counts where `language` is EACH,
-    and its own hotwords, which count instead of `hotwords` where there are any (a table's value, or None).
+    and its own hotwords, which count instead of `hotwords` where there are any (a table's value, or None). The label of
+    several languages ("mix", "zh-en") names none: the prompt of its utterances leaves the language unsaid.
 
     UnknownLanguage, here for `language`, and from the function for the language of an utterance that counts.
     """
@@ -79,7 +80,8 @@ def prompt_maker(
     @lru_cache(maxsize=10_000)
     def make_prompt(own_language: str | None, own_hotwords: str | None) -> str:
         words = split_hotwords(hotwords if own_hotwords is None else own_hotwords)
-        return transcription_prompt(wording, (own_language or None) if language == EACH else shared, itn, words)
+        own = own_language if own_language and not several(own_language) else None
+        return transcription_prompt(wording, own if language == EACH else shared, itn, words)
 
     return make_prompt
 

@@ -2,7 +2,9 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -12,6 +14,8 @@ from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train.processes import on_gpu
 
+_SILENT: Mapping[str, Any] = {"report_to": []}
+
 
 def precision_of(settings: TrainSettings) -> str:
     """fp32 or bf16 for "auto": bf16 compute (over fp32 weights) on a GPU that has it."""
@@ -20,8 +24,10 @@ def precision_of(settings: TrainSettings) -> str:
     return "bf16" if on_gpu(settings) and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) -> transformers.TrainingArguments:
-    """The Trainer's arguments: the recipe's, and what `trainer` adds to them."""
+def trainer_arguments(
+    settings: TrainSettings, state_dir: Path, precision: str, reporting: Mapping[str, Any] = _SILENT
+) -> transformers.TrainingArguments:
+    """The Trainer's arguments: the recipe's, those of its trackers, and what `trainer` adds to them."""
     own = {
         "output_dir": str(state_dir),
         "gradient_accumulation_steps": settings.accumulate,
@@ -40,7 +46,7 @@ def trainer_arguments(settings: TrainSettings, state_dir: Path, precision: str) 
         "ddp_find_unused_parameters": False,
         "remove_unused_columns": False,
         "label_names": ["labels"],
-        "report_to": [],
+        **reporting,
     }
     try:
         return transformers.TrainingArguments(**own, **{"use_cpu": not on_gpu(settings)} | settings.trainer)

@@ -7,9 +7,10 @@ import torch
 import transformers
 from torch.utils.tensorboard import SummaryWriter
 
-from recipe.settings.train import TrainSettings
+from recipe.settings.train import TENSORBOARD, TrainSettings
 from recipe.train import checkpoints
 from recipe.train.left_out import LeftOut
+from recipe.train.trackers import Trackers
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +33,24 @@ SHOWN = {
 
 
 class Bookkeeping(transformers.TrainerCallback):
-    """One log line an interval, TensorBoard, early stopping, and checkpoints: marked when whole, deleted when neither
-    the last nor among the best."""
+    """One log line an interval, TensorBoard if it is asked for, early stopping, and checkpoints: marked when whole,
+    deleted when neither the last nor among the best."""
 
-    def __init__(self, settings: TrainSettings, account: LeftOut, total_steps: int, tensorboard_dir: Path):
+    def __init__(
+        self, settings: TrainSettings, account: LeftOut, total_steps: int, tensorboard_dir: Path, trackers: Trackers
+    ):
         self._settings = settings
         self._account = account
         self._total = total_steps
         self._tensorboard_dir = tensorboard_dir
+        self._trackers = trackers
         self._writer: SummaryWriter | None = None
 
     def on_train_begin(self, args, state, control, **kwargs):
-        if state.is_world_process_zero:
+        if not state.is_world_process_zero:
+            return
+        self._trackers.begun()
+        if TENSORBOARD in self._settings.report_to:
             # After a resume, what was written beyond the checkpoint is hidden.
             self._writer = SummaryWriter(str(self._tensorboard_dir), purge_step=state.global_step + 1)
 
@@ -57,7 +64,7 @@ class Bookkeeping(transformers.TrainerCallback):
             return
         shown = "  ".join(f"{SHOWN[name]} {value:.4g}" for name, value in logs.items() if name in SHOWN)
         logger.info("step %d/%d  epoch %.2f  %s", state.global_step, self._total, state.epoch or 0, shown)
-        for name, value in logs.items():
+        for name, value in logs.items() if self._writer else ():
             if isinstance(value, int | float) and name != "epoch":
                 group = "valid" if name.startswith("eval_") else "train"
                 self._writer.add_scalar(f"{group}/{name.removeprefix('eval_')}", value, state.global_step)

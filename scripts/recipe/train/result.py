@@ -11,7 +11,7 @@ import torch
 import transformers
 
 import recipe
-from recipe.files import RecipeError, write_json
+from recipe.files import RecipeError, make_folder, write_json
 from recipe.model.features import FRAME_SECONDS, Item, collate
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
@@ -99,7 +99,7 @@ def write_model(recognizer: Recognizer, sample: Sequence[Item], facts: dict, his
     recognizer.save(temporary, facts)
     write_json(temporary / HISTORY, history)
     _prove(temporary, recognizer.model.device, sample, expected)
-    output_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(output_dir)
     shutil.rmtree(output_dir / ADAPTER, ignore_errors=True)
     for file in sorted(temporary.iterdir()):
         os.replace(file, output_dir / file.name)

@@ -18,13 +18,13 @@ import torch
 import transformers
 
 from recipe.data.advice import advise
-from recipe.files import RecipeError
+from recipe.files import RecipeError, make_folder
 from recipe.model import directory as model_dir
 from recipe.model.batches import padding_share
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
-from recipe.settings.train import TrainSettings
+from recipe.settings.train import TrainSettings, check_trackers
 from recipe.train import batching, checkpoints, compiled, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
@@ -35,6 +35,7 @@ from recipe.train.left_out import TRAIN, VALID, LeftOut
 from recipe.train.processes import on_gpu, processes, rank
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
 from recipe.train.sets import TrainingInputs, read_sets
+from recipe.train.trackers import Tracked, Trackers, named_by
 from recipe.train.trainer import AsrTrainer
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,10 @@ def train(
     inputs: TrainingInputs,
     output_dir: str | os.PathLike,
     state_dir: str | os.PathLike,
+    tracked: Tracked | None = None,
 ) -> dict:
-    """Train and write the chosen checkpoint as a model directory; returns the facts that recipe.json holds.
+    """Train and write the chosen checkpoint as a model directory; returns the facts that recipe.json holds. Trackers
+    are told of it as `tracked`, by default by its folder.
 
     Called again after an interruption it goes on from the last whole checkpoint in `state_dir`. Under torchrun every
     process calls it; the first one writes.
@@ -58,17 +61,20 @@ def train(
     if problem := settings.contradiction():
         raise RecipeError(problem)
     output_dir, state_dir = Path(output_dir), Path(state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    check_trackers(settings)
+    make_folder(state_dir)
     precision = precision_of(settings)
+    # One process tells them.
+    trackers = Trackers(() if rank() else settings.report_to, tracked or named_by(output_dir), state_dir)
     # On several processes this connects them.
-    arguments = trainer_arguments(settings, state_dir, precision)
+    arguments = trainer_arguments(settings, state_dir, precision, trackers.arguments())
     check_schedule(arguments)
     if rank() > 0:
-        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments)
+        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
     with _locked(state_dir):
         check_writable(output_dir)
         checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, inputs.hashes(), recognizer.source))
-        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments)
+        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
 
 
 @contextlib.contextmanager
@@ -90,6 +96,7 @@ def _run(
     output_dir: Path,
     state_dir: Path,
     arguments: transformers.TrainingArguments,
+    trackers: Trackers,
 ) -> dict:
     transformers.set_seed(settings.seed)
     precision = precision_of(settings)
@@ -121,7 +128,7 @@ def _run(
         train_dataset=train_set,
         eval_dataset=valid_set,
         data_collator=CollateReadable(recognizer.tokenizer.pad_token_id),
-        callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"))],
+        callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"), trackers)],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     if checkpoint:

@@ -2,19 +2,21 @@
 
 import bisect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from recipe.data.tokens import token_counter
-from recipe.files import RecipeError, read_json
+from recipe.files import RecipeError, json_line, read_json
 from recipe.settings.config import Config
 from recipe.settings.decode import FUNASR, check_installed
-from recipe.settings.section import as_mapping, from_mapping
+from recipe.settings.section import Where, as_mapping, from_mapping, from_text, indifferent, read
 from recipe.settings.train import RunSettings, whole
 from recipe.text.prompt import with_hotwords
+from recipe.workflow import sets
+from recipe.workflow.origins import compose, shown
 
 _CHAT = 64  # tokens around prompt, audio and text, and of the instruction: some 40 in the published words
 BASELINE = "base"  # name of the untouched model among the runs' models
@@ -22,8 +24,7 @@ BASELINE = "base"  # name of the untouched model among the runs' models
 
 def refuse_repeated_names(path: str | os.PathLike) -> None:
     """RecipeError if a name stands twice in one mapping of a YAML file: the first value would be lost silently."""
-    with open(path, encoding="utf-8") as file:
-        waiting = [yaml.compose(file, yaml.SafeLoader)]
+    waiting = [compose(path)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):
@@ -31,14 +32,46 @@ def refuse_repeated_names(path: str | os.PathLike) -> None:
             for name, value in node.value:
                 if name.value in seen:
                     line = name.start_mark.line + 1
-                    raise RecipeError(f"{path}:{line}: {name.value} stands here for the second time; merge the two")
+                    raise RecipeError(
+                        f"{shown(path)}:{line}: {name.value} stands here for the second time; merge the two"
+                    )
                 seen.add(name.value)
                 waiting.append(value)
         elif isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
 
 
-def check(values: Mapping[str, Any], where: str = "configuration") -> Config:
+def read_files(paths: Sequence[str | os.PathLike]) -> dict[str, Any]:
+    """The mapping that files of a configuration are together, later ones over earlier ones. RecipeError says what keeps
+    one from being read: its encoding, its YAML, a name that stands twice."""
+    values: dict[str, Any] = {}
+    for path in paths:
+        refuse_repeated_names(path)
+        values = _over(values, read(path))
+    return values
+
+
+def merged(values: Mapping[str, Any], command_line: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with what --config says in it, whose nested numbers are text, as what they are meant to be."""
+    return _over(values, from_text(Config, _typed_runs(command_line)))
+
+
+def _typed_runs(command_line: Mapping[str, Any]) -> dict[str, Any]:
+    """What --config says, the entries of runs by their own settings."""
+    own = command_line.get("runs")
+    if not isinstance(own, Mapping):
+        return dict(command_line)
+    return {**command_line, "runs": {name: from_text(RunSettings, run) for name, run in own.items()}}
+
+
+def _over(values: Any, more: Any) -> Any:
+    """`more` over `values`, mapping by mapping."""
+    if not isinstance(values, Mapping) or not isinstance(more, Mapping):
+        return more
+    return {**values, **{name: _over(values.get(name), value) for name, value in more.items()}}
+
+
+def check(values: Mapping[str, Any], where: Where = "configuration") -> Config:
     """The whole configuration, with defaults. RecipeError lists every unknown name and wrong value by its path."""
     return from_mapping(Config, values, where)
 
@@ -50,6 +83,15 @@ def refuse_impossible(config: Config) -> None:
         raise RecipeError(f"decode: {problem}")
     if config.decode.engine == FUNASR:
         check_installed(FUNASR)
+
+
+def refuse_no_test(config: Config) -> None:
+    """RecipeError if there is nothing to score a model on, when scores are asked for."""
+    if not config.data.test:
+        raise RecipeError(
+            "data.test names no set to score the models on: name one, or ask for less (snakemake --cores all --until "
+            "train)"
+        )
 
 
 def refuse_hotwords(config: Config, base_dir: str | os.PathLike) -> None:
@@ -85,9 +127,9 @@ def _positions_beside_hotwords(config: Config) -> int:
     return _CHAT + int(seconds / FRAME_SECONDS) + Limits(per_second=config.decode.max_tokens_per_second).tokens(seconds)
 
 
-def runs(config: Config) -> dict[str, RunSettings]:
+def runs(config: Config, where: Where = "") -> dict[str, RunSettings]:
     """All settings of each run: `train` with the run's own entries over it. RecipeError if they contradict each other,
-    or if there is nothing to train on."""
+    if two are the same, or if there is nothing to train on."""
     missing = [role for role in ("train", "valid") if not getattr(config.data, role)]
     if config.runs and missing:
         raise RecipeError(
@@ -97,4 +139,38 @@ def runs(config: Config) -> dict[str, RunSettings]:
     if BASELINE in config.runs:
         raise RecipeError(f"runs.{BASELINE}: this name is taken by the untouched model; choose another")
     shared = as_mapping(config.train)
-    return {name: whole(RunSettings, {**shared, **own}, f"runs.{name}") for name, own in config.runs.items()}
+    made = {name: _run(name, {**shared, **own}, where) for name, own in config.runs.items()}
+    _refuse_same(config, made, where)
+    return made
+
+
+def _run(name: str, values: Mapping[str, Any], where: Where) -> RunSettings:
+    """The settings of a run; of what is wrong in them, the place is told."""
+    return whole(RunSettings, values, lambda path: f"{_placed(where, ('runs', name, *path))}runs.{name}")
+
+
+def _placed(where: Where, path: Sequence[str]) -> str:
+    """What stands before a message about a setting."""
+    place = where(path) if callable(where) else where
+    return f"{place}: " if place else ""
+
+
+def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) -> None:
+    """RecipeError if two runs would train the same model: two columns of one result look like two findings."""
+    ignored = indifferent(RunSettings)
+    seen: dict[str, str] = {}
+    for name, run in made.items():
+        told = as_mapping(run) | {"weights": sets.weights(config, run, f"runs.{name}")}
+        same = json_line({setting: value for setting, value in told.items() if setting not in ignored})
+        other = seen.setdefault(same, name)
+        if other != name:
+            raise RecipeError(
+                f"{_placed(where, ('runs', name))}runs.{name} has the same settings as runs.{other}: both would train "
+                "the same model; change one (another seed is a change) or take one out"
+            )
+
+
+def not_default(run: RunSettings) -> dict[str, Any]:
+    """The settings of a run that are not what they are by default, whoever says them: `train` or the run."""
+    usual = as_mapping(RunSettings())
+    return {name: value for name, value in as_mapping(run).items() if value != usual[name]}

@@ -25,14 +25,51 @@ POLL_SECONDS = 0.5
 
 def visible(environ: Mapping[str, str]) -> list[str]:
     """Names of the devices that a command may use, as CUDA_VISIBLE_DEVICES takes them: what is given there, otherwise
-    the numbers of all that nvidia-smi knows."""
-    if VISIBLE in environ:
-        return _usable(environ[VISIBLE].split(","))
+    the numbers of all that nvidia-smi knows. RecipeError if one is given that this machine has not: CUDA would pass
+    over it without a word, and the command run on the CPU."""
+    if VISIBLE not in environ:
+        return _numbers(environ)[0]
+    given = _usable(environ[VISIBLE].split(","))
+    if given:
+        numbers, found = _numbers(environ)
+        names = _unique_names(environ) if numbers and not all(map(str.isdigit, given)) else []
+        if missing := [name for name in given if name not in numbers and not _names_one(name, names)]:
+            raise RecipeError(
+                f"{VISIBLE} is {environ[VISIBLE]}, but there is no GPU {', '.join(missing)} here ({found}); name "
+                f"others, or set {VISIBLE}= for the CPU"
+            )
+    return given
+
+
+def _numbers(environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """Numbers of this machine's GPUs, and in words what was found. Without nvidia-smi, as in some containers, they are
+    those that the driver shows as files."""
     if shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
-        return []
+        files = sorted(Path("/dev").glob("nvidia[0-9]*"))
+        return [file.name.removeprefix("nvidia") for file in files], f"no nvidia-smi, {len(files)} files /dev/nvidia*"
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     listed = subprocess.run(query, capture_output=True, text=True, env=dict(environ))
-    return _usable(listed.stdout.split()) if listed.returncode == 0 else []
+    if listed.returncode:
+        words = " ".join((listed.stdout + listed.stderr).split())
+        return [], f"nvidia-smi says: {words}" if words else f"nvidia-smi ends with status {listed.returncode}"
+    numbers = _usable(listed.stdout.split())
+    return numbers, f"nvidia-smi lists {', '.join(numbers) or 'none'}"
+
+
+def _unique_names(environ: Mapping[str, str]) -> list[str]:
+    """Names of this machine's GPUs and of their MIG instances, e.g. GPU-8932f937-...; where nothing lists them, what
+    any of them begins with."""
+    if shutil.which("nvidia-smi", path=environ.get("PATH")) is None:
+        return ["GPU-", "MIG-"]
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, env=dict(environ))
+    return re.findall(r"UUID: ((?:GPU|MIG)-[^)\s]+)", listed.stdout)
+
+
+def _names_one(name: str, known: Sequence[str]) -> bool:
+    """Whether a name is that of a device, of which CUDA takes the beginning, too."""
+    # Once MIG instances were called by the name of their GPU, with numbers behind it: MIG-GPU-8932f937.../1/0.
+    whole = name.removeprefix("MIG-").partition("/")[0] if name.startswith("MIG-GPU-") else name
+    return not name.isdigit() and any(one.startswith(whole) or one in ("GPU-", "MIG-") for one in known)
 
 
 def _usable(names: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from recipe.files import read_json, sha256
+from recipe.files import RecipeError, read_json, sha256
 
 
 def collect(inputs: Iterable[str], records: Iterable[str], settings: Any) -> dict[str, Any]:
@@ -14,7 +14,8 @@ def collect(inputs: Iterable[str], records: Iterable[str], settings: Any) -> dic
     groups: list[dict[str, Any]] = []
     for path in records:
         made = read_json(path)
-        stage = made.pop("stage")
+        if not isinstance(made, dict) or not isinstance(stage := made.pop("stage", None), str):
+            raise RecipeError(f"{path}: is no record of a job (see `recipe.record`); delete it and run its stage again")
         for group in groups:
             if group["with"] == made:
                 break
@@ -22,7 +23,15 @@ def collect(inputs: Iterable[str], records: Iterable[str], settings: Any) -> dic
             groups.append(group := {"with": made, "jobs": {}})
         group["jobs"].setdefault(stage, []).append(os.fspath(path))
     return {
-        "inputs": {os.fspath(path): sha256(path) for path in inputs},
+        "inputs": {os.fspath(path): _hash(path) for path in inputs},
         "settings": settings,
         "made": groups,
     }
+
+
+def _hash(path: str) -> str:
+    """SHA-256 of an input; RecipeError if it is not there."""
+    try:
+        return sha256(path)
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
