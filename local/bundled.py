@@ -91,8 +91,8 @@ class Set:
 def bundled_sets() -> list[Set]:
     """The sets of the bundled corpus: as much audio as fits into 12 MB."""
     return [
-        Set("train", 600, DOMAIN, range(6, 18), TRAIN, 2, TRAIN_BITS),
-        Set("train_general", 200, GENERAL, range(2, 20), TRAIN, 1, TRAIN_BITS),
+        Set("train", 460, DOMAIN, range(6, 18), TRAIN, 2, TRAIN_BITS),
+        Set("train_general", 400, GENERAL, range(2, 20), TRAIN, 2, TRAIN_BITS),
         Set("valid", 48, DOMAIN, range(4, 6), VALID, 1),
         Set("test", 108, DOMAIN, range(0, 4), TEST, 1),
         Set("test_general", 110, GENERAL, range(0, 1), TEST_GENERAL, 1),

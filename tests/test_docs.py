@@ -130,7 +130,7 @@ def write_configuration(file, folder):
         )
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     for role in ("train", "valid", "test"):
-        for entry in settings["data"].get(role, {}).values():
+        for entry in settings.get("data", {}).get(role, {}).values():
             data = folder / (entry if isinstance(entry, str) else entry["dir"])
             if not data.exists():
                 data.mkdir(parents=True)
@@ -158,6 +158,8 @@ def test_snakemake_can_plan_it(command, sandbox):
         arguments += ["--configfile", "mine.yaml"]
     for name in files:
         write_configuration(sandbox / name, sandbox)
+    if "transcribe" in arguments:  # pages say before what it is to transcribe
+        arguments += ["--config", "transcribe={talks: data/test}"]
     environ = {"CUDA_VISIBLE_DEVICES": "0,1", "PATH": fake_gpus(sandbox / "bin", 4)}
     status, text = call(sandbox, "--dry-run", *arguments, environ=environ)
     assert status == 0, text
