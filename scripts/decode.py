@@ -26,7 +26,7 @@ from recipe.cli import run, shard
 from recipe.data import datadir, join, recordings
 from recipe.data.checked import Rejected
 from recipe.data.join import Entry
-from recipe.files import RecipeError, json_line, make_folder, write_lines
+from recipe.files import RecipeError, json_line, make_folder, refuse_overwriting, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, PromptSettings
 from recipe.settings.decode import FUNASR, TRANSFORMERS, DecodeSettings, check_installed
@@ -173,6 +173,9 @@ def write_subtitles(folder: str, hypotheses: list) -> None:
 def main() -> int:
     args = parse_args()
     settings, data = sections(args)
+    beside = datadir.tables(args.scp_file).values() if args.scp_file else []
+    written = [args.output_file, f"{args.output_file}.jsonl", args.rejects_file]
+    refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside])
     import torch
 
     from recipe.decode import context, engines, hypotheses, rejects

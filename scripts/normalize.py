@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from recipe.cli import run
+from recipe.files import refuse_overwriting
 from recipe.normalize import VERSIONS, normalize_file
 from recipe.settings import flags
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("input", type=Path, metavar="IN")
     parser.add_argument("output", type=Path, metavar="OUT")
     arguments = parser.parse_args()
+    refuse_overwriting([arguments.output], [arguments.input])
     count = normalize_file(
         arguments.input,
         arguments.output,

@@ -15,7 +15,6 @@ Large corpora: --shard 1/8 ... 8/8 with --checked-file each, on as many machines
 import argparse
 import dataclasses
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from recipe.cli import run, shard
 from recipe.data import datadir, join, prepare, remedies, verification
 from recipe.data.checks import CheckPolicy
 from recipe.data.prepare import DataOutputs
-from recipe.files import RecipeError
+from recipe.files import RecipeError, refuse_overwriting
 from recipe.settings import flags
 from recipe.settings.data import Checks, DataSettings, PromptSettings
 from recipe.text import prompt
@@ -108,13 +107,6 @@ def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> Non
     )
 
 
-def refuse_same_outputs(*paths: str | None) -> None:
-    """RecipeError if two outputs are one file: the second would take the place of the first."""
-    named = [os.path.realpath(path) for path in paths if path]
-    if len(set(named)) < len(named):
-        raise RecipeError("two outputs are the same file; name a file for each")
-
-
 def policy_of(args: argparse.Namespace, settings: DataSettings) -> CheckPolicy:
     """How entries are checked."""
     return CheckPolicy(
@@ -123,8 +115,16 @@ def policy_of(args: argparse.Namespace, settings: DataSettings) -> CheckPolicy:
         None if args.input_jsonl else args.scp_file,
         fetch.policy_of(settings.fetch, settings.allow_commands),
         scoring=args.purpose == "scoring",
-        content=Content(special_tokens(f"{args.tokenizer}/tokenizer.json") if args.tokenizer else ()),
+        content=Content(_special_tokens(args.tokenizer) if args.tokenizer else ()),
     )
+
+
+def _special_tokens(tokenizer: str) -> tuple[str, ...]:
+    file = f"{tokenizer}/tokenizer.json"
+    try:
+        return special_tokens(file)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"{file}: cannot be loaded ({error}); name a model directory") from None
 
 
 def table(args: argparse.Namespace) -> str:
@@ -135,7 +135,9 @@ def table(args: argparse.Namespace) -> str:
 def main() -> None:
     args = parse_args()
     settings = section(args)
-    refuse_same_outputs(args.jsonl_file, args.rejects_file, args.remarks_file, args.checked_file)
+    written = [args.jsonl_file, args.rejects_file, args.remarks_file, args.checked_file]
+    beside = datadir.tables(args.scp_file).values() if args.scp_file else []
+    refuse_overwriting(written, [args.scp_file, args.transcript_file, args.input_jsonl, *beside, *(args.merge or [])])
     outputs = DataOutputs(args.jsonl_file, args.rejects_file, args.remarks_file)
     if args.merge:
         require(args, "jsonl_file", "rejects_file")

@@ -82,6 +82,17 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         file.write("\n")
 
 
+def refuse_overwriting(outputs: Iterable[str | os.PathLike | None], inputs: Iterable[str | os.PathLike | None]) -> None:
+    """RecipeError if an output is an input or another output, by whatever path or link; None stands for no file."""
+    taken = [path for path in inputs if path]
+    for out in filter(None, outputs):
+        for path in taken:
+            linked = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
+            if linked or os.path.realpath(out) == os.path.realpath(path):
+                raise RecipeError(f"{out}: the output is the same file as {path}; write to another file")
+        taken.append(out)
+
+
 def read_json(path: str | os.PathLike) -> Any:
     """Read one JSON value; RecipeError names the file if it is missing or not JSON."""
     try:

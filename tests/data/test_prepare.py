@@ -337,3 +337,29 @@ def test_text_lengths_are_those_of_the_published_tokenizer(data_dir, shared):
 def test_unknown_tokenizer_is_a_clear_error(tmp_path):
     with pytest.raises(RecipeError, match=r"tokenizer\.json"):
         token_counter(str(tmp_path))
+
+
+@pytest.mark.parametrize("spoil", [lambda file: None, lambda file: file.write_text("{}"), lambda file: file.mkdir()])
+def test_a_model_without_a_tokenizer_is_one_line(data_dir, full_model, tmp_path, spoil):
+    spoil(tmp_path / "tokenizer.json")
+    _, _, done = scp2jsonl(data_dir, tmp_path, check=False)
+    assert done.returncode == 2 and f"{tmp_path}/tokenizer.json: cannot be loaded" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_is_no_input_and_no_other_output(data_dir, full_model, tmp_path):
+    before = (data_dir / "text").read_bytes()
+    (data_dir / "linked").hardlink_to(data_dir / "text")
+    others = ["text", "linked", "./wav.scp", "utt2spk"]
+    for wrong in (*(str(data_dir / name) for name in others), str(data_dir / "out/set.tsv")):
+        (data_dir / "utt2spk").touch()
+        _, _, done = scp2jsonl(data_dir, full_model, "--jsonl-file", wrong, check=False)
+        assert done.returncode == 2 and "the output is the same file as" in done.stderr
+    assert (data_dir / "text").read_bytes() == before
+
+
+def test_a_message_shows_what_no_terminal_can(data_dir, full_model):
+    with open(data_dir / "wav.scp", "ab") as file:
+        file.write(bytes(4) + b"\n")
+    _, _, done = scp2jsonl(data_dir, full_model, "--max-reject-ratio", "0", check=False)
+    assert done.returncode == 2 and "\\x00" in done.stderr and "\0" not in done.stderr

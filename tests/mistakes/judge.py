@@ -276,6 +276,8 @@ def lost_keys(project: Project, data: DataSet, made: Made) -> list[str]:
     names = [project.folder / data.path] if data.form == "jsonl" else [data.file("wav.scp"), data.file("text")]
     raw = b"\n".join(path.read_bytes() for path in names if path.is_file())
     listed = {*made.accepted, *(key for key, _ in made.rejected)}
+    if data.form == "jsonl":  # a key in a line that is not UTF-8 cannot be told: the line is listed by its number
+        raw = b"\n".join(line for line in raw.split(b"\n") if line == line.decode(errors="ignore").encode())
     return [key for key in data.keys if key.encode() in raw and not any(key in other for other in listed)]
 
 
@@ -377,7 +379,7 @@ def result(project: Project, mistakes: list[Mistake], plain: bool) -> Verdict:
         if found:
             made[role] = found
             verdict.faults += set_faults(project, data, mistakes, found)
-    runs = list(project.settings["runs"] or {})
+    runs = [str(run) for run in project.settings["runs"] or {}]  # YAML makes a number of some names
     for model in ["base", *runs] if "test" in made else []:
         for mode in project.settings["score"]["modes"]:
             verdict.faults += [(fault, None) for fault in score_faults(project, model, mode, made["test"])]

@@ -60,7 +60,7 @@ class Ledger:
     def reject(self, item: Rejected) -> None:
         self.rejected[item.reason] += 1
         if len(found := self.examples.setdefault(item.reason, [])) < EXAMPLES:
-            found.append(f"{item.key} ({one_line(item.detail)})")
+            found.append(f"{_shown(item.key)} ({_shown(one_line(item.detail))})")
 
     @property
     def orphans(self) -> int:
@@ -76,6 +76,11 @@ class Ledger:
             f"{self.entries} entries: {self.accepted} accepted{f' (of these {remarks})' if remarks else ''}, "
             f"{total} rejected{f' ({reasons})' if reasons else ''}"
         )
+
+
+def _shown(text: str) -> str:
+    """Text as a terminal can show it."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 # --- Checking -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 
 import rapidfuzz
 
-from recipe.files import RecipeError, open_atomic, sha256, write_json
+from recipe.files import RecipeError, open_atomic, refuse_overwriting, sha256, write_json
 from recipe.score.annotations import (
     DURATION_NAMES,
     FlagCounts,
@@ -234,13 +234,10 @@ def check_paths(inputs: ScoreInputs, outputs: list[str]) -> None:
             raise RecipeError(f"{path}: no such file")
         if not os.path.isfile(path):
             raise RecipeError(f"{path}: is no regular file; it is read twice, for its hash, and a pipe cannot be")
-    for index, out in enumerate(outputs):
+    for out in outputs:
         if os.path.isdir(out):
             raise RecipeError(f"{out}: is a directory, expected the name of a file")
-        for path in [*inputs.given().values(), *outputs[:index]]:
-            linked = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
-            if linked or os.path.realpath(out) == os.path.realpath(path):
-                raise RecipeError(f"{out}: the output is the same file as {path}; write to another file")
+    refuse_overwriting(outputs, inputs.given().values())
 
 
 def score_files(

@@ -263,7 +263,7 @@ def _tidy(gap: re.Match) -> str:
 
 def special_tokens(tokenizer_file: str | os.PathLike) -> tuple[str, ...]:
     """The special tokens in a tokenizer.json: those that it calls special, and others in angle brackets (`<think>`).
-    ValueError or OSError if the file is not one."""
+    OSError, ValueError, TypeError or KeyError if the file is not one."""
     with open(tokenizer_file, encoding="utf-8") as file:
         return special_among((token["content"], token["special"]) for token in json.load(file)["added_tokens"])
 
