@@ -141,13 +141,6 @@ use rule decode as transcribe_set with:
         "transcribe: {wildcards.name} with {wildcards.model}"
 
 
-def transcripts(wildcards):
-    """Texts of all recordings without references, by every run's model (without runs, the base model)."""
-    if not CONFIG.transcribe:
-        raise Refused("transcribe names no recordings: set `transcribe: {talks: folder}` (docs/settings.md)")
-    return expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe)
-
-
 rule transcribe:
     input:
         transcripts,

@@ -42,3 +42,10 @@ def decoded_model(wildcards):
     if CONFIG.decode.engine == "funasr":
         return [f"{decoded_model_dir(wildcards)}/{name}" for name in ("model.pt", "config.yaml")]
     return model_files(wildcards.model)
+
+
+def transcripts(wildcards):
+    """Texts of all recordings without references, by every run's model (without runs, the base model)."""
+    if not CONFIG.transcribe:
+        raise Refused("transcribe names no recordings: set `transcribe: {talks: folder}` (docs/settings.md)")
+    return expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe)
