@@ -46,6 +46,5 @@ def decoded_model(wildcards):
 
 def transcripts(wildcards):
     """Texts of all recordings without references, by every run's model (without runs, the base model)."""
-    if not CONFIG.transcribe:
-        raise Refused("transcribe names no recordings: set `transcribe: {talks: folder}` (docs/settings.md)")
+    planned(recipe_config.refuse_nothing_to_transcribe, CONFIG)
     return expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe)

@@ -85,6 +85,12 @@ def refuse_impossible(config: Config) -> None:
         check_installed(FUNASR)
 
 
+def refuse_nothing_to_transcribe(config: Config) -> None:
+    """RecipeError if the configuration names no recordings without references."""
+    if not config.transcribe:
+        raise RecipeError("transcribe names no recordings; set `transcribe: {talks: FOLDER}` (docs/settings.md)")
+
+
 def refuse_no_test(config: Config) -> None:
     """RecipeError if there is nothing to score a model on, when scores are asked for."""
     if not config.data.test:
