@@ -12,12 +12,29 @@ SPEC = handed_over(
 )
 
 
+rule report_spec:
+    output:
+        f"{EXP}/report/spec.json",
+    log:
+        f"{EXP}/logs/report_spec.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda wildcards: SPEC,
+    message:
+        "what the report shows"
+    shell:
+        "printf '%s\\n' {params.spec:q} > {output:q} 2> {log:q}"
+
+
 # What goes in, and what each job ran with, as it said then.
 rule provenance:
     input:
         records=RECORDS,
         given=lambda wildcards: sorted({file for files in SET_FILES.values() for file in files}),
         base=base_files,
+        # For the settings in it: a changed parameter is not seen while a decoding waits for what is to be checked.
+        spec=rules.report_spec.output,
     output:
         f"{EXP}/provenance.json",
     log:
@@ -33,21 +50,6 @@ rule provenance:
         "printf '%s' {params.settings:q} |"
         ' python "$RECIPE/scripts/provenance.py" {output:q} --inputs {input.given:q} {input.base:q}'
         " --records {input.records:q} > {log:q} 2>&1"
-
-
-rule report_spec:
-    output:
-        f"{EXP}/report/spec.json",
-    log:
-        f"{EXP}/logs/report_spec.log",
-    conda:
-        ENVIRONMENT
-    params:
-        spec=lambda wildcards: SPEC,
-    message:
-        "what the report shows"
-    shell:
-        "printf '%s\\n' {params.spec:q} > {output:q} 2> {log:q}"
 
 
 rule report:
