@@ -28,8 +28,12 @@ ENVIRONMENT = re.sub("[{}]", r"\g<0>\g<0>", str(ROOT / "envs/recipe.yaml"))
 
 
 # For --software-deployment-method apptainer: an image made with Containerfile. A path of this machine would make
-# everything again where the clone is moved.
-container: os.path.relpath(ROOT / "envs/recipe.sif")
+# everything again where the clone is moved, and one with white space is none to Snakemake, whatever the method.
+IMAGE = os.path.relpath(ROOT / "envs/recipe.sif")
+
+if not re.search(r"\s", IMAGE):
+
+    container: IMAGE
 
 
 # Jobs start `python`: the one that runs snakemake, unless a conda environment puts its own before it. They find the
