@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from conftest import ROOT
-from small_workflow import call, write_project
+from small_workflow import call, copy_recipe, write_project
 
 from recipe.settings.config import Config
 from recipe.settings.section import schema
@@ -65,6 +65,15 @@ def test_another_workflow_uses_the_rules_with_settings_of_its_own(caller):
     status, text = call(caller, "exp/e/data/test/s.jsonl", "--snakefile", "caller.smk")
     assert status == 0, text
     assert len((caller / "exp/e/data/test/s.jsonl").read_text().splitlines()) == 8
+
+
+def test_a_clone_in_a_folder_with_an_odd_name_works_from_elsewhere(caller):
+    clone = caller / "it's a {clone}"
+    copy_recipe(clone)
+    status, text = call(
+        caller, "all", "--dry-run", "--configfile", "settings.yaml", "--snakefile", f"{clone}/Snakefile"
+    )
+    assert status == 0, text
 
 
 def test_the_catalog_finds_what_it_asks_for():
