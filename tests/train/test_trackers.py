@@ -186,6 +186,7 @@ def test_swanlab_works_without_a_network(full_model, manifest, tmp_path):
     assert list((run / "swanlog").iterdir())
 
 
+@pytest.mark.slow
 def test_trackers_change_no_weight(full_model, manifest, tmp_path):
     from safetensors.torch import load_file
 

@@ -138,7 +138,10 @@ def test_all_presets_go_together_and_differ():
     assert all(run.augment.speeds == (0.9, 1.0, 1.1) for run in runs.values())
 
 
-@pytest.mark.parametrize("name", PRESETS)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in PRESETS if name != "lora"]
+
+
+@pytest.mark.parametrize("name", ["lora", *SLOW])
 def test_a_preset_trains_a_model_of_the_published_form(name, full_model, data_dir, tmp_path):
     """By train.py, with the settings that the workflow would hand over, on a random small model."""
     from safetensors.torch import load_file
@@ -147,7 +150,7 @@ def test_a_preset_trains_a_model_of_the_published_form(name, full_model, data_di
     made = config.check(config.read_files([OWN, ROOT / f"config/presets/{name}.yaml"]))
     run = config.runs(made)["adaptor" if name == "telephone" else name]
     settings = {key: value for key, value in as_mapping(run).items() if key not in ("gpus", "nodes", "weights")}
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings | SHORT | {"learning_rate": 1e-3}))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings | SHORT | {"learning_rate": 1e-3, "warmup": 0.0}))
     manifest = data_dir / "out/set.jsonl"
     command = [
         sys.executable, ROOT / "scripts/train.py", "--config", tmp_path / "run.yaml", "--train-jsonl", manifest,

@@ -34,7 +34,7 @@ def settings(full_model, data_dir):
     }
 
 
-CHECKED = {"scp2jsonl": 1, "check_model": 1, "check_data": 1}  # before anything is decoded
+CHECKED = {"scp2jsonl": 1, "check_model": 1, "check_leaks": 1, "check_data": 1}  # before anything is decoded
 
 
 def test_shards_are_jobs_whose_parts_are_kept_and_joined_in_order(settings, data_dir):

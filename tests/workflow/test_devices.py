@@ -162,7 +162,7 @@ def test_the_devices_to_choose_from_are_those_that_cuda_reads(value, expected, t
 
 def test_devices_that_are_named_where_there_are_none_are_an_error(tmp_path):
     broken = nvidia_smi(tmp_path / "broken", "no driver", 9)
-    with pytest.raises(RecipeError, match=r"CUDA_VISIBLE_DEVICES is 0, .* nvidia-smi says: no driver"):
+    with pytest.raises(RecipeError, match=r"CUDA_VISIBLE_DEVICES is 0, .*nvidia-smi says: no driver"):
         devices.visible({"CUDA_VISIBLE_DEVICES": "0", "PATH": broken})
     assert devices.visible({"CUDA_VISIBLE_DEVICES": "", "PATH": broken}) == []
 
