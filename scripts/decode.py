@@ -173,6 +173,8 @@ def write_subtitles(folder: str, hypotheses: list) -> None:
 def main() -> int:
     args = parse_args()
     settings, data = sections(args)
+    if not source(args):
+        raise RecipeError("--scp-file, --input-jsonl and --audio-dir want the name of a file or folder, found none")
     beside = datadir.tables(args.scp_file).values() if args.scp_file else []
     written = [args.output_file, f"{args.output_file}.jsonl", args.rejects_file]
     refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside])

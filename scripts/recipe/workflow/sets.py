@@ -1,5 +1,6 @@
 """The sets of an experiment as files and flags: what each is made of, and how a stage is told so."""
 
+import os
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def data_files(config: Config, role: str, name: str) -> list[str]:
     """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file."""
     place = folder(config, role, name)
     results = Path("exp", config.experiment, "data")
-    if Path(place).resolve().is_relative_to(results.resolve()):
+    if Path(os.path.realpath(place)).is_relative_to(os.path.realpath(results)):  # Path.resolve ends at a link to itself
         raise RecipeError(
             f"data.{role}.{name}: {place} is where this experiment's own manifests go; name what it is made of"
         )
