@@ -50,6 +50,7 @@ onstart:
 
 
 onerror:
+    tell_place()
     tell_free_space()
 
 
