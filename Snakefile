@@ -62,6 +62,7 @@ onstart:
 
 
 onerror:
+    tell_place()
     tell_free_space()
 
 

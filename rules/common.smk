@@ -261,6 +261,14 @@ def hold_lock():
         raise Refused("another snakemake is at work in this folder; wait for it or stop it")
 
 
+def tell_place():
+    """After a failure of check_model: where in the configuration the setting stands that it names."""
+    log = Path(f"{EXP}/logs/check_model.log")
+    found = re.findall(r": error: (runs\..*)", log.read_text(encoding="utf-8")) if log.exists() else []
+    for message in found:
+        print(f"Error: {ORIGINS.located(message)}", file=sys.stderr)
+
+
 def tell_free_space():
     """After a failure: whether the disk may be the reason. A job that cannot write may not even say so in its log."""
     folder = Path(EXP) if Path(EXP).exists() else Path.cwd()

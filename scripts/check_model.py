@@ -30,11 +30,11 @@ def main() -> None:
     FrontEnd(recognizer)
     logging.info("%s: %.1f M parameters", args.model, recognizer.model.num_parameters() / 1e6)
     for file in args.runs:
-        name = Path(file).parent.name
+        name, settings = Path(file).parent.name, load(file)
         try:
-            check_run(recognizer.model, load(file))
-        except RecipeError as error:
-            raise RecipeError(f"runs.{name}: {error}") from None
+            check_run(recognizer.model, settings)
+        except RecipeError as error:  # its first word is a setting
+            raise RecipeError(f"runs.{name}.{error}") from None
         logging.info("run %s can be trained", name)
 
 

@@ -1,6 +1,7 @@
 """Trackers: what a run tells them, where they keep it, and that an interrupted run goes on in the same place."""
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -125,9 +126,21 @@ def test_a_tracker_that_is_not_installed_is_named_before_anything_is_read(monkey
         settings.check_trackers(chosen)
 
 
+@pytest.mark.parametrize(("version", "fits"), [("0.7.0", True), ("0.7.18rc1", True), ("0.10.3", False), ("1.0", False)])
+def test_a_tracker_that_does_not_fit_transformers_is_named(monkeypatch, version, fits):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    chosen = dataclasses.replace(settings.TrainSettings(), report_to=("tensorboard", "swanlab"))
+    if fits:
+        settings.check_trackers(chosen)
+    else:
+        with pytest.raises(RecipeError, match=f"swanlab is {version}, which transformers cannot use; .* 'swanlab<0.8'"):
+            settings.check_trackers(chosen)
+
+
 def interrupted(tmp_path, full_model, manifest, tracker):
     """A run of four steps that was interrupted after two and went on; returns its folder."""
-    # A marker of a checkpoint beyond the second evaluation cannot be removed: as if the disk had failed then.
+    # Ended by the system, as it were, when the checkpoint of the second step is written.
     stop = tmp_path / "stop/sitecustomize.py"
     stop.parent.mkdir()
     stop.write_text(

@@ -18,7 +18,15 @@ from recipe.workflow import begin, config
 PRESETS = sorted(file.stem for file in (ROOT / "config/presets").glob("*.yaml"))
 OWN = ROOT / "config/own.yaml"
 # What makes a training of seconds of a preset's.
-SHORT = {"max_steps": 1, "batch_seconds": 5.0, "evaluations": 1, "decode_utterances": 1, "workers": 0, "select": "last"}
+SHORT = {
+    "max_steps": 1,
+    "warmup": 0.0,
+    "batch_seconds": 5.0,
+    "evaluations": 1,
+    "decode_utterances": 1,
+    "workers": 0,
+    "select": "last",
+}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -22,7 +23,8 @@ AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 _Part = Literal["encoder", "adaptor", "llm"]
 TENSORBOARD = "tensorboard"
 _Tracker = Literal["tensorboard", "wandb", "swanlab", "mlflow", "trackio"]
-_PACKAGES = {"mlflow": "mlflow-skinny"}  # of a tracker, where it is called otherwise
+_PACKAGES = {"mlflow": "mlflow-skinny", "swanlab": "'swanlab<0.8'"}  # of a tracker, where it is more than its name
+_SWANLAB = (0, 8)  # from here on transformers' integration does not fit (0.7.0 works, 0.10.3 ends with an error)
 _Rate = Annotated[float, Field(gt=0, le=1)]
 # Arguments of the Trainer that the recipe sets, does in its own way, or has settings for.
 OWN_ARGUMENTS = {
@@ -265,12 +267,25 @@ class RunSettings(TrainSettings):
 def check_trackers(settings: TrainSettings) -> None:
     """RecipeError if the package of a tracker that is to be told is not installed. Nothing is imported."""
     for tracker in settings.report_to:
-        if importlib.util.find_spec(tracker) is None:
-            package = _PACKAGES.get(tracker, tracker)
+        wrong = "not installed" if importlib.util.find_spec(tracker) is None else _misfit(tracker)
+        if wrong:
             raise RecipeError(
-                f"report_to: the package of {tracker} is not installed; install it (.venv/bin/uv pip install --python "
-                f".venv/bin/python {package}), or take {tracker} out"
+                f"report_to: the package of {tracker} is {wrong}; install it (.venv/bin/uv pip install --python "
+                f".venv/bin/python {_PACKAGES.get(tracker, tracker)}), or take {tracker} out"
             )
+
+
+def _misfit(tracker: str) -> str:
+    """What keeps an installed tracker from working with transformers, if anything is known to."""
+    if tracker != "swanlab":
+        return ""
+    version = importlib.metadata.version(tracker)
+    return f"{version}, which transformers cannot use" if _numbers(version) >= _SWANLAB else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version."""
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))
 
 
 @functools.cache
