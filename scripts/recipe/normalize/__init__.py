@@ -17,6 +17,7 @@ from recipe.data import datadir, join
 from recipe.data.join import Entry
 from recipe.files import RecipeError, open_atomic
 from recipe.text import tables
+from recipe.text.languages import UnknownLanguage, canonical
 from recipe.text.prompt import listed_hotwords, split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
@@ -29,23 +30,25 @@ _SHOWN = 60  # characters of a text in an error
 _Line = tuple[int, str, str]  # number in the file, key, text
 
 
-def normalize(text: str, mode: str, *, kana: bool = False) -> str:
+def normalize(text: str, mode: str, *, kana: bool = False, language: str | None = None) -> str:
     """The normalized form of one text (without line breaks: they become spaces), tokens separated by single spaces.
 
-    `mode` is "faithful", "compatible" or "raw"; for `kana`, and for many texts, see `normalizer`. RecipeError for
+    `mode` is "faithful", "compatible" or "raw"; for `kana`, `language` and many texts, see `normalizer`. RecipeError for
     another mode, or for a text that the mode cannot take.
     """
     try:
-        return normalizer(mode, kana=kana)(text)
+        return normalizer(mode, kana=kana, language=language)(text)
     except ValueError as error:
         raise RecipeError(f"{text[:_SHOWN]!r} cannot be normalized ({error})") from error
 
 
-def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
+def normalizer(mode: str, *, kana: bool = False, language: str | None = None) -> Callable[[str], str]:
     """The function from a line's text to its normalized text, tokens separated by single spaces.
 
     `mode` is one of VERSIONS. `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs
-    pyopenjtalk-plus. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a text
+    pyopenjtalk-plus. `language` (faithful mode only) is what a table says of the line, by any name that
+    `recipe.text.languages` knows; without it, or with one that says nothing ("mix"), the line itself shows which rules
+    act. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a text
     that it cannot take.
     """
     if mode not in VERSIONS:
@@ -57,13 +60,20 @@ def normalizer(mode: str, *, kana: bool = False) -> Callable[[str], str]:
     if mode == "faithful":
         from recipe.normalize import faithful
 
-        return faithful.normalize
+        return partial(faithful.normalize, declared=_declared(language))
     from recipe.normalize import compatible
 
     if not kana:
         return compatible.normalize
     compatible.normalize("", kana=True)  # a missing package is reported now, not by the first line
     return partial(compatible.normalize, kana=True)
+
+
+def _declared(language: str | None) -> frozenset[str]:
+    try:
+        return frozenset({canonical(language)} if language else ())
+    except UnknownLanguage:
+        return frozenset()
 
 
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
