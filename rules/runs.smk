@@ -9,9 +9,16 @@ TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run 
 
 
 def told_how(run):
-    """Steps between log lines and, but for the usual ones, the trackers: in one resource, since a change of the rule's
-    command would train every model again."""
-    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to"])])
+    """Steps between log lines; but for the usual ones, the trackers; and of several runs the name that lines begin
+    with: in one resource, since a change of the rule's command would train every model again."""
+    name = ["--name", run] if len(RUNS) > 1 else []
+    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to"]), *name])
+
+
+def train_threads(run):
+    """CPU threads of a training. On GPUs all, so that nothing else is read or decoded beside it; on a CPU the runs
+    share them, because a batch of a model that trains there gains little from a second thread, and two runs gain all."""
+    return workflow.cores if train_gpus(run) else max(1, workflow.cores // len(RUNS))
 
 
 def train_processes(run):

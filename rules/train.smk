@@ -52,7 +52,7 @@ rule train:
         f"{EXP}/benchmarks/train/{{run}}.jsonl"
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: lambda wildcards: train_threads(wildcards.run)
     resources:
         gpu=lambda wildcards: RUNS[wildcards.run].nodes * train_gpus(wildcards.run),
         nodes=lambda wildcards: RUNS[wildcards.run].nodes,

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from recipe.audio import fetch
-from recipe.cli import run
+from recipe.cli import name_lines, run
 from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.data import DataSettings
@@ -44,12 +44,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=flags.at_least(0), default=0, help="CPU threads of all processes here (0: torch chooses)"
     )
+    parser.add_argument("--name", help="what every line of the log begins with, where several trainings share a screen")
     flags.add(parser.add_argument_group("recordings that are no local files, as in `data`"), DataSettings, READING)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    if args.name:
+        name_lines(args.name)
     # torch takes seconds to import; --help should not.
     import torch
 

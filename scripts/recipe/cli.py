@@ -12,6 +12,7 @@ from collections.abc import Callable
 from recipe import record
 from recipe.files import RecipeError
 
+_FORMAT, _TIME = "%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"  # of log lines
 # Names the file in which a stage that ends well says what it was made with (see record.py).
 RECORD = "RECIPE_RECORD"
 # What the machine refuses, as against what we do wrong: no space, no quota, read-only, no permission, a broken disk ...
@@ -30,8 +31,8 @@ def run(main: Callable[[], int | None]) -> None:
     _share_processors()
     logging.basicConfig(
         level=os.environ.get("RECIPE_LOG", "INFO").upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
+        format=_FORMAT,
+        datefmt=_TIME,
         stream=sys.stderr,
     )
     try:
@@ -45,6 +46,13 @@ def run(main: Callable[[], int | None]) -> None:
             raise
         _fail(_refusal(error))
     sys.exit(status or 0)
+
+
+def name_lines(name: str) -> None:
+    """Begin every message of the log with a name: of several jobs on one screen, which one says it."""
+    formatter = logging.Formatter(_FORMAT.replace("%(message)s", f"{name.replace('%', '%%')}: %(message)s"), _TIME)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter)
 
 
 def shard(value: str) -> tuple[int, int]:
