@@ -72,7 +72,11 @@ def test_tensorboard_is_told_unless_somebody_says_otherwise(full_model, manifest
     events = EventAccumulator(str(run / "tensorboard")).Reload()
     assert {"train/loss", "valid/loss", "valid/cer"} <= set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
-    silent = train(tmp_path / "silent", full_model, manifest, "--report-to=")
+
+
+@pytest.mark.slow
+def test_nobody_is_told_where_nobody_is_named(full_model, manifest, tmp_path):
+    silent = train(tmp_path, full_model, manifest, "--report-to=")
     assert not (silent / "tensorboard").exists() and (silent / "model/model.safetensors").is_file()
 
 

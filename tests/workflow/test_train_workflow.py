@@ -118,7 +118,8 @@ def test_evaluation_is_shared_and_comes_to_the_same(project, run):
 def test_the_log_says_everything_once(project, run):
     trained(project, run)
     lines = (project / f"exp/e/logs/train/{run}.log").read_text().splitlines()
-    lines = [re.sub(r"^\S+ \S+ ", "", line) for line in lines if line]
+    # Several runs share a screen: each line names its own.
+    lines = [re.sub(rf"^\S+ \S+ {run}: ", "", line) for line in lines if line]
     steps = [line for line in lines if line.startswith("step ")]
     assert len(steps) == (2 if run == "less" else 6) and "data wait" in steps[0]
     assert len(set(lines)) == len(lines), lines
