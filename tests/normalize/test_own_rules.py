@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 import time
@@ -295,6 +296,15 @@ class TestExplained:
 
     def test_what_is_normal_already_is_not_told(self, tmp_path):
         assert self.changes("faithful", "好 的 25% and 5 km", tmp_path) == []
+
+    def test_the_page_shows_what_is_printed(self, tmp_path):
+        page = (ROOT / "docs/normalization.md").read_text(encoding="utf-8").partition("## Your own rules")[2]
+        listed, printed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+        (tmp_path / "own.txt").write_text(listed, encoding="utf-8")
+        (tmp_path / "in").write_text(f"u1 {re.search('- (.*)', printed)[1]}\n", encoding="utf-8")
+        options = ["--equivalent", tmp_path / "own.txt", "--fillers", "uh,um", "--explain", "-"]
+        done = TestFiles().run("--mode", "faithful", *options, tmp_path / "in", tmp_path / "out")
+        assert done.stdout == printed, done.stderr
 
     def test_as_a_table_and_to_be_read(self, tmp_path):
         (tmp_path / "in").write_text("a It's\t5\nb x\n")
