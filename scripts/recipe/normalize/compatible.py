@@ -77,5 +77,7 @@ def normalize(text: str, *, kana: bool = False, note: Note | None = None) -> str
     for kind, tokens in itertools.groupby(text.split(), _token_class):
         run = " ".join(tokens)
         work = _normalize_short_run if len(run) <= 64 else _normalize_run
-        normalized.append(take([(_STEPS[kind], functools.partial(work, kind))], run, note))
+        normalized.append(work(kind, run))
+        if note and normalized[-1] != run:
+            note(_STEPS[kind], run, normalized[-1])
     return " ".join(filter(None, normalized))
