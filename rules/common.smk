@@ -7,16 +7,18 @@ import re
 import shlex
 import shutil
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import filelock
 from snakemake.logging import logger
 
+from recipe import normalize as normalization
 from recipe import versions
 from recipe.files import RecipeError
 from recipe.model import directory as model_dir
 from recipe.settings import flags
+from recipe.settings.score import OWN_RULES
 from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config

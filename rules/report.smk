@@ -31,7 +31,9 @@ rule report_spec:
 rule provenance:
     input:
         records=RECORDS,
-        given=lambda wildcards: sorted({file for files in SET_FILES.values() for file in files}),
+        given=lambda wildcards: sorted(
+            {*(file for files in SET_FILES.values() for file in files), *filter(None, [CONFIG.score.equivalent])}
+        ),
         base=base_files,
         # For the settings in it: a changed parameter is not seen while a decoding waits for what is to be checked.
         spec=rules.report_spec.output,

@@ -5,9 +5,32 @@
 WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.has_hotwords(CONFIG, test)]
 
 
+def own_rules(wildcards):
+    """A user's own rules of normalization as flags; raw texts stay as they are."""
+    return [] if wildcards.mode == "raw" else words(CONFIG.score, *OWN_RULES)
+
+
+def own_file(wildcards):
+    """Their file, where there is one."""
+    return [] if wildcards.mode == "raw" or not CONFIG.score.equivalent else [CONFIG.score.equivalent]
+
+
+def check_own_rules():
+    """Refused, before anything is planned, if their file cannot be used in one of the modes."""
+    if CONFIG.score.equivalent and workflow.is_main_process:
+        for mode in MODES:
+            if mode != "raw":
+                given = {"equivalent": CONFIG.score.equivalent, "fillers": CONFIG.score.fillers}
+                told(partial(normalization.own_rules, mode, **given), about="score.equivalent: ")
+
+
+check_own_rules()
+
+
 rule normalize_reference:
     input:
-        rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        texts=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
         record=f"{EXP}/records/normalize/{{mode}}.ref.{{test}}.json",
@@ -23,17 +46,18 @@ rule normalize_reference:
         runtime=60,
     params:
         code=code("normalize.py"),
-        flags="",
+        flags=own_rules,
     message:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
-        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags}'
-        " {input:q} {output.text:q} > {log:q} 2>&1"
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags:q}'
+        " {input.texts:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
     input:
-        rules.decode.output.text,
+        texts=rules.decode.output.text,
+        equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
         record=f"{EXP}/records/normalize/{{mode}}.{{model}}.{{test}}.json",
@@ -56,14 +80,14 @@ use rule normalize_reference as normalize_hotwords with:
         f"{EXP}/benchmarks/normalize/{{mode}}.hotwords.{{test}}.jsonl"
     params:
         code=code("normalize.py"),
-        flags="--lists",
+        flags=lambda wildcards: ["--lists", *own_rules(wildcards)],
     message:
         "normalize: hotwords of {wildcards.test} ({wildcards.mode})"
 
 
 rule compute_wer:
     input:
-        manifest=rules.normalize_reference.input[0],
+        manifest=rules.normalize_reference.input.texts,
         rejects=rules.scp2jsonl.output.rejects.replace("{role}", "test").replace("{set}", "{test}"),
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,
@@ -75,6 +99,7 @@ rule compute_wer:
         base=lambda wildcards: (
             [] if wildcards.model == BASE else f"{EXP}/score/{wildcards.mode}/hyp/{BASE}/{wildcards.test}/hyp.txt"
         ),
+        equivalent=own_file,
     output:
         cer=report(
             f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/cer.txt",
@@ -104,7 +129,7 @@ rule compute_wer:
         runtime=60,
     params:
         code=code("compute_wer.py"),
-        settings=words(CONFIG.score, "bootstrap"),
+        settings=lambda wildcards: [*words(CONFIG.score, "bootstrap"), *own_rules(wildcards)],
         hotwords=lambda wildcards, input: f"--hotwords {shlex.join(input.hotwords)}" if input.hotwords else "",
         base=lambda wildcards, input: f"--compare {shlex.quote(input.base)}" if input.base else "",
     message:

@@ -11,7 +11,7 @@ from recipe.cli import run
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
 from recipe.settings import flags
-from recipe.settings.score import ScoreSettings
+from recipe.settings.score import OWN_RULES, ScoreSettings
 
 
 def parse() -> argparse.Namespace:
@@ -46,12 +46,18 @@ def parse() -> argparse.Namespace:
     details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key (* for those not listed), then words")
     details.add_argument("--compare", metavar="HYP2", help="hypotheses of another system, to compare with")
     flags.add(details, ScoreSettings, ["bootstrap"])
-    details.add_argument("--mode", metavar="NAME", help="name of the normalization, to be recorded")
+    recorded = parser.add_argument_group(
+        "normalization that both texts went through, to be recorded",
+        "(the flags of normalize.py; nothing is done here)",
+    )
+    recorded.add_argument("--mode", metavar="NAME", help="its name")
+    flags.add(recorded, ScoreSettings, OWN_RULES)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse()
+    settings = flags.section(args, ScoreSettings, ["bootstrap", *OWN_RULES])
     inputs = ScoreInputs(
         ref=args.ref,
         hyp=args.hyp,
@@ -63,15 +69,17 @@ def main() -> None:
         hyp_jsonl=args.hyp_jsonl,
         hotwords=args.hotwords,
         rejects=args.rejects,
+        equivalent=settings.equivalent,
     )
-    settings = ScoringPolicy(
+    policy = ScoringPolicy(
         missing=args.missing,
         extra=args.extra,
-        bootstrap=flags.section(args, ScoreSettings, ["bootstrap"]).bootstrap,
+        bootstrap=settings.bootstrap,
         mode=args.mode,
+        fillers=settings.fillers,
         remove_tags=args.remove_tags,
     )
-    score_files(inputs, settings, args.out, args.json, args.utterances)
+    score_files(inputs, policy, args.out, args.json, args.utterances)
 
 
 if __name__ == "__main__":

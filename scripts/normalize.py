@@ -5,23 +5,43 @@ In:  lines `key text` (space or tab between them), UTF-8; or the transcripts of 
 Out: lines `key<TAB>text` in the same order, tokens separated by single spaces.
 
 `compatible` agrees with the published normalizer; `faithful` makes two spellings of the same content equal and never
-two contents; `raw` leaves the content alone. docs/normalization.md specifies them.
+two contents; `raw` leaves the content alone. A user's own rules may come after the first two. docs/normalization.md
+specifies them.
 """
 
 import argparse
+import contextlib
 import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from recipe.cli import run
-from recipe.files import refuse_overwriting
+from recipe.files import open_atomic, refuse_overwriting
 from recipe.normalize import VERSIONS, normalize_file
+from recipe.normalize.explain import HEADER, Explanation, Readable, as_rows
 from recipe.settings import flags
+from recipe.settings.score import OWN_RULES, ScoreSettings
 
 
 def _processors() -> int:
     """Those that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def explanation(place: str | None) -> Iterator[Explanation | None]:
+    """What takes the changes: a table at `place`, or as readable text standard output (-)."""
+    if place is None:
+        yield None
+    elif place == "-":
+        readable = Readable()
+        yield lambda changes: sys.stdout.writelines(readable.lines(changes))
+    else:
+        with open_atomic(place) as file:
+            file.write(HEADER)
+            yield lambda changes: file.writelines(as_rows(changes))
 
 
 def main() -> None:
@@ -33,6 +53,12 @@ def main() -> None:
         action="store_true",
         help="texts are lists of words separated by commas (utt2hotwords): each word is normalized by itself",
     )
+    flags.add(parser, ScoreSettings, OWN_RULES)
+    parser.add_argument(
+        "--explain",
+        metavar="FILE",
+        help="write what each step changed, a table (key, stage, before, after); - prints it to be read",
+    )
     parser.add_argument(
         "--workers",
         type=flags.at_least(1),
@@ -43,15 +69,21 @@ def main() -> None:
     parser.add_argument("input", type=Path, metavar="IN")
     parser.add_argument("output", type=Path, metavar="OUT")
     arguments = parser.parse_args()
-    refuse_overwriting([arguments.output], [arguments.input])
-    count = normalize_file(
-        arguments.input,
-        arguments.output,
-        arguments.mode,
-        kana=arguments.kana,
-        lists=arguments.lists,
-        workers=arguments.workers,
-    )
+    rules = flags.section(arguments, ScoreSettings, OWN_RULES)
+    explained = None if arguments.explain == "-" else arguments.explain
+    refuse_overwriting([arguments.output, explained], [arguments.input, rules.equivalent])
+    with explanation(arguments.explain) as explain:
+        count = normalize_file(
+            arguments.input,
+            arguments.output,
+            arguments.mode,
+            kana=arguments.kana,
+            lists=arguments.lists,
+            equivalent=rules.equivalent,
+            fillers=rules.fillers,
+            explain=explain,
+            workers=arguments.workers,
+        )
     logging.info("%s %s: %d lines normalized", arguments.mode, VERSIONS[arguments.mode], count)
 
 

@@ -150,6 +150,54 @@ class TestCaution:
         assert results.caution("home", "m") is None
 
 
+BY_OWN_RULES = {
+    "settings": {"fillers": ["um", "嗯"]},
+    "inputs": {"equivalent": {"file": "<own>.txt", "sha256": "0d" * 32}},
+}
+OWN_RULES = "equivalent spellings of <own>.txt, SHA-256 0d0d0d0d0d0d; left out: um, 嗯"
+
+
+class TestOwnRules:
+    """Figures that are by a user's own rules are marked as such, and nothing else is."""
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        raw = {(*place[:2], "raw"): made for place, made in TABLE.items()}
+        return table_spec(tmp_path, {place: made | BY_OWN_RULES for place, made in TABLE.items()} | raw)
+
+    def test_in_the_tables(self, file):
+        spec = specs.load(file)
+        lines = list(summary.markdown_lines(spec, Results(spec)))
+        assert [line.split("|")[1].strip() for line in lines if " home" in line and "|" in line] == [
+            "faithful, own rules",
+            "raw",
+        ]
+        assert lines[-1] == f"- faithful: scored by own rules, {OWN_RULES.replace('<', '&lt;')}."
+        rows = [line.split("\t") for line in summary.tsv_lines(Results(spec))]
+        place = rows[0].index("own_rules")
+        assert [row[place] for row in rows[1:]] == [OWN_RULES] * 4 + [""] * 4
+
+    def test_on_the_page(self, file):
+        html = rendered(file)
+        parts = {
+            mode: html.split(f'class="mode" data-mode="{mode}"')[1].split("</main>")[0] for mode in ("faithful", "raw")
+        }
+        parts["faithful"] = parts["faithful"].split('data-mode="raw"')[0]
+        assert (
+            "then <strong>own rules</strong> on both sides (equivalent spellings of &lt;own&gt;.txt"
+            in parts["faithful"]
+        )
+        captions = re.findall(r"<caption>(.*?)</caption>", parts["faithful"], re.DOTALL)
+        assert captions and all(caption.startswith('<span class="tag">own rules</span>') for caption in captions)
+        assert "own rules" not in parts["raw"] and "How it was scored: raw normalization" in parts["raw"]
+        payload = json.loads(re.search(r'id="payload"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+        assert payload["ownRules"] == ["faithful"]
+
+    def test_without_any_nothing_is_said(self, tmp_path):
+        assert "own rules" not in rendered(table_spec(tmp_path, TABLE)).split("<script")[0]
+        assert "own rules" not in "".join(summary.markdown_lines(*results_of(tmp_path, TABLE)))
+
+
 def compared_file(folder: Path, models: list[str], better: str | None) -> str:
     """What compare_runs.py gives of models; of the last two, one may be better."""
     pairs = [
@@ -766,6 +814,15 @@ class TestBrowser:
         for kind, ref, hyp in (("S", "TITLE", "TILE"), ("D", "GOOD", "–"), ("I", "+", "啊")):
             assert f'<span class="col {kind}"><span>{ref}</span><span>{hyp}</span></span>' in dom
         assert 'aria-label="reference: 今 天 天 气 很 好; hypothesis: 今 天 啊 吗 天 气 很 好"' in dom
+
+    def test_texts_as_they_were_written_stand_beside_the_alignments(self, dom):
+        items = [item.split("</li>")[0] for item in dom.split('class="utterance"')[1:]]
+        [item] = [item for item in items if "good mourning" in item]
+        shown = re.findall(r'<div class="who">(.*?)</div><div class="(?:text|cols)"[^>]*>(.*?)</div>', item)
+        texts = [(who, re.sub("<[^>]*>", "|", text).strip("|")) for who, text in shown]
+        assert [who for who, _ in texts] == ["transcript", "tuned", "as written", "base", "as written"]
+        assert (texts[0][1], texts[2][1], texts[4][1]) == ("good morning", "good mourning", "(empty)")
+        assert "GOOD" in texts[1][1] and "MOURNING" in texts[1][1]
 
     def test_a_view_in_the_address_filters_the_list(self, html, tmp_path):
         dom = browse(html, tmp_path, "#view?model=base&flag=truncated&mode=compatible")

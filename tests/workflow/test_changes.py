@@ -8,7 +8,7 @@ import shutil
 import pytest
 import yaml
 from conftest import write_data
-from small_workflow import plan
+from small_workflow import plan, refused, snakemake
 
 # Jobs of a stage for all models and sets, and those that follow from it. There are the models base and tuned, the sets
 # train, valid and test, and one mode.
@@ -95,6 +95,7 @@ def test_a_deleted_output(finished, output, expected):
         ("decode.hotwords: [light]", {"normalize_hotwords": 1, "decode_settings": 1} | TEST_SET | SPEC),
         ("score.bootstrap: 30", SCORE | SPEC),
         ("score.modes: [faithful, compatible]", NORMALIZE | SPEC),
+        ("score.fillers: [um]", NORMALIZE | SPEC),
         ("transcribe.talks: data", SPEC),
         ("runs: {tuned: {epochs: 1.0}}", RUN | TRAIN | SPEC),
         ("runs: {tuned: {}, more: {epochs: 1.0}}", RUN | {"compare_runs": 1} | TRAIN | SPEC),
@@ -115,6 +116,24 @@ def test_a_changed_setting(finished, change, expected):
     part[last] = yaml.safe_load(value)
     (finished / "changed.yaml").write_text(yaml.safe_dump(settings))
     assert jobs(finished, "changed.yaml") == expected
+
+
+def test_a_users_own_rules_run_the_normalization_and_what_follows(finished, tmp_path):
+    """Their file's name when it is set; and, where the scores are by it, its content."""
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
+    settings["score"]["equivalent"] = "own.txt"
+    (finished / "own.yaml").write_text(yaml.safe_dump(settings))
+    (finished / "own.txt").write_text("going to = gonna\n")
+    assert jobs(finished, "own.yaml") == NORMALIZE | SPEC
+    scored = tmp_path / "scored"
+    shutil.copytree(finished, scored, symlinks=True)
+    snakemake(scored, "all", settings="own.yaml")
+    assert jobs(scored, "own.yaml") == {}
+    (scored / "own.txt").write_text("going to = gonna = off to\n")
+    assert jobs(scored, "own.yaml") == NORMALIZE | RECORD
+    (scored / "own.txt").write_text("going to gonna\n")
+    assert "own.yaml:" in (told := refused(scored, "all", "--dry-run", settings="own.yaml"))
+    assert "score.equivalent: own.txt:1: 'going to gonna', expected FORM = SPELLING" in told
 
 
 def test_several_changes_at_once_lose_none(finished):

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -133,6 +134,32 @@ def test_the_table_is_shown_where_it_is_the_result(project, arguments, shown):
     assert done.returncode == 0, done.stderr
     assert ("Error rate (MER) in percent" in done.stderr) == shown
     assert "score.json, " not in done.stderr  # nor does a target list its files
+
+
+def test_a_users_own_rules_are_in_scores_report_and_provenance_but_for_raw_texts(project, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy, symlinks=True)
+    settings = yaml.safe_load((copy / "settings.yaml").read_text())
+    settings["score"] |= {"equivalent": "one's rules.txt", "fillers": ["call", "请"]}
+    (copy / "own.yaml").write_text(yaml.safe_dump(settings))
+    (copy / "one's rules.txt").write_text("Thomas = Tom\n8点 = 7点\nMoon = light\n")
+    snakemake(copy, "all", settings="own.yaml")
+    digest = hashlib.sha256((copy / "one's rules.txt").read_bytes()).hexdigest()
+    for mode in ("faithful", "compatible"):
+        made = score(copy, mode)
+        assert made["settings"]["fillers"] == ["call", "请"]
+        assert made["inputs"]["equivalent"] == {"file": "one's rules.txt", "sha256": digest}
+        references = (copy / f"exp/e/score/{mode}/ref/s.txt").read_text()
+        assert "\tthomas\n" in references and "8 点" in references and "7 点" not in references
+        assert "call" not in references and "on the moon" in references
+        hotwords = (copy / f"exp/e/score/{mode}/ref/s.hotwords.txt").read_text()
+        assert "\tthomas, 8 点\n" in hotwords and "\tmoon, moon\n" in hotwords
+    raw = score(copy, "raw")
+    assert raw["settings"]["fillers"] == [] and "equivalent" not in raw["inputs"]
+    assert raw["mer"] == score(project, "raw")["mer"]
+    assert [bool(row["own_rules"]) for row in summary(copy)] == [True, True, False]
+    assert json.loads((copy / "exp/e/provenance.json").read_text())["inputs"]["one's rules.txt"] == digest
+    assert "Nothing to be done" in snakemake(copy, "all", settings="own.yaml")
 
 
 def test_snakemakes_own_report_has_captions_and_labels(project):

@@ -22,6 +22,7 @@ from recipe.normalize import whisper
 from recipe.normalize.characters import simplify_characters
 from recipe.normalize.compatible_numbers import read_numbers, write_numerals
 from recipe.normalize.kana import to_kana
+from recipe.normalize.steps import Note, take
 
 _TO_SPACE = str.maketrans("=()", "   ")
 _CHINESE = re.compile(r"[\u4e00-\u9fa5A-Za-z0-9,.!?:;，。！？：；、%'\-~]+")
@@ -34,6 +35,10 @@ _TOKEN = re.compile(r"[^\s0-9\u0180-\u03ff\u0500-\U0010ffff]+|\S")
 _HAN_GAP = re.compile(r"(?<=[0-9\u4e00-\u9fa5])\s+(?=[0-9\u4e00-\u9fa5])")
 # Symbols that are left beside numbers.
 _SPOKEN_SYMBOLS = str.maketrans({"+": "加", "-": "负", ".": "点"})
+
+
+def _spaces_for_brackets(text: str) -> str:
+    return text.translate(_TO_SPACE)
 
 
 def _token_class(token: str) -> str:
@@ -60,13 +65,19 @@ def _normalize_run(kind: str, text: str) -> str:
 _normalize_short_run = functools.lru_cache(maxsize=1 << 14)(_normalize_run)
 
 
-def normalize(text: str, *, kana: bool = False) -> str:
-    """The published normalizer's output for one line, its tokens separated by single spaces."""
-    text = text.translate(_TO_SPACE)
-    if kana:
-        text = to_kana(text)
+# The classes of tokens, as explanations call the steps that their runs go through.
+_STEPS = {"english": "English run", "chinese": "Chinese run", "other": "other run"}
+
+
+def normalize(text: str, *, kana: bool = False, note: Note | None = None) -> str:
+    """The published normalizer's output for one line, its tokens separated by single spaces. `note` is told what each
+    step did, the later ones run by run."""
+    text = take([("characters", _spaces_for_brackets), *([("kana", to_kana)] if kana else [])], text, note)
     normalized: list[str] = []
     for kind, tokens in itertools.groupby(text.split(), _token_class):
         run = " ".join(tokens)
-        normalized.append((_normalize_short_run if len(run) <= 64 else _normalize_run)(kind, run))
+        work = _normalize_short_run if len(run) <= 64 else _normalize_run
+        normalized.append(work(kind, run))
+        if note and normalized[-1] != run:
+            note(_STEPS[kind], run, normalized[-1])
     return " ".join(filter(None, normalized))

@@ -11,6 +11,7 @@ import re
 
 from recipe.normalize import languages, measures, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
+from recipe.normalize.steps import Note, Step, take
 from recipe.normalize.unicode_text import SIGNS, clean
 
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
@@ -71,31 +72,56 @@ def _digits_only(match: re.Match) -> str:
     return re.sub(r"\D", "", match[0])
 
 
-def _normalize_once(text: str, declared: frozenset[str]) -> str:
-    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
-    text = _THOUSANDS.sub(_digits_only, text)
-    text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
-    text = _SCRIPT_CHANGE.sub(" ", _dates(text))
-    spoken = languages.of_line(text, declared)
-    if "en" in spoken:
-        text = words_en.rewrite(text)
-    if "zh" in spoken:
-        text = words_zh.rewrite(text)
-    if "ja" in spoken:
-        text = words_ja.rewrite(text)
+def _characters(text: str) -> str:
+    text = _BRACKETED.sub(r" \1 ", clean(text))
+    return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
+
+
+def _numbers(text: str) -> str:
+    """Numbers that are in digits already, and dates of them; letters apart from Chinese."""
+    text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", _THOUSANDS.sub(_digits_only, text)))
+    return _SCRIPT_CHANGE.sub(" ", _dates(text))
+
+
+def _units(text: str) -> str:
     text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
-    text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
+    return _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
+
+
+def _tokens(text: str) -> str:
     return " ".join(map(words_en.spell, _TOKEN.findall(text)))
 
 
-def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
+# Each step has the name that explanations call it by. The second decides whose rules act; those are tried in turn.
+_BEFORE: tuple[Step, ...] = (("characters", _characters), ("numbers in digits", _numbers))
+_OF_LANGUAGES: dict[str, Step] = {
+    "en": ("English", words_en.rewrite),
+    "zh": ("Chinese", words_zh.rewrite),
+    "ja": ("Japanese", words_ja.rewrite),
+}
+_AFTER: tuple[Step, ...] = (("units", _units), ("punctuation and spelling", _tokens))
+
+
+def _normalize_once(text: str, declared: frozenset[str], note: Note | None) -> str:
+    text = take(_BEFORE, text, note)
+    spoken = languages.of_line(text, declared)
+    text = take((step for code, step in _OF_LANGUAGES.items() if code in spoken), text, note)
+    return take(_AFTER, text, note)
+
+
+def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | None = None) -> str:
     """The canonical form of a line, its tokens separated by single spaces.
 
     `declared` are the codes of the languages that the line is known to be in (`recipe.text.languages`); without any
-    they are found from its characters and words.
+    they are found from its characters and words. `note` is told what each step did.
     """
+    steps: list[tuple[str, str, str]] = []
+    remember = (lambda *step: steps.append(step)) if note else None
     for _ in range(_MAX_PASSES):
-        before, text = text, _normalize_once(text, declared)
+        before, text = text, _normalize_once(text, declared, remember)
         if text == before:
-            break
+            break  # what the steps did took itself back, such as closing up characters and setting them apart
+        for step in steps:
+            note(*step)
+        steps.clear()
     return text

@@ -133,6 +133,7 @@ def _payload(spec: Spec, results: Results, listed: dict[str, Any]) -> Markup:
             "modes": spec.modes,
             "first": {"model": best.model if best else spec.baseline, "test": domain},
             "scores": scores,
+            "ownRules": [mode for mode in spec.modes if results.own_rules(mode)],
             "sets": listed,
         }
     )

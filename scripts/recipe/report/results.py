@@ -101,6 +101,17 @@ class Result:
         return ("better" if value < 0 else "worse") if significant else "unclear"
 
     @property
+    def own_rules(self) -> str | None:
+        """A user's own rules that the texts were normalized by, in words; None if there are none."""
+        file = self.score.get("inputs", {}).get("equivalent")
+        fillers = self.score.get("settings", {}).get("fillers")
+        parts = [
+            f"equivalent spellings of {file['file']}, SHA-256 {file['sha256'][:12]}" if file else None,
+            f"left out: {', '.join(fillers)}" if fillers else None,
+        ]
+        return "; ".join(filter(None, parts)) or None
+
+    @property
     def extra(self) -> int:
         """How many hypotheses had no reference and were left out."""
         return self.score.get("utterances", {}).get("extra", 0)
@@ -136,6 +147,11 @@ class Results:
         """Why the intervals of a test set cannot be trusted, if they cannot."""
         found = (self.get(model, test, mode) for model in self._spec.models)
         return next((result.caution for result in found if result and result.caution), None)
+
+    def own_rules(self, mode: str) -> str | None:
+        """A user's own rules that figures of a mode are by, in words; of scores that differ in them, all."""
+        found = {result.own_rules: None for result in self if result.mode == mode and result.own_rules}
+        return " / ".join(found) or None
 
     def get(self, model: str, test: str, mode: str) -> Result | None:
         """A model's result, None where it was not scored."""

@@ -11,7 +11,7 @@ TEXT_FLAGS = ("empty_hypothesis", "text_without_reference", "text_on_silence", "
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
     "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
-    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "remarks",
+    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "own_rules", "remarks",
 )  # fmt: skip
 MARKS = {"better": " *", "worse": " *"}
 
@@ -46,6 +46,7 @@ def tsv_lines(results: Results) -> Iterator[str]:
                 str(result.extra),
                 *(str(result.flagged(name)) for name in TEXT_FLAGS),
                 *(percent(result.hotwords.get(name), 3) for name in ("recall", "precision")),
+                result.own_rules or "",
                 result.caution or "",
             ]
         )
@@ -59,11 +60,22 @@ def markdown_lines(spec: Spec, results: Results) -> Iterator[str]:
         rows = [[_escape(model), *(_cell(results.get(model, test, mode)) for test in spec.tests)]
                 for model in spec.models]  # fmt: skip
         yield ""
-        yield from _table([_escape(mode), *map(_escape, spec.tests)], rows)
-    remarks = [*_cautions(spec, results), *_runs(spec, results)]
+        name = f"{mode}, own rules" if results.own_rules(mode) else mode
+        yield from _table([_escape(name), *map(_escape, spec.tests)], rows)
+    remarks = [*_own_rules(spec, results), *_cautions(spec, results), *_runs(spec, results)]
     if remarks:
         yield ""
         yield from (f"- {remark}" for remark in remarks)
+
+
+def _own_rules(spec: Spec, results: Results) -> Iterator[str]:
+    """What figures of other experiments must have been scored by as well, to be compared with these."""
+    by_rules: dict[str, list[str]] = {}
+    for mode in spec.modes:
+        if rules := results.own_rules(mode):
+            by_rules.setdefault(rules, []).append(_escape(mode))
+    for rules, modes in by_rules.items():
+        yield f"{', '.join(modes)}: scored by own rules, {_escape(rules)}."
 
 
 def _cautions(spec: Spec, results: Results) -> Iterator[str]:

@@ -12,7 +12,7 @@ class ScoringPolicy:
     `missing`: a reference without hypothesis counts as "deletions", or is an "error"; `extra`: a hypothesis without
     reference is an "error", or is left out ("ignore"). `bootstrap`: samples for the intervals, 0 for none; `seed`: of
     their random numbers. `mode`: the name of the normalization that the texts went through, to be recorded.
-    `remove_tags`: spans of `<...>` are no content.
+    `fillers`: what a user's own rules of it left out, likewise. `remove_tags`: spans of `<...>` are no content.
     """
 
     missing: str = "deletions"
@@ -20,6 +20,7 @@ class ScoringPolicy:
     bootstrap: int = 1000
     seed: int = 0
     mode: str | None = None
+    fillers: tuple[str, ...] = ()
     remove_tags: bool = False
 
     def __post_init__(self):

@@ -47,8 +47,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoreInputs:
-    """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines, and
-    `rejects`, what the data stage left out of the set."""
+    """The files that go in: Kaldi tables, but for `hyp_jsonl`, the decoder's details, and `durations`, JSON lines,
+    `rejects`, what the data stage left out of the set, and `equivalent`, the file of equivalent spellings by which the
+    texts were normalized, which is recorded only."""
 
     ref: str
     hyp: str
@@ -60,6 +61,7 @@ class ScoreInputs:
     hyp_jsonl: str | None = None
     hotwords: str | None = None
     rejects: str | None = None
+    equivalent: str | None = None
 
     def given(self) -> dict[str, str]:
         """Paths of the files that there are, by the names of the fields."""

@@ -15,12 +15,13 @@ _UNWATCHED = re.compile("[{}\x00-\x1f\ud800-\udfff]")  # braces, control charact
 
 
 def refuse_braces(config: Config) -> None:
-    """RecipeError if the path of a set or of the base model has braces: Snakemake takes them for wildcards, everywhere
-    and without an escape. (The folder that the clone lies in may have them.)"""
+    """RecipeError if the path of an input, such as a set or the base model, has braces: Snakemake takes them for
+    wildcards, everywhere and without an escape. (The folder that the clone lies in may have them.)"""
     data = config.data
     places = {f"data.{role}.{name}": folder(config, role, name) for role in ROLES for name in getattr(data, role)}
     places |= {f"transcribe.{name}": path for name, path in config.transcribe.items()}
     places |= {f"train.augment: {path}": path for path in config.train.augment.files}
+    places["score.equivalent"] = config.score.equivalent or ""
     for where, path in {"model.base": config.model.base, **places}.items():
         if "{" in path or "}" in path:
             raise RecipeError(

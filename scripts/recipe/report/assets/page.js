@@ -149,7 +149,8 @@
       cells.push(make("span", { class: kind === "C" ? "col" : "col " + kind }, make("span", {}, shown[0]), make("span", {}, shown[1])));
     });
     const spoken = `reference: ${tokens.join(" ") || "nothing"}; hypothesis: ${hypothesis(tokens, edits) || "nothing"}`;
-    return make("div", { class: "cols", dir: "auto", role: "img", "aria-label": spoken }, ...cells);
+    return make("div", { class: "cols", dir: "auto", role: "img", "aria-label": spoken },
+      ...(cells.length ? cells : [make("span", { class: "small" }, "nothing on either side")]));
   }
 
   function kinds(edits) {
@@ -173,6 +174,13 @@
     return make("button", { type: "button", class: "play", "aria-label": `Play ${key}`, click: start }, `▶ ${length ? seconds(length) : "play"}`);
   }
 
+  /** A text before normalization, beside the alignment of what became of it; nothing where it is not known. */
+  function written(who, text) {
+    if (text === null) return null;
+    return make("div", { class: "pair written" },
+      make("div", { class: "who" }, who), make("div", { class: "text", dir: "auto" }, text || "(empty)"));
+  }
+
   function utterance(row) {
     const set = data.sets[state.test];
     const { index } = row;
@@ -182,7 +190,6 @@
     const labels = Object.keys(set.labels).map((name) => label(name, index)).filter(Boolean);
     const compared = state.base && state.model !== base ? scored(base) : null;
     const pairs = [[state.model, edits], ...(compared ? [[base, compared.edits[index]]] : [])];
-    const written = [["transcript", set.written[index]], ...pairs.map(([model]) => [model, set.hyps[model].written[index]])];
     const change = !compared || row.gain === 0 ? null : `${plural(Math.abs(row.gain), "error")} ${row.gain > 0 ? "fewer" : "more"} than ${base}`;
     return make("li", { class: "utterance" },
       make("div", { class: "head" },
@@ -193,13 +200,10 @@
         ...labels.map((name) => make("span", { class: "tag" }, name)),
         ...ours.flags[index].map((name) => make("span", { class: "tag flag" }, name.replaceAll("_", " "))),
         player(index)),
-      ...pairs.map(([model, found]) => make("div", { class: "pair" },
-        pairs.length > 1 ? make("div", { class: "who" }, model) : null, columns(tokens, found))),
-      written.some(([, text]) => text !== null)
-        ? make("details", { class: "written" }, make("summary", {}, "as written"),
-          make("dl", {}, ...written.filter(([, text]) => text !== null).flatMap(([name, text]) =>
-            [make("dt", {}, name), make("dd", { dir: "auto" }, text || "(empty)")])))
-        : null);
+      written("transcript", set.written[index]),
+      ...pairs.flatMap(([model, found]) => [
+        make("div", { class: "pair" }, make("div", { class: "who" }, model), columns(tokens, found)),
+        written("as written", set.hyps[model].written[index])]));
   }
 
   function drawMore() {
@@ -218,7 +222,8 @@
     const set = data.sets[state.test];
     const total = set?.keys.length ?? 0;
     const leftOut = set?.left_out ? ` (${plural(set.left_out, "utterance")} with fewer errors not listed)` : "";
-    byId("count").textContent = `${rows.length.toLocaleString("en")} of ${plural(total, "utterance")}${leftOut}`;
+    const rules = data.ownRules.includes(state.mode) ? ", scored by own rules" : "";
+    byId("count").textContent = `${rows.length.toLocaleString("en")} of ${plural(total, "utterance")}${leftOut}${rules}`;
     drawMore();
   }
 
@@ -226,12 +231,15 @@
 
   const scoreOf = (model) => data.scores[state.test]?.[model]?.[state.mode];
 
+  const byOwnRules = () =>
+    data.ownRules.includes(state.mode) ? make("span", { class: "tag" }, "own rules") : null;
+
   function table(caption, header, body) {
     const head = header.map((name, place) => make("th", { scope: "col", class: place ? "n" : null }, name));
     const lines = body.map((cells) => make("tr", {}, ...cells.map((cell, place) =>
       make(place ? "td" : "th", place ? { class: "n" } : { scope: "row" }, cell ?? ""))));
     return make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": caption },
-      make("table", {}, make("caption", {}, caption), make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines)));
+      make("table", {}, make("caption", {}, byOwnRules(), caption), make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines)));
   }
 
   /** A text that filters the list of utterances. */
