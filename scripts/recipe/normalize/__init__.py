@@ -17,11 +17,10 @@ from recipe.data import datadir, join
 from recipe.data.join import Entry
 from recipe.files import RecipeError, open_atomic
 from recipe.text import tables
-from recipe.text.languages import UnknownLanguage, canonical
 from recipe.text.prompt import listed_hotwords, split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
-VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}
+VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "5", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
@@ -58,22 +57,15 @@ def normalizer(mode: str, *, kana: bool = False, language: str | None = None) ->
     if mode == "raw":
         return _as_written
     if mode == "faithful":
-        from recipe.normalize import faithful
+        from recipe.normalize import faithful, languages
 
-        return partial(faithful.normalize, declared=_declared(language))
+        return partial(faithful.normalize, declared=languages.of_label(language))
     from recipe.normalize import compatible
 
     if not kana:
         return compatible.normalize
     compatible.normalize("", kana=True)  # a missing package is reported now, not by the first line
     return partial(compatible.normalize, kana=True)
-
-
-def _declared(language: str | None) -> frozenset[str]:
-    try:
-        return frozenset({canonical(language)} if language else ())
-    except UnknownLanguage:
-        return frozenset()
 
 
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")

@@ -9,19 +9,16 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import languages, measures, words_en, words_ja, words_zh
+from recipe.normalize import languages, measures, separators, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
 
-_ANY_HAN = re.compile(f"[{HAN}]")
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
-_LETTER = re.compile("[a-z]")
 
 # --- Numbers in digits, in any language ---
-_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 _BARE_DECIMAL = re.compile(r"(?<![\d.a-z])\.(?=\d)")
 _ISO_DATE = re.compile(r"(?<![\d./-])((?:19|20)\d\d)([-./])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)")
 _PHONE = re.compile(
@@ -43,7 +40,7 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
     r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
@@ -56,13 +53,14 @@ _TOKEN = re.compile(
 )
 
 
-def _dates(text: str) -> str:
-    """Year, month, day in digits, as a Chinese date unless the line is in a language of letters."""
-    in_letters = _LETTER.search(text) and not _ANY_HAN.search(text)
+def _dates(text: str, spoken: frozenset[str]) -> str:
+    """Year, month, day in digits as they are said in English and Chinese, and in no other language's words."""
 
     def write(match: re.Match) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
-        return words_en.date(year, month, day) if in_letters else f"{year}年{month}月{day}日"
+        if not spoken or spoken & {"zh", "ja"}:
+            return f"{year}年{month}月{day}日"
+        return words_en.date(year, month, day) if "en" in spoken else f"{year}/{month}/{day}"
 
     return _ISO_DATE.sub(write, text)
 
@@ -71,12 +69,12 @@ def _digits_only(match: re.Match) -> str:
     return re.sub(r"\D", "", match[0])
 
 
-def _normalize_once(text: str, declared: frozenset[str]) -> str:
-    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
-    text = _THOUSANDS.sub(_digits_only, text)
+def _rewrite(text: str, spoken: frozenset[str]) -> str:
+    """One pass over a cleaned line."""
+    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", text))
+    text = separators.rewrite(text, spoken)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
-    text = _SCRIPT_CHANGE.sub(" ", _dates(text))
-    spoken = languages.of_line(text, declared)
+    text = _SCRIPT_CHANGE.sub(" ", _dates(text, spoken))
     if "en" in spoken:
         text = words_en.rewrite(text)
     if "zh" in spoken:
@@ -85,17 +83,33 @@ def _normalize_once(text: str, declared: frozenset[str]) -> str:
         text = words_ja.rewrite(text)
     text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
     text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
-    return " ".join(map(words_en.spell, _TOKEN.findall(text)))
+    tokens = _TOKEN.findall(text)
+    return " ".join(map(words_en.spell, tokens) if "en" in spoken else tokens)
+
+
+def _normalize_in(text: str, cleaned: str, spoken: frozenset[str]) -> str:
+    """A line by the rules of the languages, repeated until nothing changes."""
+    for _ in range(_MAX_PASSES):
+        before, text = text, _rewrite(cleaned, spoken)
+        if text == before:
+            break
+        cleaned = clean(text)
+    return text
 
 
 def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
     """The canonical form of a line, its tokens separated by single spaces.
 
-    `declared` are the codes of the languages that the line is known to be in (`recipe.text.languages`); without any
-    they are found from its characters and words.
+    `declared` are the codes of the languages that the line is known to be in (`languages.of_label`); without any
+    they are found from its characters and words, as it came. What makes them known may be gone from the outcome (three
+    is 3): then its own languages have their say, because it must mean the same to us.
     """
+    cleaned = clean(text)
+    spoken = languages.of_line(cleaned, declared)
     for _ in range(_MAX_PASSES):
-        before, text = text, _normalize_once(text, declared)
-        if text == before:
+        text = _normalize_in(text, cleaned, spoken)
+        before, cleaned = spoken, clean(text)
+        spoken = languages.of_line(cleaned, declared)
+        if spoken == before:
             break
     return text
