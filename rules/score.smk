@@ -7,7 +7,9 @@ WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.has_ho
 
 rule normalize_reference:
     input:
-        rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        text=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        # It says in which language each utterance is.
+        manifest=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
         record=f"{EXP}/records/normalize/{{mode}}.ref.{{test}}.json",
@@ -28,12 +30,13 @@ rule normalize_reference:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags}'
-        " {input:q} {output.text:q} > {log:q} 2>&1"
+        " --utt2lang {input.manifest:q} {input.text:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
     input:
-        rules.decode.output.text,
+        text=rules.decode.output.text,
+        manifest=rules.normalize_reference.input.manifest,
     output:
         text=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
         record=f"{EXP}/records/normalize/{{mode}}.{{model}}.{{test}}.json",
@@ -63,7 +66,7 @@ use rule normalize_reference as normalize_hotwords with:
 
 rule compute_wer:
     input:
-        manifest=rules.normalize_reference.input[0],
+        manifest=rules.normalize_reference.input.manifest,
         rejects=rules.scp2jsonl.output.rejects.replace("{role}", "test").replace("{set}", "{test}"),
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,

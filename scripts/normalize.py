@@ -34,6 +34,13 @@ def main() -> None:
         help="texts are lists of words separated by commas (utt2hotwords): each word is normalized by itself",
     )
     parser.add_argument(
+        "--utt2lang",
+        type=Path,
+        metavar="F",
+        help="languages of the lines, `key language`, or *.jsonl: whose rules act (faithful mode); without it, "
+        "or where it names none, a line shows that itself",
+    )
+    parser.add_argument(
         "--workers",
         type=flags.at_least(1),
         default=_processors(),
@@ -43,13 +50,14 @@ def main() -> None:
     parser.add_argument("input", type=Path, metavar="IN")
     parser.add_argument("output", type=Path, metavar="OUT")
     arguments = parser.parse_args()
-    refuse_overwriting([arguments.output], [arguments.input])
+    refuse_overwriting([arguments.output], [arguments.input, arguments.utt2lang])
     count = normalize_file(
         arguments.input,
         arguments.output,
         arguments.mode,
         kana=arguments.kana,
         lists=arguments.lists,
+        utt2lang=arguments.utt2lang,
         workers=arguments.workers,
     )
     logging.info("%s %s: %d lines normalized", arguments.mode, VERSIONS[arguments.mode], count)

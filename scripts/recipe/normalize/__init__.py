@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from recipe.data import datadir, join
 from recipe.data.join import Entry
+from recipe.data.labels import read_labels
 from recipe.files import RecipeError, open_atomic
 from recipe.text import tables
 from recipe.text.prompt import listed_hotwords, split_hotwords
@@ -26,14 +27,14 @@ _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
 _SHOWN = 60  # characters of a text in an error
 
-_Line = tuple[int, str, str]  # number in the file, key, text
+_Line = tuple[int, str, str, str | None]  # number in the file, key, text, what a table calls the language
 
 
 def normalize(text: str, mode: str, *, kana: bool = False, language: str | None = None) -> str:
     """The normalized form of one text (without line breaks: they become spaces), tokens separated by single spaces.
 
-    `mode` is "faithful", "compatible" or "raw"; for `kana`, `language` and many texts, see `normalizer`. RecipeError for
-    another mode, or for a text that the mode cannot take.
+    `mode` is "faithful", "compatible" or "raw"; for `kana`, `language` and many texts, see `normalizer`. RecipeError
+    for another mode, or for a text that the mode cannot take.
     """
     try:
         return normalizer(mode, kana=kana, language=language)(text)
@@ -45,10 +46,10 @@ def normalizer(mode: str, *, kana: bool = False, language: str | None = None) ->
     """The function from a line's text to its normalized text, tokens separated by single spaces.
 
     `mode` is one of VERSIONS. `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs
-    pyopenjtalk-plus. `language` (faithful mode only) is what a table says of the line, by any name that
-    `recipe.text.languages` knows; without it, or with one that says nothing ("mix"), the line itself shows which rules
-    act. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a text
-    that it cannot take.
+    pyopenjtalk-plus. `language` (faithful mode only) is what a table calls the line's language or languages ("en",
+    "German", "zh-en"); without it, or with a name that says nothing ("mix", "und"), the line itself shows which rules
+    act. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a text that it
+    cannot take.
     """
     if mode not in VERSIONS:
         raise RecipeError(f"no normalizer mode {mode!r}; there are {', '.join(VERSIONS)}")
@@ -87,6 +88,7 @@ def normalize_file(
     *,
     kana: bool = False,
     lists: bool = False,
+    utt2lang: str | os.PathLike | None = None,
     workers: int = 1,
 ) -> int:
     """Normalize a file of lines `key text` into lines `key<TAB>text`, in the same order, and return their number.
@@ -94,6 +96,9 @@ def normalize_file(
     Of a file *.jsonl in the published format, such as a manifest, the transcripts are normalized; a line in another
     format, or whose key has another line too, has none. With `lists` the texts are lists of hotwords, and those of
     *.jsonl are what the prompts list.
+
+    `utt2lang`, a table `key language` or a manifest *.jsonl, says in which languages lines are (see `normalizer`).
+    Lines of keys that it does not have, or names no language for, show that themselves.
 
     What a line is, `recipe.text.tables` says; a key without text stays. The bytes written do not depend on
     `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
@@ -104,24 +109,26 @@ def normalize_file(
         raise RecipeError(f"{target}: is also the input; write to another file")
     # What is missing is reported before anything is written, and workers that fork find everything loaded.
     normalizer(mode, kana=kana)("one 零")
+    languages = read_labels(os.fspath(utt2lang), "language") if utt2lang is not None else None
     work = partial(_normalize_batch, os.fspath(source), mode, kana, lists)
     count = 0
     if Path(source).is_file() and os.path.getsize(source) <= _SMALL:
         workers = 1
     with open_atomic(target) as file:
-        for lines in _map(work, _batches(source, lists), workers):
+        for lines in _map(work, _batches(source, lists, languages or {}), workers):
             file.writelines(lines)
             count += len(lines)
     return count
 
 
-def _batches(source: str | os.PathLike, lists: bool) -> Iterator[list[_Line]]:
+def _batches(source: str | os.PathLike, lists: bool, languages: dict[str, str]) -> Iterator[list[_Line]]:
     if datadir.is_jsonl(source):
         entries = (entry for entry in join.from_jsonl(os.fspath(source)) if entry.problem is None)
         lines = ((entry.number, entry.key, _text(entry, lists)) for entry in entries)
     else:
         lines = tables.read(source)
-    while batch := list(itertools.islice(lines, _BATCH)):
+    labelled = ((number, key, text, languages.get(key)) for number, key, text in lines)
+    while batch := list(itertools.islice(labelled, _BATCH)):
         yield batch
 
 
@@ -130,13 +137,15 @@ def _text(entry: Entry, lists: bool) -> str:
 
 
 def _normalize_batch(source: str, mode: str, kana: bool, lists: bool, batch: list[_Line]) -> list[str]:
-    work = normalizer(mode, kana=kana)
-    if lists:
-        work = partial(_each_entry, work)
+    @cache
+    def work(language: str | None) -> Callable[[str], str]:
+        one = normalizer(mode, kana=kana, language=language)
+        return partial(_each_entry, one) if lists else one
+
     lines = []
-    for number, key, text in batch:
+    for number, key, text, language in batch:
         try:
-            lines.append(f"{key}\t{work(text)}\n")
+            lines.append(f"{key}\t{work(language)(text)}\n")
         except ValueError as error:
             raise RecipeError(f"{source}:{number}: key {key!r} cannot be normalized ({error})") from error
     return lines

@@ -19,6 +19,7 @@ _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rare
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
 
 # --- Numbers in digits, in any language ---
+_DIGIT = re.compile("[0-9]")
 _BARE_DECIMAL = re.compile(r"(?<![\d.a-z])\.(?=\d)")
 _ISO_DATE = re.compile(r"(?<![\d./-])((?:19|20)\d\d)([-./])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)")
 _PHONE = re.compile(
@@ -72,9 +73,11 @@ def _digits_only(match: re.Match) -> str:
 def _rewrite(text: str, spoken: frozenset[str]) -> str:
     """One pass over a cleaned line."""
     text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", text))
-    text = separators.rewrite(text, spoken)
-    text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
-    text = _SCRIPT_CHANGE.sub(" ", _dates(text, spoken))
+    if _DIGIT.search(text):
+        text = separators.rewrite(text, spoken)
+        text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
+        text = _dates(text, spoken)
+    text = _SCRIPT_CHANGE.sub(" ", text)
     if "en" in spoken:
         text = words_en.rewrite(text)
     if "zh" in spoken:
@@ -87,29 +90,21 @@ def _rewrite(text: str, spoken: frozenset[str]) -> str:
     return " ".join(map(words_en.spell, tokens) if "en" in spoken else tokens)
 
 
-def _normalize_in(text: str, cleaned: str, spoken: frozenset[str]) -> str:
-    """A line by the rules of the languages, repeated until nothing changes."""
-    for _ in range(_MAX_PASSES):
-        before, text = text, _rewrite(cleaned, spoken)
-        if text == before:
-            break
-        cleaned = clean(text)
-    return text
-
-
 def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
     """The canonical form of a line, its tokens separated by single spaces.
 
     `declared` are the codes of the languages that the line is known to be in (`languages.of_label`); without any
-    they are found from its characters and words, as it came. What makes them known may be gone from the outcome (three
-    is 3): then its own languages have their say, because it must mean the same to us.
+    they are found from its characters and words, as it came. What showed them may be gone from the outcome (three
+    is 3): then the languages of the outcome have their say, because it must mean the same to us.
     """
     cleaned = clean(text)
     spoken = languages.of_line(cleaned, declared)
     for _ in range(_MAX_PASSES):
-        text = _normalize_in(text, cleaned, spoken)
-        before, cleaned = spoken, clean(text)
-        spoken = languages.of_line(cleaned, declared)
-        if spoken == before:
-            break
+        before, text = text, _rewrite(cleaned, spoken)
+        if text == before:
+            found = languages.of_line(cleaned, declared)
+            if found == spoken:
+                break
+            spoken = found
+        cleaned = clean(text)
     return text

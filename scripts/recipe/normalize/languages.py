@@ -34,9 +34,11 @@ _OTHERS = {
     "de": "deu ger german deutsch 德语 德文", "fr": "fra fre french français francais 法语 法文",
     "es": "spa spanish castilian español espanol 西班牙语", "it": "ita italian italiano 意大利语",
     "ru": "rus russian русский 俄语 俄文", "uk": "ukr ukrainian українська", "be": "bel belarusian",
-    "he": "heb hebrew iw עברית 希伯来语", "hy": "hye arm armenian", "ka": "kat geo georgian", "tr": "tur turkish türkçe",
+    "he": "heb hebrew iw עברית 希伯来语", "hy": "hye arm armenian", "ka": "kat geo georgian",
+    "tr": "tur turkish türkçe",
     "ca": "cat catalan català", "gl": "glg galician", "eu": "eus baq basque", "no": "nor nob nno nb nn norwegian norsk",
-    "is": "isl ice icelandic", "fo": "fao faroese", "sr": "srp serbian", "bs": "bos bosnian", "mk": "mkd mac macedonian",
+    "is": "isl ice icelandic", "fo": "fao faroese", "sr": "srp serbian", "bs": "bos bosnian",
+    "mk": "mkd mac macedonian",
     "sq": "sqi alb albanian", "az": "aze azerbaijani", "kk": "kaz kazakh", "uz": "uzb uzbek", "mn": "mon mongolian",
     "fa": "fas per persian farsi", "ur": "urd urdu", "bn": "ben bengali bangla", "mr": "mar marathi", "ta": "tam tamil",
     "te": "tel telugu", "gu": "guj gujarati", "kn": "kan kannada", "ml": "mal malayalam", "pa": "pan punjabi",
@@ -47,14 +49,18 @@ _OTHERS = {
     "wuu": "wu shanghainese 吴语 上海话", "nan": "hokkien 闽南语", "hak": "hakka 客家话",
 }  # fmt: skip
 # All others that have a code of two letters, but those that tables use for regions (cn, jp, kr, tw, vn, ...).
-_REST = (
-    "aa ab ak am an as av ay ba bm bo br ce co cv dv dz ee ff fj fy gd gn gv ht ig iu ki kl ks ku kv kw ky lg li ln lu mg "
-    "mi nd ng nv ny oc om or os pa ps qu rm rn sa sc sd se sg sh sm sn ss st tg ti tk tn to ts tt ty ug ve vo wa wo yi za"
-)
+_REST = """
+    aa ab ak am an as av ay ba bm bo br ce co cv dv dz ee ff fj fy gd gn gv ht ig iu ki kl ks ku kv kw ky lg li ln lu mg
+    mi nd ng nv ny oc om or os ps qu rm rn sa sc sd se sg sh sm sn ss st tg ti tk tn to ts tt ty ug ve vo wa wo yi za
+"""
 _NAMES = {name: code for code, names in _OTHERS.items() for name in (code, *names.split())}
 _NAMES |= {code: code for code in _REST.split() if code not in _NAMES}
 # Codes of languages that are rather regions behind another language: en-in, pt-br.
-_REGIONS = frozenset("ar at be br ca ch cy et ga gl id ie in is lt lv ml mt my ne no pa pt ro sa se sg si sk sl sv tl za".split())
+_REGIONS = frozenset(
+    re.findall(
+        r"\w+", "ar at be br ca ch cy et ga gl id ie in is lt lv ml mt my ne no pa pt ro sa se sg si sk sl sv tl za"
+    )
+)
 _BETWEEN = re.compile(r"[\s_/+&|,;-]+")
 
 

@@ -8,15 +8,15 @@ import re
 from collections.abc import Callable
 
 # Languages that write a decimal comma, and group digits by points or by spaces. All others are taken to write 1,234.5.
-_POINTS = frozenset("de es it pt id da nl el ro hr sl vi tr is fo ca gl eu sr bs mk sq az lb".split())
-_SPACES = frozenset("fr sv pl cs sk fi no hu bg ru uk be et lv lt hy ka kk uz mn eo".split())
+_POINTS = frozenset(re.findall(r"\w+", "de es it pt id da nl el ro hr sl vi tr is fo ca gl eu sr bs mk sq az lb"))
+_SPACES = frozenset(re.findall(r"\w+", "fr sv pl cs sk fi no hu bg ru uk be et lv lt hy ka kk uz mn eo"))
 
 _COMMAS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 _INDIAN = re.compile(r"(?<![\d,.])[1-9]\d?(?:,\d\d)+,\d{3}(?![\d,])")
 _APOSTROPHES = re.compile(r"(?<![\d,.'])[1-9]\d{0,2}(?:'\d{3})+(?![\d'\"])")
 _POINTED = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:\.\d{3})+(?!\.?\d)")
 _SEVERAL_POINTS = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:\.\d{3}){2,}(?!\.?\d)")
-_SPACED = re.compile(r"(?<![\d,.:/+-])(?<![\d,.:/+-] )[1-9]\d{0,2}(?: \d{3})+(?![\d/:]|[.,]\d{3}(?!\d)| \d)")
+_SPACED = re.compile(r"(?<![\d,.:/+-])(?<![\d,.:/+-] )[1-9]\d{0,2}(?: \d{3})+(?![\d/:]| \d)")
 _COMMAS_TWICE = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3}){2,}(?![\d,])|(?<![\d,.])\d{1,3}(?:,\d{3})+(?=\.\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d+)(?![,.]?\d)")
 _ADDRESS = re.compile(r"(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)){3}")
@@ -43,8 +43,8 @@ _WITH_COMMAS, _WITHOUT_COMMAS = _point(True), _point(False)
 
 
 def rewrite(text: str, spoken: frozenset[str]) -> str:
-    """Numbers of a cleaned line without what groups their digits, and with a decimal point; dates in digits of languages
-    that write the day first as year/month/day."""
+    """Numbers of a cleaned line without what groups their digits and with a decimal point; dates in digits with the day
+    first as year/month/day."""
     if spoken and spoken <= {"en", "zh", "ja", "yue"}:
         return _COMMAS.sub(_digits_only, text)
     if "," not in text and "." not in text and "%" not in text and not any(sign in text for sign in "/'- "):

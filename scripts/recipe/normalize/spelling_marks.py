@@ -9,8 +9,10 @@ VOWEL_MARKS = re.compile(
     "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]+"
 )
+# Any character of these scripts, presentation forms too.
+_SCRIPTS = re.compile("[\u0590-\u06ff\u0e00-\u0eff\ufb1d-\ufdff\ufe70-\ufefc\uffa1-\uffdc]")
 _THAI_OR_LAO = re.compile("[\u0e40\u0e48-\u0e4b\u0e4d\u0ec0\u0ec8-\u0ecb\u0ecd]")
-# A tone mark is written above the vowel and typed behind it; that of SARA AM (which NFKC takes apart) is typed before it.
+# A tone mark is written above the vowel and typed behind it, but before SARA AM (which NFKC takes apart).
 _TONE_FIRST = re.compile("([\u0e48-\u0e4b]|[\u0ec8-\u0ecb])([\u0e31\u0e34-\u0e37]|[\u0eb1\u0eb4-\u0eb7\u0ebb])")
 _AM_FIRST = re.compile("(\u0e4d)([\u0e48-\u0e4b])|(\u0ecd)([\u0ec8-\u0ecb])")
 # Conjoining Korean letters as NFKC makes them of half-width ones: a final consonant looks like an initial one.
@@ -22,6 +24,11 @@ _FINALS = {
     )
 }
 _HALF_WIDTH_KOREAN = re.compile("[\uffa1-\uffdc]+")
+
+
+def needed(text: str) -> bool:
+    """Whether the functions below can change a text."""
+    return _SCRIPTS.search(text) is not None
 
 
 def one_spelling(text: str) -> str:
@@ -40,7 +47,7 @@ def _swap(match: re.Match) -> str:
 
 def full_width_korean(text: str) -> str:
     """Half-width Korean letters as syllables."""
-    return _HALF_WIDTH_KOREAN.sub(_syllables, text) if _HALF_WIDTH_KOREAN.search(text) else text
+    return _HALF_WIDTH_KOREAN.sub(_syllables, text)
 
 
 def _syllables(match: re.Match) -> str:

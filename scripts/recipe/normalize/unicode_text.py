@@ -4,8 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from recipe.normalize import spelling_marks
 from recipe.normalize.characters import HAN, simplify_line
-from recipe.normalize.spelling_marks import full_width_korean, one_spelling
 
 KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
 
@@ -102,15 +102,18 @@ def _fold(text: str) -> str:
 def clean(text: str) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
-    Superscripts become `^2`, so that 5² is not 52. Combining marks stay, but vowel marks of Arabic and Hebrew; invisible
-    characters and variation selectors go. A line with kana keeps its characters: it is Japanese, which has simplified characters of its own.
+    Superscripts become `^2`, so that 5² is not 52. Combining marks stay, but for vowel marks of Arabic and Hebrew;
+    invisible characters and variation selectors go. A line with kana keeps its characters: it is Japanese, which has
+    simplified characters of its own.
     """
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
         return " ".join(text.lower().translate(_CONTROLS).split())
-    text = _SUPERSCRIPT.sub(_power, full_width_korean(_INVISIBLE.sub("", text)))
+    marked = spelling_marks.needed(text)
+    text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
     text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
-    text = one_spelling(_fold(text)).translate(_AFTER_NFKC)
+    text = _fold(spelling_marks.full_width_korean(text) if marked else text)
+    text = (spelling_marks.one_spelling(text) if marked else text).translate(_AFTER_NFKC)
     if not KANA.search(text):
         if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
             text = _HAN_GAP.sub("", text)
