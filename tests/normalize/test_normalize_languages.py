@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 
 import pytest
 from conftest import ROOT
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipe.files import RecipeError
-from recipe.normalize import normalize_file, normalizer
+from recipe.normalize import normalize_file, normalizer, numbers_other
 from recipe.normalize.languages import of_label, of_line
 
 SUITES = ROOT.parent / "shared" / "golden" / "peers"
@@ -123,7 +124,7 @@ def test_english_lines_of_the_suites_are_taken_for_english():
     [
         "sen gick vi till corp och det var bra",
         "vi har en centre på ten meter och one",
-        "det är två metre till theatre och en fibre",
+        "det är några metre till theatre och en fibre",
     ],
 )
 def test_words_of_other_languages_are_no_english(line, label):
@@ -134,7 +135,7 @@ def test_words_of_other_languages_are_no_english(line, label):
     ("line", "label"),
     [
         ("ten rok", "pl"),
-        ("tri metre", "sl"),
+        ("za metre", "sl"),
         ("sen", "fi"),
         ("twenty dr st colour", "de"),
         ("litre", "da"),
@@ -239,6 +240,88 @@ def test_contents_of_the_suites_stay_different():
     rows = [row for row in rows if row[2] not in ("en", "zh", "ja")]
     collapsed = [row for row in rows if faithful(row[3], row[2]) == faithful(row[4], row[2])]
     assert len(rows) > 200 and not collapsed
+
+
+# --- numbers in words ---
+
+IN_WORDS = [
+    ("de", "achtundvierzig Prozent", "48 %"),
+    ("de", "neun tausend drei hundert zwölf", "9312"),
+    ("de", "minus acht Grad", "-8 Grad"),
+    ("de", "einhundertdreißigtausend", "130000"),
+    ("de", "vier sechs neun", "4 6 9"),
+    ("nl", "zevenendertig huizen", "37 huizen"),
+    ("sv", "sextiotre procent", "63%"),
+    ("da", "fireoghalvfjerds", "74"),
+    ("no", "fire hundre og tolv", "412"),
+    ("is", "þrjátíu og fjórir", "34"),
+    ("fi", "neljäkymmentäkuusi", "46"),
+    ("fr", "quatre-vingt-onze ans", "91 ans"),
+    ("fr", "trois mille quatre cent deux", "3402"),
+    ("es", "treinta y ocho por ciento", "38%"),
+    ("es", "seiscientos doce mil", "612000"),
+    ("pt", "cento e noventa e quatro", "194"),
+    ("ca", "quaranta-set", "47"),
+    ("it", "quarantotto", "48"),
+    ("ro", "șaptezeci și nouă", "79"),
+    ("pl", "osiem tysięcy pięćset", "8500"),
+    ("cs", "sedmdesát tři", "73"),
+    ("sk", "deväťdesiat", "90"),
+    ("sl", "štiriinpetdeset", "54"),
+    ("hr", "sedam tisuća", "7000"),
+    ("hu", "harmincnégy százalék", "34%"),
+    ("lv", "četrdesmit pieci", "45"),
+    ("lt", "trisdešimt septyni", "37"),
+    ("ru", "две тысячи семнадцать", "2017"),
+    ("uk", "сорок п’ять", "45"),
+    ("tr", "elli üç", "53"),
+    ("id", "tujuh puluh persen", "70%"),
+    ("ms", "lapan puluh", "80"),
+    ("vi", "sáu mươi ba", "63"),
+    ("ko", "40 퍼센트", "40%"),
+    ("ru", "40 процентов", "40 %"),
+    (None, "jag tror att det är trettiofyra grader", "jag tror att det är 34 grader"),
+]
+OTHER_CONTENT = [
+    ("de", "ein Haus", "1 Haus"),  # an article, as likely as not
+    ("fr", "un livre neuf", "un livre 9"),
+    ("it", "sei qui", "6 qui"),
+    ("vi", "năm 2013", "5 2013"),
+    ("de", "zwanzig fünf", "25"),
+    ("de", "zwanzig, fünf", "25"),
+    ("fr", "vingt, cinq", "25"),
+    ("fr", "huit cents", "8 100"),
+    ("sv", "tjugo och fem", "25"),
+    ("de", "minus acht Grad", "acht Grad"),
+    ("sv", "sju kronor", "sjutton kronor"),
+]
+
+
+@pytest.mark.parametrize(("label", "words", "digits"), IN_WORDS)
+def test_numbers_in_words(label, words, digits):
+    assert faithful(words, label) == faithful(digits, label)
+
+
+@pytest.mark.parametrize(("label", "one", "other"), OTHER_CONTENT)
+def test_words_that_are_another_number_or_none(label, one, other):
+    assert faithful(one, label) != faithful(other, label)
+
+
+@pytest.mark.parametrize("label", ["de", "fr", "sv", "ru", "it", "vi", "tr"])
+@given(data=st.data())
+def test_number_words_of_any_order_are_stable(label, data):
+    table = json.loads((ROOT / "scripts/recipe/normalize/number_words.json").read_text(encoding="utf-8"))[label]
+    known = re.findall(r"[^\W\d_]+", " ".join(table[name] for name in ("small", "hundreds", "thousands", "joint")))
+    text = " ".join(data.draw(st.lists(st.sampled_from([*known, "5", "1.000", "x"]), max_size=7)))
+    once = faithful(text, label)
+    assert faithful(once, label) == once
+
+
+def test_every_number_word_is_read_as_its_number():
+    for label, table in numbers_other._table().items():
+        cardinals = numbers_other._Cardinals(**table)
+        for value, forms in enumerate(table["small"].split(",")):
+            assert {cardinals.value(numbers_other._squashed(form)) for form in forms.split("|")} == {value}, label
 
 
 # --- marks and widths ---

@@ -9,7 +9,7 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import languages, measures, separators, words_en, words_ja, words_zh
+from recipe.normalize import languages, measures, numbers_other, separators, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
@@ -84,6 +84,9 @@ def _rewrite(text: str, spoken: frozenset[str]) -> str:
         text = words_zh.rewrite(text)
     if "ja" in spoken:
         text = words_ja.rewrite(text)
+    others = spoken - languages.WITH_RULES
+    if len(others) == 1:
+        text = numbers_other.rewrite(text, *others)
     text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
     text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
     tokens = _TOKEN.findall(text)

@@ -27,6 +27,7 @@ _SCRIPTS = {
 }
 _ANY_SCRIPT = re.compile("|".join(f"([{characters}])" for characters in _SCRIPTS.values()))
 _NOT_LATIN = {*_SCRIPTS, "zh", "ja", "yue", "bg", "uk", "be", "sr", "mk", "fa", "ur", "mr", "bn", "ta", "te"}
+WITH_RULES = frozenset({"en", "zh", "ja", "yue"})
 # Languages of Chinese that are written in its characters and with its numerals.
 _CHINESE = {"zh", "yue", "wuu", "nan", "hak", "gan", "hsn", "lzh"}
 # Languages that the prompts do not name, by other codes and names (those of the prompts: recipe.text.languages).

@@ -7,6 +7,8 @@ a decimal one and a point would be read as grouping, the comma stays: `1,234` is
 import re
 from collections.abc import Callable
 
+from recipe.normalize import languages
+
 # Languages that write a decimal comma, and group digits by points or by spaces. All others are taken to write 1,234.5.
 _POINTS = frozenset(re.findall(r"\w+", "de es it pt id da nl el ro hr sl vi tr is fo ca gl eu sr bs mk sq az lb"))
 _SPACES = frozenset(re.findall(r"\w+", "fr sv pl cs sk fi no hu bg ru uk be et lv lt hy ka kk uz mn eo"))
@@ -45,7 +47,7 @@ _WITH_COMMAS, _WITHOUT_COMMAS = _point(True), _point(False)
 def rewrite(text: str, spoken: frozenset[str]) -> str:
     """Numbers of a cleaned line without what groups their digits and with a decimal point; dates in digits with the day
     first as year/month/day."""
-    if spoken and spoken <= {"en", "zh", "ja", "yue"}:
+    if spoken and spoken <= languages.WITH_RULES:
         return _COMMAS.sub(_digits_only, text)
     if "," not in text and "." not in text and "%" not in text and not any(sign in text for sign in "/'- "):
         return text
