@@ -14,7 +14,8 @@ from pathlib import Path
 
 _FILE = Path(__file__).with_name("number_words.json")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_RUN = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
+_RUN = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)(?:[ '-][^\W\d_]+(?!\w))*")
+_BEHIND_DIGITS = re.compile(r"\d[ -]?$")  # 20 mil
 _BETWEEN = re.compile("([ '-])")
 _LONGEST = 16  # words of one number
 _MINUS = re.compile(r"(?<![\d%] )\b(?:minus|miinus|mínusz?|mīnus|минус|мінус) (?=\d)")
@@ -37,8 +38,8 @@ class _Cardinals:
         self, small: str, hundreds: str, thousands: str, before: dict[str, int], joint: str, other_words: str
     ) -> None:
         """Of words in order, separated by commas, in several forms by strokes: 0 to 99; 100, 200, ... 900; forms of
-        a thousand. `before` are forms of 1 to 9 before a thousand alone; `joint` words between a hundred or thousand and
-        what follows (*and*); `other_words` what is also another word, where it stands alone."""
+        a thousand. `before` are forms of 1 to 9 before a thousand alone; `joint` words between a hundred or thousand
+        and what follows (*and*); `other_words` what is also another word, where it stands alone."""
         self.small = _values(small, range(100))
         self.hundreds = _values(hundreds, range(100, 1000, 100))
         self.thousands = [*_values(thousands, [1000])]
@@ -116,7 +117,11 @@ class _Cardinals:
             if self._is_part(words[start]):
                 while end < len(words) and self._is_part(words[end]):
                     end += 1
-            output += self._read(words[start:end], between[start:end])
+            # up-to-date has no Danish two in it.
+            within = (start > 0 and between[start - 1] != " ") or (end < len(words) and between[end - 1] != " ")
+            counted = start == 0 and _BEHIND_DIGITS.search(match.string[max(0, match.start() - 2) : match.start()])
+            read = _joined if within or counted else self._read
+            output += read(words[start:end], between[start:end])
             start = end
         return output
 
@@ -132,13 +137,22 @@ class _Cardinals:
         if value is not None and len(inner) <= _LONGEST:
             return _joined([*words[:first], str(value), *words[last:]], [*between[:first], *between[last - 1 :]])
         values = [self.value(word) for word in inner]
-        if len(inner) > 1 and all(value is not None and value < 10 for value in values):
+        if (
+            len(inner) > 1
+            and all(value is not None and value < 10 for value in values)
+            and self._are_listed(inner, values)
+        ):
             return _joined([*words[:first], *map(str, values), *words[last:]], between)
         return _joined(words, between)
 
+    def _are_listed(self, words: list[str], values: list[int]) -> bool:
+        """Whether words are digits in a row, rather than two of which one means something else."""
+        return len(words) > 2 or (min(values) > 1 and self.other_words.isdisjoint(words))
+
     def _alone(self, word: str) -> int | None:
-        """The number that one word is and nothing else; one and zero are articles and names too often."""
-        value = None if word in self.other_words else self.value(word)
+        """The number that one word is and nothing else: a thousand may belong to what is before, and one and zero are
+        articles and names too often."""
+        value = None if word in self.other_words or word in self.thousands else self.value(word)
         return value if value and value > 1 else None
 
     @cache  # noqa: B019 - as many as there are languages, and they stay
