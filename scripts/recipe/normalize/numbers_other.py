@@ -9,7 +9,7 @@ table does not have, zero and one (articles, more often than not), and what is a
 import json
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("number_words.json")
@@ -155,7 +155,7 @@ class _Cardinals:
         value = None if word in self.other_words or word in self.thousands else self.value(word)
         return value if value and value > 1 else None
 
-    @cache  # noqa: B019 - as many as there are languages, and they stay
+    @lru_cache(maxsize=100_000)  # noqa: B019 - there is one of a language, and it stays
     def _is_part(self, word: str) -> bool:
         return word in self.parts or self.value(word) is not None
 
