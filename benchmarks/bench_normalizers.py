@@ -10,10 +10,10 @@ The libraries live in an environment of their own, made by
     uv pip install --python /tmp/others/bin/python transformers regex wetext num2words text2num cn2an
     uv pip install --python /tmp/others/bin/python nemo_text_processing
 
-and `--others /tmp/others/bin/python` names it. What it lacks is said, and left out. A library is asked for no language
-that it does not have. All of theirs go through Whisper's normalizer afterwards (its English one for English, its basic
 and `--others /tmp/others/bin/python` names it. What it lacks is said, and left out. A library is asked for no
-language WeTextProcessing has wetext's grammars, which wetext runs without building them.
+language that it does not have. All of theirs go through Whisper's normalizer afterwards (its English one for English,
+its basic one otherwise), which takes case and punctuation away. NeMo's grammars take minutes to build; `--only` leaves
+others out. WeTextProcessing has wetext's grammars, which wetext runs without building them.
 """
 
 import argparse
