@@ -30,6 +30,8 @@ check_own_rules()
 rule normalize_reference:
     input:
         texts=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        # It says in which language each utterance is.
+        manifest=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
         equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
@@ -51,12 +53,13 @@ rule normalize_reference:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags:q}'
-        " {input.texts:q} {output.text:q} > {log:q} 2>&1"
+        " --utt2lang {input.manifest:q} {input.texts:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
     input:
         texts=rules.decode.output.text,
+        manifest=rules.normalize_reference.input.manifest,
         equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
@@ -87,7 +90,7 @@ use rule normalize_reference as normalize_hotwords with:
 
 rule compute_wer:
     input:
-        manifest=rules.normalize_reference.input.texts,
+        manifest=rules.normalize_reference.input.manifest,
         rejects=rules.scp2jsonl.output.rejects.replace("{role}", "test").replace("{set}", "{test}"),
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,

@@ -60,6 +60,13 @@ def main() -> None:
         help="write what each step changed, a table (key, stage, before, after); - prints it to be read",
     )
     parser.add_argument(
+        "--utt2lang",
+        type=Path,
+        metavar="F",
+        help="languages of the lines, `key language`, or *.jsonl: whose rules act (faithful mode); without it, "
+        "or where it names none, a line shows that itself",
+    )
+    parser.add_argument(
         "--workers",
         type=flags.at_least(1),
         default=_processors(),
@@ -71,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rules = flags.section(arguments, ScoreSettings, OWN_RULES)
     explained = None if arguments.explain == "-" else arguments.explain
-    refuse_overwriting([arguments.output, explained], [arguments.input, rules.equivalent])
+    refuse_overwriting([arguments.output, explained], [arguments.input, arguments.utt2lang, rules.equivalent])
     with explanation(arguments.explain) as explain:
         count = normalize_file(
             arguments.input,
@@ -79,6 +86,7 @@ def main() -> None:
             arguments.mode,
             kana=arguments.kana,
             lists=arguments.lists,
+            utt2lang=arguments.utt2lang,
             equivalent=rules.equivalent,
             fillers=rules.fillers,
             explain=explain,

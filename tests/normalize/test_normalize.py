@@ -234,7 +234,7 @@ def test_an_error_in_a_worker_names_the_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(package, "normalizer", lambda mode, **options: fail)
     with pytest.raises(RecipeError, match=r"in:3: key 'k' cannot be normalized \(too long\)"):
-        package._normalize_batch("in", "compatible", False, False, [(3, "k", "x")])
+        package._normalize_batch("in", "compatible", False, False, [(3, "k", "x", None)])
 
 
 def test_input_and_output_must_be_two_files(tmp_path):

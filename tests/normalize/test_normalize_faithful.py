@@ -13,6 +13,7 @@ from recipe.normalize.decimals import scale
 from recipe.normalize.faithful import normalize
 from recipe.normalize.numbers_en import digits_for_words
 from recipe.normalize.numbers_zh import digits_for_numerals
+from recipe.normalize.spelling_marks import VOWEL_MARKS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "normalizer"
 
@@ -387,8 +388,8 @@ ANY = st.one_of(MESSY, st.text(max_size=40))
 
 
 def marks(text: str) -> dict[str, int]:
-    """Combining marks, counted; variation selectors choose a glyph and are none."""
-    decomposed = unicodedata.normalize("NFD", text)
+    """Combining marks, counted; variation selectors choose a glyph and are none, and vowel marks may be left out."""
+    decomposed = VOWEL_MARKS.sub("", unicodedata.normalize("NFD", text))
     found = [c for c in decomposed if unicodedata.category(c)[0] == "M" and unicodedata.name(c, "")[:9] != "VARIATION"]
     return {mark: found.count(mark) for mark in found}
 

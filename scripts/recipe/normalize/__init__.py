@@ -16,22 +16,22 @@ from pathlib import Path
 
 from recipe.data import datadir, join
 from recipe.data.join import Entry
+from recipe.data.labels import read_labels
 from recipe.files import RecipeError, open_atomic, sha256
 from recipe.normalize.explain import Change, Explanation
 from recipe.normalize.own_rules import OwnRules
 from recipe.normalize.steps import Note, take
 from recipe.text import tables
-from recipe.text.languages import UnknownLanguage, canonical
 from recipe.text.prompt import listed_hotwords, split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
-VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "4", "raw": "1"}
+VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "5", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work
 _SHOWN = 60  # characters of a text in an error
 
-_Line = tuple[int, str, str]  # number in the file, key, text
+_Line = tuple[int, str, str, str | None]  # number in the file, key, text, what a table calls the language
 
 
 def normalize(
@@ -60,8 +60,8 @@ def normalizer(
     """The function from a line's text to its normalized text, tokens separated by single spaces.
 
     `mode` is one of VERSIONS. `kana` (compatible mode only): Japanese becomes its reading in katakana first; needs
-    pyopenjtalk-plus. `language` (faithful mode only) is what a table says of the line, by any name that
-    `recipe.text.languages` knows; without it, or with one that says nothing ("mix"), the line itself shows which rules
+    pyopenjtalk-plus. `language` (faithful mode only) is what a table calls the line's language or languages ("en",
+    "German", "zh-en"); without it, or with a name that says nothing ("mix", "und"), the line itself shows which rules
     act. `rules` are a user's own, made for the mode by `own_rules`, and `note` is told what each step of the
     normalizer changed. RecipeError if there is no such mode, or it has no kana. The function raises ValueError for a
     text that it cannot take.
@@ -79,9 +79,9 @@ def _of_mode(mode: str, kana: bool, language: str | None, note: Note | None) -> 
     if mode == "raw":
         return _as_written if note is None else partial(take, [("white space", _as_written)], note=note)
     if mode == "faithful":
-        from recipe.normalize import faithful
+        from recipe.normalize import faithful, languages
 
-        return partial(faithful.normalize, declared=_declared(language), note=note)
+        return partial(faithful.normalize, declared=languages.of_label(language), note=note)
     from recipe.normalize import compatible
 
     if not kana:
@@ -116,13 +116,6 @@ def _own_rules(mode: str, equivalent: str | None, digest: str | None, fillers: t
     return OwnRules(mode, normalizer(mode, kana=kana), mode == "faithful", equivalent, fillers)
 
 
-def _declared(language: str | None) -> frozenset[str]:
-    try:
-        return frozenset({canonical(language)} if language else ())
-    except UnknownLanguage:
-        return frozenset()
-
-
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
 
 
@@ -142,6 +135,7 @@ def normalize_file(
     *,
     kana: bool = False,
     lists: bool = False,
+    utt2lang: str | os.PathLike | None = None,
     equivalent: str | os.PathLike | None = None,
     fillers: Sequence[str] = (),
     explain: Explanation | None = None,
@@ -154,6 +148,9 @@ def normalize_file(
     *.jsonl are what the prompts list. `equivalent` and `fillers` are a user's own rules, see `own_rules`; `explain` is
     given what each step changed.
 
+    `utt2lang`, a table `key language` or a manifest *.jsonl, says in which languages lines are (see `normalizer`).
+    Lines of keys that it does not have, or names no language for, show that themselves.
+
     What a line is, `recipe.text.tables` says; a key without text stays. The bytes written do not depend on
     `workers`. RecipeError if both paths are one file, or naming the line that cannot be read.
     """
@@ -163,6 +160,7 @@ def normalize_file(
         raise RecipeError(f"{target}: is also the input; write to another file")
     # What is missing is reported before anything is written, and workers that fork find everything loaded.
     normalizer(mode, kana=kana)("one 零")
+    languages = read_labels(os.fspath(utt2lang), "language") if utt2lang is not None else {}
     rules = partial(_own_rules, *_named(mode, equivalent, fillers, kana)) if equivalent or fillers else None
     if rules:
         rules()
@@ -171,7 +169,7 @@ def normalize_file(
     if Path(source).is_file() and os.path.getsize(source) <= _SMALL:
         workers = 1
     with open_atomic(target) as file:
-        for lines, changes in _map(work, _batches(source, lists), workers):
+        for lines, changes in _map(work, _batches(source, lists, languages), workers):
             file.writelines(lines)
             count += len(lines)
             if explain:
@@ -179,13 +177,14 @@ def normalize_file(
     return count
 
 
-def _batches(source: str | os.PathLike, lists: bool) -> Iterator[list[_Line]]:
+def _batches(source: str | os.PathLike, lists: bool, languages: dict[str, str]) -> Iterator[list[_Line]]:
     if datadir.is_jsonl(source):
         entries = (entry for entry in join.from_jsonl(os.fspath(source)) if entry.problem is None)
         lines = ((entry.number, entry.key, _text(entry, lists)) for entry in entries)
     else:
         lines = tables.read(source)
-    while batch := list(itertools.islice(lines, _BATCH)):
+    labelled = ((number, key, text, languages.get(key)) for number, key, text in lines)
+    while batch := list(itertools.islice(labelled, _BATCH)):
         yield batch
 
 
@@ -206,13 +205,16 @@ def _normalize_batch(
     changes: list[Change] = []
     steps: list[tuple[str, str, str]] = []  # of the line at hand
     note = (lambda *step: steps.append(step)) if explained else None
-    work = normalizer(mode, kana=kana, rules=rules and rules(), note=note)
-    if lists:
-        work = partial(_each_entry, work)
+
+    @functools.cache
+    def work(language: str | None) -> Callable[[str], str]:
+        one = normalizer(mode, kana=kana, language=language, rules=rules and rules(), note=note)
+        return partial(_each_entry, one) if lists else one
+
     lines = []
-    for number, key, text in batch:
+    for number, key, text, language in batch:
         try:
-            lines.append(f"{key}\t{work(text)}\n")
+            lines.append(f"{key}\t{work(language)(text)}\n")
         except ValueError as error:
             raise RecipeError(f"{source}:{number}: key {key!r} cannot be normalized ({error})") from error
         changes += (Change(key, *step) for step in steps)

@@ -8,8 +8,9 @@ twice is normalizing once.
 """
 
 import re
+from functools import lru_cache, partial
 
-from recipe.normalize import languages, measures, words_en, words_ja, words_zh
+from recipe.normalize import languages, measures, numbers_other, separators, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.steps import Note, Step, take
 from recipe.normalize.unicode_text import SIGNS, clean
@@ -17,12 +18,10 @@ from recipe.normalize.unicode_text import SIGNS, clean
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
 
-_ANY_HAN = re.compile(f"[{HAN}]")
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
-_LETTER = re.compile("[a-z]")
 
 # --- Numbers in digits, in any language ---
-_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
+_DIGIT = re.compile("[0-9]")
 _BARE_DECIMAL = re.compile(r"(?<![\d.a-z])\.(?=\d)")
 _ISO_DATE = re.compile(r"(?<![\d./-])((?:19|20)\d\d)([-./])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)")
 _PHONE = re.compile(
@@ -44,7 +43,7 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
     r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
@@ -57,13 +56,14 @@ _TOKEN = re.compile(
 )
 
 
-def _dates(text: str) -> str:
-    """Year, month, day in digits, as a Chinese date unless the line is in a language of letters."""
-    in_letters = _LETTER.search(text) and not _ANY_HAN.search(text)
+def _dates(text: str, spoken: frozenset[str]) -> str:
+    """Year, month, day in digits as they are said in English and Chinese, and in no other language's words."""
 
     def write(match: re.Match) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
-        return words_en.date(year, month, day) if in_letters else f"{year}年{month}月{day}日"
+        if not spoken or spoken & {"zh", "ja"}:
+            return f"{year}年{month}月{day}日"
+        return words_en.date(year, month, day) if "en" in spoken else f"{year}/{month}/{day}"
 
     return _ISO_DATE.sub(write, text)
 
@@ -77,10 +77,13 @@ def _characters(text: str) -> str:
     return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
 
 
-def _numbers(text: str) -> str:
+def _numbers(text: str, spoken: frozenset[str]) -> str:
     """Numbers that are in digits already, and dates of them; letters apart from Chinese."""
-    text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", _THOUSANDS.sub(_digits_only, text)))
-    return _SCRIPT_CHANGE.sub(" ", _dates(text))
+    if _DIGIT.search(text):
+        text = separators.rewrite(text, spoken)
+        text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
+        text = _dates(text, spoken)
+    return _SCRIPT_CHANGE.sub(" ", text)
 
 
 def _units(text: str) -> str:
@@ -88,40 +91,53 @@ def _units(text: str) -> str:
     return _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
 
 
-def _tokens(text: str) -> str:
-    return " ".join(map(words_en.spell, _TOKEN.findall(text)))
+def _tokens(text: str, spoken: frozenset[str]) -> str:
+    tokens = _TOKEN.findall(text)
+    return " ".join(map(words_en.spell, tokens) if "en" in spoken else tokens)
 
 
-# Each step has the name that explanations call it by. The second decides whose rules act; those are tried in turn.
-_BEFORE: tuple[Step, ...] = (("characters", _characters), ("numbers in digits", _numbers))
+# Each step has the name that explanations call it by.
+_CLEANING: tuple[Step, ...] = (("characters", _characters),)
 _OF_LANGUAGES: dict[str, Step] = {
     "en": ("English", words_en.rewrite),
     "zh": ("Chinese", words_zh.rewrite),
     "ja": ("Japanese", words_ja.rewrite),
 }
-_AFTER: tuple[Step, ...] = (("units", _units), ("punctuation and spelling", _tokens))
 
 
-def _normalize_once(text: str, declared: frozenset[str], note: Note | None) -> str:
-    text = take(_BEFORE, text, note)
-    spoken = languages.of_line(text, declared)
-    text = take((step for code, step in _OF_LANGUAGES.items() if code in spoken), text, note)
-    return take(_AFTER, text, note)
+@lru_cache(maxsize=1000)
+def _steps(spoken: frozenset[str]) -> tuple[Step, ...]:
+    """What is done to a cleaned line in these languages."""
+    steps = [("numbers in digits", partial(_numbers, spoken=spoken))]
+    steps += [step for code, step in _OF_LANGUAGES.items() if code in spoken]
+    others = spoken - languages.WITH_RULES
+    if len(others) == 1:
+        steps.append(("number words", partial(numbers_other.rewrite, code=next(iter(others)))))
+    return (*steps, ("units", _units), ("punctuation and spelling", partial(_tokens, spoken=spoken)))
 
 
 def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | None = None) -> str:
     """The canonical form of a line, its tokens separated by single spaces.
 
-    `declared` are the codes of the languages that the line is known to be in (`recipe.text.languages`); without any
-    they are found from its characters and words. `note` is told what each step did.
+    `declared` are the codes of the languages that the line is known to be in (`languages.of_label`); without any
+    they are found from its characters and words, as it came. What showed them may be gone from the outcome (three
+    is 3): then the languages of the outcome have their say, because it must mean the same to us. `note` is told what
+    each step did.
     """
     steps: list[tuple[str, str, str]] = []
     remember = (lambda *step: steps.append(step)) if note else None
+    cleaned = take(_CLEANING, text, remember)
+    spoken = languages.of_line(cleaned, declared)
     for _ in range(_MAX_PASSES):
-        before, text = text, _normalize_once(text, declared, remember)
+        before, text = text, take(_steps(spoken), cleaned, remember)
         if text == before:
-            break  # what the steps did took itself back, such as closing up characters and setting them apart
+            steps.clear()  # what the steps did took itself back, such as closing up characters and setting them apart
+            found = languages.of_line(cleaned, declared)
+            if found == spoken:
+                break
+            spoken = found
         for step in steps:
             note(*step)
         steps.clear()
+        cleaned = take(_CLEANING, text, remember)
     return text

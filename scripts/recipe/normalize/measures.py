@@ -2,7 +2,8 @@
 
 import re
 
-_NUMBER = r"(?<!\d)\d++(?:\.\d++)?"
+# With a decimal comma where `separators` had to leave it.
+_NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
 _PERCENT = re.compile(rf"({_NUMBER}) ?(?:%|percent\b|per cent\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from recipe.normalize import spelling_marks
 from recipe.normalize.characters import HAN, simplify_line
 
 KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
@@ -48,6 +49,12 @@ _SINGLES = {
     "≦": "≤",
     "≧": "≥",
     **dict.fromkeys("≃≅≒", "≈"),
+    # Arabic signs
+    "٪": "%",
+    "٫": ".",
+    "٬": ",",
+    "؉": "‰",
+    "؊": "‱",
 }
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]+"
@@ -95,15 +102,18 @@ def _fold(text: str) -> str:
 def clean(text: str) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
-    Superscripts become `^2`, so that 5² is not 52. Combining marks stay; invisible characters and variation selectors
-    go. A line with kana keeps its characters: it is Japanese, which has simplified characters of its own.
+    Superscripts become `^2`, so that 5² is not 52. Combining marks stay, but for vowel marks of Arabic and Hebrew;
+    invisible characters and variation selectors go. A line with kana keeps its characters: it is Japanese, which has
+    simplified characters of its own.
     """
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
         return " ".join(text.lower().translate(_CONTROLS).split())
+    marked = spelling_marks.needed(text)
     text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
     text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
-    text = _fold(text).translate(_AFTER_NFKC)
+    text = _fold(spelling_marks.full_width_korean(text) if marked else text)
+    text = (spelling_marks.one_spelling(text) if marked else text).translate(_AFTER_NFKC)
     if not KANA.search(text):
         if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
             text = _HAN_GAP.sub("", text)

@@ -4,9 +4,7 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
-from recipe.data import datadir, join
 from recipe.files import RecipeError, read_json_lines, read_lines
-from recipe.text import tables
 from recipe.text.loops import loops
 
 UNKNOWN = "unknown"
@@ -71,15 +69,6 @@ def read_rejects(path: str) -> Counter[str]:
         if number > 1:
             reasons[columns[2]] += 1
     return reasons
-
-
-def read_labels(path: str | None, field: str) -> dict[str, str] | None:
-    """A property of utterances by key: from a Kaldi table, or from *.jsonl in the published format its `field` (see
-    join.Entry). None where nothing is known of any."""
-    if path is None or not datadir.is_jsonl(path):
-        return tables.read_map(path) if path else None
-    values = ((entry.key, getattr(entry, field)) for entry in join.from_jsonl(path) if entry.problem is None)
-    return {key: str(value) for key, value in values if value is not None} or None
 
 
 def _seconds(value: dict, where: str) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import rapidfuzz
 
+from recipe.data.labels import read_labels
 from recipe.files import RecipeError, open_atomic, refuse_overwriting, sha256, write_json
 from recipe.score.annotations import (
     DURATION_NAMES,
@@ -24,7 +25,6 @@ from recipe.score.annotations import (
     flags_of,
     read_details,
     read_durations,
-    read_labels,
     read_rejects,
 )
 from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width

@@ -113,9 +113,19 @@ def several(name: str) -> bool:
     return _key(name) in _LABELS or _all_languages(name)
 
 
+def named(name: str) -> frozenset[str]:
+    """Codes of the known languages that a name or a label of several names; none of "mix" and of unknown names."""
+    code = _resolved(name)[0]
+    return frozenset({code} if code else _parts(name) if _all_languages(name) else ())
+
+
+def _parts(name: str) -> set[str | None]:
+    return {_NAMES.get(_key(part)) for part in _BETWEEN.split(name.strip())}
+
+
 def _all_languages(name: str) -> bool:
-    parts = [_NAMES.get(_key(part)) for part in _BETWEEN.split(name.strip())]
-    return len(set(parts)) > 1 and None not in parts
+    parts = _parts(name)
+    return len(parts) > 1 and None not in parts
 
 
 @lru_cache(maxsize=10_000)
