@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
     details.add_argument("--hotwords", metavar="F", help="utt2hotwords: a key (* for those not listed), then words")
     details.add_argument("--compare", metavar="HYP2", help="hypotheses of another system, to compare with")
     flags.add(details, ScoreSettings, ["bootstrap"])
-    details.add_argument("--mode", metavar="NAME", help="name of the normalization, to be recorded")
+    details.add_argument("--mode", metavar="NAME", help="the normalization, recorded; of faithful, digits count singly")
     return parser.parse_args()
 
 

@@ -15,9 +15,11 @@ from recipe.score import pairwise
 from recipe.score.pairwise import compare, holm
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
-from recipe.score.significance import MIN_SPEAKERS, MIN_UTTERANCES, Units, caution, difference
+from recipe.score.significance import MIN_SPEAKERS, MIN_UTTERANCES, caution, difference
+from recipe.score.units import Units
 
 POLICY = ScoringPolicy(bootstrap=400)
+NO_TRUST = "the intervals cannot be trusted, and no difference is called significant"
 
 
 def written(folder, models, speakers=None, tokens=10):
@@ -93,7 +95,7 @@ def test_speakers_are_drawn_as_wholes_which_is_less_sure(tmp_path):
     grouped = compare(written(tmp_path, {"a": ours, "b": random_errors(2, 0.4)}, speakers), POLICY)
     assert grouped["settings"]["unit"] == "speaker"
     assert grouped["pairs"][0]["p"] > alone["p"]
-    assert grouped["caution"] == "only 6 speakers (fewer than 10): the intervals cannot be trusted"
+    assert grouped["caution"] == f"only 6 speakers (fewer than 10): {NO_TRUST}"
 
 
 def test_the_same_model_twice_does_not_differ(tmp_path):
@@ -184,15 +186,15 @@ def test_the_script_writes_the_same_bytes_every_time(tmp_path):
 def test_a_caution_says_what_there_is_too_little_of():
     assert caution(None, MIN_UTTERANCES) is caution(MIN_SPEAKERS, MIN_UTTERANCES) is None
     assert caution(1, 29) == (
-        "only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): the intervals cannot be trusted"
+        f"only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): {NO_TRUST}"
     )
-    assert caution(None, 1) == "only 1 utterance (fewer than 30): the intervals cannot be trusted"
+    assert caution(None, 1) == f"only 1 utterance (fewer than 30): {NO_TRUST}"
 
 
 def test_a_score_has_the_caution_where_it_has_intervals(tmp_path, caplog):
     write_lines(tmp_path / "ref", (f"u{i} a b" for i in range(40)))
     write_lines(tmp_path / "utt2spk", (f"u{i} s{i % 4}" for i in range(38)))
-    for bootstrap, expected in ((20, "only 4 speakers (fewer than 10): the intervals cannot be trusted"), (0, None)):
+    for bootstrap, expected in ((20, f"only 4 speakers (fewer than 10): {NO_TRUST}"), (0, None)):
         inputs = ScoreInputs(str(tmp_path / "ref"), str(tmp_path / "ref"), utt2spk=str(tmp_path / "utt2spk"))
         policy = ScoringPolicy(bootstrap=bootstrap)
         score_files(inputs, policy, str(tmp_path / "out"), str(tmp_path / "out.json"), None)

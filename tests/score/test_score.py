@@ -15,7 +15,10 @@ from recipe.score.align import edits
 from recipe.score.annotations import duration_name
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
-from recipe.score.significance import MatchedPairs, Units, difference, rate_interval, resample
+from recipe.score.matched_pairs import MatchedPairs
+from recipe.score.significance import difference, rate_interval
+from recipe.score.spread import resample
+from recipe.score.units import Units
 from recipe.text.loops import loops
 
 
@@ -200,7 +203,7 @@ class TestComparison:
         compare = score(ref=self.REF, hyp=self.hyp(9), compare=self.hyp(9))[0]["compare"]
         assert compare["difference"]["cer"] == {
             **{"value": 0.0, "relative": 0.0, "ci": [0.0, 0.0]},
-            "probability_of_improvement": 0.5,
+            **{"p": 1.0, "probability_of_improvement": 0.5},
         }
         assert compare["matched_pairs"] == {"segments": 9, "mean": 0.0, "sd": 0.0, "z": 0.0, "p": 1.0}
 
@@ -358,7 +361,10 @@ class TestRecord:
         assert result["format"] == 1
         assert result["settings"]["mode"] == "faithful"
         assert result["settings"]["bootstrap"] == 10
-        assert set(result["versions"]) == {"normalization", "counting", "python", "unicode", "rapidfuzz", "numpy"}
+        named = ("normalization", "counting", "intervals", "python", "unicode", "rapidfuzz", "numpy")
+        assert list(result["versions"]) == list(named)
+        assert (result["versions"]["counting"], result["versions"]["intervals"]) == (2, 2)
+        assert result["settings"]["single_digits"] is True
         assert list(result["inputs"]) == ["ref", "hyp", "utt2lang"]
         assert result["inputs"]["ref"] == {"file": "ref", "sha256": hashlib.sha256(b"a x\n").hexdigest()}
 

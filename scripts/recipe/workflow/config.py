@@ -176,6 +176,14 @@ def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) 
             )
 
 
+def same_but_seed(made: Mapping[str, RunSettings]) -> list[list[str]]:
+    """Groups of two runs and more that differ in nothing but `seed`: seeds of one setting, in the order of the runs."""
+    groups: dict[str, list[str]] = {}
+    for name, run in made.items():
+        groups.setdefault(json_line({**as_mapping(run), "seed": None}), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
 def not_default(run: RunSettings) -> dict[str, Any]:
     """The settings of a run that are not what they are by default, whoever says them: `train` or the run."""
     usual = as_mapping(RunSettings())
