@@ -120,7 +120,7 @@ class TestSummary:
         assert list(summary.markdown_lines(spec, results))[-1] == "| base     | -       |"
 
 
-FEW = "only 3 speakers (fewer than 10): the intervals cannot be trusted"
+FEW = "only 3 speakers (fewer than 10): the intervals cannot be trusted, and no difference is called significant"
 
 
 class TestCaution:
@@ -176,7 +176,8 @@ class TestRunsAgainstEachOther:
         ):
             spec = specs.load(self.spec(tmp_path, better))
             assert list(summary.markdown_lines(spec, Results(spec)))[-2:] == [
-                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons)."
+                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons; of the chance of "
+                "this test set alone)."
             ]  # fmt: skip
 
     def test_the_page_has_a_row_for_each_two_models(self, tmp_path):
@@ -261,10 +262,13 @@ class TestVerdict:
         assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.01], p=0.001)) == "unclear"
         assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.0])) == "unclear"
 
-    def test_follows_the_test_where_there_is_no_interval(self, tmp_path):
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.01)) == "better"
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.2)) == "unclear"
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=None)) is None
+    def test_is_not_known_without_an_interval_whatever_the_matched_pairs_say(self, tmp_path):
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.01)) is None
+
+    def test_is_not_given_of_too_few_speakers_or_utterances(self, tmp_path):
+        made = made_score(TUNED, BASE, ci=[-0.2, -0.1])
+        assert self.verdict(tmp_path, made | {"caution": FEW}) is None
+        assert self.verdict(tmp_path, made | {"caution": None}) == "better"
 
     def test_is_not_known_without_a_comparison_or_with_that_of_another_system(self, tmp_path, caplog):
         assert self.verdict(tmp_path, made_score(TUNED)) is None
@@ -629,7 +633,7 @@ class TestData:
             "tuned: the loss is no finite number at step 2",
             "the last checkpoint was the best by validation cer",
             "home: 2 of 4 (50.0 %) utterances are of speakers that train set home has, too: s0",
-            "home: only 4 utterances (fewer than 30): the intervals cannot be trusted.",
+            "home: only 4 utterances (fewer than 30): the intervals cannot be trusted, ",
             "stopped at the length limit: base 1.",
             "train set home: 2 of 3 entries were rejected",
         ):

@@ -185,9 +185,7 @@ def test_the_script_writes_the_same_bytes_every_time(tmp_path):
 
 def test_a_caution_says_what_there_is_too_little_of():
     assert caution(None, MIN_UTTERANCES) is caution(MIN_SPEAKERS, MIN_UTTERANCES) is None
-    assert caution(1, 29) == (
-        f"only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): {NO_TRUST}"
-    )
+    assert caution(1, 29) == (f"only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): {NO_TRUST}")
     assert caution(None, 1) == f"only 1 utterance (fewer than 30): {NO_TRUST}"
 
 
