@@ -176,8 +176,8 @@ class TestRunsAgainstEachOther:
         ):
             spec = specs.load(self.spec(tmp_path, better))
             assert list(summary.markdown_lines(spec, Results(spec)))[-2:] == [
-                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons; of the chance of "
-                "this test set alone)."
+                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons; "
+                "of the chance of this test set alone)."
             ]  # fmt: skip
 
     def test_the_page_has_a_row_for_each_two_models(self, tmp_path):

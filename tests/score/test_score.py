@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from recipe.files import RecipeError
 from recipe.score.align import edits
 from recipe.score.annotations import duration_name
+from recipe.score.matched_pairs import MatchedPairs
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
-from recipe.score.matched_pairs import MatchedPairs
 from recipe.score.significance import difference, rate_interval
 from recipe.score.spread import resample
 from recipe.score.units import Units

@@ -26,7 +26,7 @@ import numpy as np
 
 from recipe.files import RecipeError, read_lines, sha256
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import VERSION, caution, tested
+from recipe.score.significance import VERSION, caution, certainty
 from recipe.score.spread import Spread
 from recipe.score.units import Cells
 
@@ -106,7 +106,7 @@ def _pair(
     tokens = int(counts[:, 0].sum(dtype=np.int64))
     sums = [[int(counts[:, 1 + place].sum(dtype=np.int64)) for place in setting.places] for setting in two]
     rates = [fmean(errors) / tokens if tokens else None for errors in sums]
-    found = tested(
+    found = certainty(
         *(_cells(array, two) for array in (units, counts)),
         policy.bootstrap,
         policy.seed,

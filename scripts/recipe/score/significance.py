@@ -88,11 +88,11 @@ def difference(units: Units, samples: int, seed: int) -> dict[str, Any]:
     return {
         "value": (ours - others) / n if n else None,
         "relative": (ours - others) / others if others else None,
-        **tested(cells, utterances, samples, seed),
+        **certainty(cells, utterances, samples, seed),
     }
 
 
-def tested(
+def certainty(
     cells: Cells, utterances: Cells, samples: int, seed: int, scale: int = 1, trainings: tuple[Spread, ...] = ()
 ) -> dict[str, Any]:
     """How sure a difference of rates is: `ci`, `p` and `probability_of_improvement` as in `difference`, from units and
