@@ -204,3 +204,57 @@ def test_only_the_beginning_of_a_line_is_read(tmp_path):
     line = '{"key": "k", "n": 1, "sub": 0, "del": 0, "ins": 0, "ref": "x", "alignment": [no JSON'
     (tmp_path / "a.jsonl").write_text(line + "\n")
     assert [row[:3] for row in pairwise._rows(str(tmp_path / "a.jsonl"))] == [("k", 1, 0)]
+
+
+class TestSeeds:
+    """Models that differ in the seed of their training alone are compared as one setting."""
+
+    @staticmethod
+    def models(rates, count=400):
+        return {name: random_errors(number, rate, count) for number, (name, rate) in enumerate(rates.items())}
+
+    def test_they_are_one_model_with_the_mean_of_their_rates(self, tmp_path):
+        models = self.models({"base": 0.4, "a1": 0.3, "b": 0.2, "a2": 0.3, "a3": 0.3})
+        found = compare(written(tmp_path, models), POLICY, seeds=[["a1", "a2", "a3"]])
+        assert [pair["models"] for pair in found["pairs"]] == [
+            ["base", "a1 (3 seeds)"], ["base", "b"], ["a1 (3 seeds)", "b"]
+        ]  # fmt: skip
+        last = found["pairs"][2]
+        assert last["runs"] == [["a1", "a2", "a3"], ["b"]]
+        assert last["rates"][0] == pytest.approx(sum(map(sum, (models[n] for n in ("a1", "a2", "a3")))) / 3 / 4000)
+        assert last["difference"] == pytest.approx(last["rates"][0] - last["rates"][1])
+        assert last["better"] == "b" and sum(last["utterances"].values()) == 400
+
+    def test_seeds_that_differ_much_make_it_less_sure(self, tmp_path):
+        alike = self.models({"a1": 0.30, "a2": 0.30, "b1": 0.25, "b2": 0.25})
+        unlike = self.models({"a1": 0.40, "a2": 0.20, "b1": 0.35, "b2": 0.15})
+        seeds = [["a1", "a2"], ["b1", "b2"]]
+        sure, unsure = (compare(written(tmp_path, models), POLICY, seeds)["pairs"][0] for models in (alike, unlike))
+        assert sure["better"] == "b1 (2 seeds)" and unsure["better"] is None
+        assert unsure["p"] > 0.3 and unsure["ci"][0] < 0 < unsure["ci"][1]
+        alone = compare(written(tmp_path, unlike), POLICY)["pairs"]
+        assert next(pair for pair in alone if pair["models"] == ["a1", "b1"])["p"] < 0.05, "by the test set alone"
+
+    @pytest.mark.parametrize(
+        "seeds", [[["a"]], [["a", "x"]], [["a", "a"]], [["a", "b"], ["b", "c"]], [["a", "b", "c"]]]
+    )
+    def test_other_groups_are_refused(self, tmp_path, seeds):
+        files = written(tmp_path, {"a": [1, 2], "b": [1, 2], "c": [1, 2]})
+        with pytest.raises(RecipeError, match="seeds a"):
+            compare(files, POLICY, seeds)
+
+    def test_the_script_takes_groups(self, tmp_path):
+        files = written(tmp_path, self.models({"a": 0.3, "b1": 0.3, "b2": 0.3}))
+        command = [sys.executable, str(ROOT / "scripts/compare_runs.py"), str(tmp_path / "out.json")]
+        given = [f"{name}={file}" for name, file in files.items()]
+        subprocess.run([*command, *given, "--seeds", "b1", "b2"], check=True, capture_output=True)
+        pairs = json.loads((tmp_path / "out.json").read_text())["pairs"]
+        assert [pair["runs"] for pair in pairs] == [[["a"], ["b1", "b2"]]]
+
+
+def test_of_too_few_speakers_no_model_is_better(tmp_path):
+    models = {"a": random_errors(1, 0.6), "b": random_errors(2, 0.1)}
+    for speakers, better in ((9, None), (10, "b")):
+        found = compare(written(tmp_path, models, [f"s{i % speakers}" for i in range(60)]), POLICY)
+        assert found["pairs"][0]["better"] == better and found["pairs"][0]["p"] < 0.001
+        assert bool(found["caution"]) == (better is None)
