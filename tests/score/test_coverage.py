@@ -171,7 +171,7 @@ def test_intervals_hold_the_true_rate_and_equal_systems_are_seldom_found_to_diff
     else:
         # Ten speakers as unlike as that, of whom a few say most, are told of in docs/scoring.md.
         least = 0.92 if (name, count) == ("unlike speakers", 10) else 0.93
-        assert least <= covered <= 0.975 and wrong <= 0.065
+        assert least <= covered <= 0.97 and wrong <= 0.06
 
 
 @pytest.mark.slow
