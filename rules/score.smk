@@ -167,11 +167,12 @@ rule compare_runs:
         code=code("compare_runs.py"),
         settings=words(CONFIG.score, "bootstrap"),
         models=lambda wildcards, input: [f"{model}={file}" for model, file in zip(MODELS, input, strict=True)],
+        seeds=" ".join(f"--seeds {shlex.join(names)}" for names in recipe_config.same_but_seed(RUNS)),
     message:
         "compare_runs: all models on {wildcards.test} ({wildcards.mode})"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/compare_runs.py" {output.json:q} {params.models:q}'
-        " {params.settings:q} > {log:q} 2>&1"
+        " {params.seeds} {params.settings:q} > {log:q} 2>&1"
 
 
 SCORE_OUTPUTS = [

@@ -48,9 +48,9 @@ def parse() -> argparse.Namespace:
     flags.add(details, ScoreSettings, ["bootstrap"])
     recorded = parser.add_argument_group(
         "normalization that both texts went through, to be recorded",
-        "(the flags of normalize.py; nothing is done here)",
+        "(the flags of normalize.py; nothing is normalized here)",
     )
-    recorded.add_argument("--mode", metavar="NAME", help="its name")
+    recorded.add_argument("--mode", metavar="NAME", help="its name; of faithful, digits count singly")
     flags.add(recorded, ScoreSettings, OWN_RULES)
     return parser.parse_args()
 

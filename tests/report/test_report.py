@@ -30,7 +30,7 @@ from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
 from recipe.score.tokens import Cached
 from recipe.score.utterance import alignment_json, correct_step
-from recipe.workflow.config import check, not_default
+from recipe.workflow.config import check, not_default, same_but_seed
 from recipe.workflow.config import runs as recipe_runs
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
@@ -120,7 +120,7 @@ class TestSummary:
         assert list(summary.markdown_lines(spec, results))[-1] == "| base     | -       |"
 
 
-FEW = "only 3 speakers (fewer than 10): the intervals cannot be trusted"
+FEW = "only 3 speakers (fewer than 10): the intervals cannot be trusted, and no difference is called significant"
 
 
 class TestCaution:
@@ -224,7 +224,8 @@ class TestRunsAgainstEachOther:
         ):
             spec = specs.load(self.spec(tmp_path, better))
             assert list(summary.markdown_lines(spec, Results(spec)))[-2:] == [
-                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons)."
+                "", f"- home, faithful, runs against each other: {words} (p corrected for 3 comparisons; "
+                "of the chance of this test set alone)."
             ]  # fmt: skip
 
     def test_the_page_has_a_row_for_each_two_models(self, tmp_path):
@@ -237,6 +238,30 @@ class TestRunsAgainstEachOther:
         ]
         assert table.count('class="significant"') == table.count("<strong>tuned</strong> *") == 1
         assert "−1.20" in table and "[−2.00, −0.40]" in table and "p = 0.003" in table
+
+    def test_what_chance_they_know_of_is_told(self, tmp_path):
+        file = self.spec(tmp_path)
+        compared = json.loads((tmp_path / "compared.json").read_text())
+        for runs, words in (
+            ([["tuned"], ["full"]], "of the chance of this test set alone"),
+            (
+                [["tuned"], ["full", "full2"]],
+                "of the chance of this test set, and of training where a setting has several",
+            ),
+        ):
+            compared["pairs"][-1]["runs"] = runs
+            write_json(tmp_path / "compared.json", compared)
+            spec = specs.load(file)
+            assert words in list(summary.markdown_lines(spec, Results(spec)))[-1]
+            assert words in " ".join(Reader(rendered(file)).text.split())
+
+    def test_of_too_few_speakers_none_is_named(self, tmp_path):
+        scores = {place: made | {"caution": FEW} for place, made in self.SCORES.items()}
+        file = compared_file(tmp_path, ["base", "tuned", "full"], None)
+        made = table_spec(tmp_path, scores, compared=[{"test": "home", "mode": "faithful", "file": file}])
+        text = "\n".join(summary.markdown_lines(specs.load(made), Results(specs.load(made))))
+        assert "runs against each other: too few speakers or utterances to call a difference significant." in text
+        assert " * " not in text.partition("|")[2] and "no significant difference" not in text
 
     def test_many_are_folded(self, tmp_path):
         assert "10 comparisons, " not in rendered(self.spec(tmp_path, None, "abcde"))
@@ -296,6 +321,12 @@ class TestSettingsOfRuns:
         found = {name: not_default(run) for name, run in recipe_runs(config).items()}
         assert found == {"one": {"epochs": 2.0}, "two": {}}
 
+    def test_runs_that_differ_in_their_seed_alone_are_seeds_of_one_setting(self):
+        runs = {"a": {"seed": 1}, "b": {"seed": 1, "epochs": 2}, "c": {"seed": 2}, "d": {"seed": 3, "log_every": 7}}
+        data = {role: {"s": "/data"} for role in ("train", "valid", "test")}
+        config = check({"experiment": "e", "model": {"base": "m"}, "data": data, "runs": runs})
+        assert same_but_seed(recipe_runs(config)) == [["a", "c", "d"]], "how often is logged is no difference"
+
 
 class TestVerdict:
     def verdict(self, folder: Path, compared: dict) -> str | None:
@@ -309,10 +340,13 @@ class TestVerdict:
         assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.01], p=0.001)) == "unclear"
         assert self.verdict(tmp_path, made_score(TUNED, BASE, ci=[-0.2, 0.0])) == "unclear"
 
-    def test_follows_the_test_where_there_is_no_interval(self, tmp_path):
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.01)) == "better"
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.2)) == "unclear"
-        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=None)) is None
+    def test_is_not_known_without_an_interval_whatever_the_matched_pairs_say(self, tmp_path):
+        assert self.verdict(tmp_path, made_score(TUNED, BASE, p=0.01)) is None
+
+    def test_is_not_given_of_too_few_speakers_or_utterances(self, tmp_path):
+        made = made_score(TUNED, BASE, ci=[-0.2, -0.1])
+        assert self.verdict(tmp_path, made | {"caution": FEW}) is None
+        assert self.verdict(tmp_path, made | {"caution": None}) == "better"
 
     def test_is_not_known_without_a_comparison_or_with_that_of_another_system(self, tmp_path, caplog):
         assert self.verdict(tmp_path, made_score(TUNED)) is None
@@ -677,7 +711,7 @@ class TestData:
             "tuned: the loss is no finite number at step 2",
             "the last checkpoint was the best by validation cer",
             "home: 2 of 4 (50.0 %) utterances are of speakers that train set home has, too: s0",
-            "home: only 4 utterances (fewer than 30): the intervals cannot be trusted.",
+            "home: only 4 utterances (fewer than 30): the intervals cannot be trusted, ",
             "stopped at the length limit: base 1.",
             "train set home: 2 of 3 entries were rejected",
         ):
@@ -823,6 +857,23 @@ class TestBrowser:
         assert [who for who, _ in texts] == ["transcript", "tuned", "as written", "base", "as written"]
         assert (texts[0][1], texts[2][1], texts[4][1]) == ("good morning", "good mourning", "(empty)")
         assert "GOOD" in texts[1][1] and "MOURNING" in texts[1][1]
+
+    def test_numbers_are_whole_where_digits_count_singly(self, tmp_path):
+        write_lines(tmp_path / "ref", ["u1 dial 4027 twice"])
+        for model, text in (("base", "dial 4 1 27 twice"), ("tuned", "dial 4027")):
+            write_lines(tmp_path / model, [f"u1 {text}"])
+            write_lines(tmp_path / f"{model}.jsonl", ['{"key": "u1", "text": null}'])
+        scores = [scored(tmp_path, model, mode) for model in ("base", "tuned") for mode in ("faithful", "compatible")]
+        names = {"experiment": "e", "models": ["base", "tuned"], "tests": ["home"], "modes": ["faithful", "compatible"]}
+        write_json(tmp_path / "spec.json", names | {"scores": scores})
+        file = tmp_path / "report.html"
+        file.write_text(rendered(tmp_path / "spec.json"), encoding="utf-8")
+        dom = browse(file, tmp_path, "#view?model=base&search=4027")
+        assert 'aria-label="reference: DIAL 4027 TWICE; hypothesis: DIAL 4127 TWICE"' in dom
+        assert "1 of 6: 1 substituted" in dom
+        assert '<span>2</span><span>2</span></span><span class="col"><span>7</span>' in dom, "no space between"
+        other = browse(file, tmp_path, "#view?model=base&mode=compatible")
+        assert 'aria-label="reference: DIAL 4027 TWICE; hypothesis: DIAL 4 1 27 TWICE"' in other
 
     def test_a_view_in_the_address_filters_the_list(self, html, tmp_path):
         dom = browse(html, tmp_path, "#view?model=base&flag=truncated&mode=compatible")

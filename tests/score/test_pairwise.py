@@ -15,9 +15,11 @@ from recipe.score import pairwise
 from recipe.score.pairwise import compare, holm
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
-from recipe.score.significance import MIN_SPEAKERS, MIN_UTTERANCES, Units, caution, difference
+from recipe.score.significance import MIN_SPEAKERS, MIN_UTTERANCES, caution, difference
+from recipe.score.units import Units
 
 POLICY = ScoringPolicy(bootstrap=400)
+NO_TRUST = "the intervals cannot be trusted, and no difference is called significant"
 
 
 def written(folder, models, speakers=None, tokens=10):
@@ -93,7 +95,7 @@ def test_speakers_are_drawn_as_wholes_which_is_less_sure(tmp_path):
     grouped = compare(written(tmp_path, {"a": ours, "b": random_errors(2, 0.4)}, speakers), POLICY)
     assert grouped["settings"]["unit"] == "speaker"
     assert grouped["pairs"][0]["p"] > alone["p"]
-    assert grouped["caution"] == "only 6 speakers (fewer than 10): the intervals cannot be trusted"
+    assert grouped["caution"] == f"only 6 speakers (fewer than 10): {NO_TRUST}"
 
 
 def test_the_same_model_twice_does_not_differ(tmp_path):
@@ -183,16 +185,14 @@ def test_the_script_writes_the_same_bytes_every_time(tmp_path):
 
 def test_a_caution_says_what_there_is_too_little_of():
     assert caution(None, MIN_UTTERANCES) is caution(MIN_SPEAKERS, MIN_UTTERANCES) is None
-    assert caution(1, 29) == (
-        "only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): the intervals cannot be trusted"
-    )
-    assert caution(None, 1) == "only 1 utterance (fewer than 30): the intervals cannot be trusted"
+    assert caution(1, 29) == (f"only 1 speaker (fewer than 10) and only 29 utterances (fewer than 30): {NO_TRUST}")
+    assert caution(None, 1) == f"only 1 utterance (fewer than 30): {NO_TRUST}"
 
 
 def test_a_score_has_the_caution_where_it_has_intervals(tmp_path, caplog):
     write_lines(tmp_path / "ref", (f"u{i} a b" for i in range(40)))
     write_lines(tmp_path / "utt2spk", (f"u{i} s{i % 4}" for i in range(38)))
-    for bootstrap, expected in ((20, "only 4 speakers (fewer than 10): the intervals cannot be trusted"), (0, None)):
+    for bootstrap, expected in ((20, f"only 4 speakers (fewer than 10): {NO_TRUST}"), (0, None)):
         inputs = ScoreInputs(str(tmp_path / "ref"), str(tmp_path / "ref"), utt2spk=str(tmp_path / "utt2spk"))
         policy = ScoringPolicy(bootstrap=bootstrap)
         score_files(inputs, policy, str(tmp_path / "out"), str(tmp_path / "out.json"), None)
@@ -204,3 +204,57 @@ def test_only_the_beginning_of_a_line_is_read(tmp_path):
     line = '{"key": "k", "n": 1, "sub": 0, "del": 0, "ins": 0, "ref": "x", "alignment": [no JSON'
     (tmp_path / "a.jsonl").write_text(line + "\n")
     assert [row[:3] for row in pairwise._rows(str(tmp_path / "a.jsonl"))] == [("k", 1, 0)]
+
+
+class TestSeeds:
+    """Models that differ in the seed of their training alone are compared as one setting."""
+
+    @staticmethod
+    def models(rates, count=400):
+        return {name: random_errors(number, rate, count) for number, (name, rate) in enumerate(rates.items())}
+
+    def test_they_are_one_model_with_the_mean_of_their_rates(self, tmp_path):
+        models = self.models({"base": 0.4, "a1": 0.3, "b": 0.2, "a2": 0.3, "a3": 0.3})
+        found = compare(written(tmp_path, models), POLICY, seeds=[["a1", "a2", "a3"]])
+        assert [pair["models"] for pair in found["pairs"]] == [
+            ["base", "a1 (3 seeds)"], ["base", "b"], ["a1 (3 seeds)", "b"]
+        ]  # fmt: skip
+        last = found["pairs"][2]
+        assert last["runs"] == [["a1", "a2", "a3"], ["b"]]
+        assert last["rates"][0] == pytest.approx(sum(map(sum, (models[n] for n in ("a1", "a2", "a3")))) / 3 / 4000)
+        assert last["difference"] == pytest.approx(last["rates"][0] - last["rates"][1])
+        assert last["better"] == "b" and sum(last["utterances"].values()) == 400
+
+    def test_seeds_that_differ_much_make_it_less_sure(self, tmp_path):
+        alike = self.models({"a1": 0.30, "a2": 0.30, "b1": 0.25, "b2": 0.25})
+        unlike = self.models({"a1": 0.40, "a2": 0.20, "b1": 0.35, "b2": 0.15})
+        seeds = [["a1", "a2"], ["b1", "b2"]]
+        sure, unsure = (compare(written(tmp_path, models), POLICY, seeds)["pairs"][0] for models in (alike, unlike))
+        assert sure["better"] == "b1 (2 seeds)" and unsure["better"] is None
+        assert unsure["p"] > 0.3 and unsure["ci"][0] < 0 < unsure["ci"][1]
+        alone = compare(written(tmp_path, unlike), POLICY)["pairs"]
+        assert next(pair for pair in alone if pair["models"] == ["a1", "b1"])["p"] < 0.05, "by the test set alone"
+
+    @pytest.mark.parametrize(
+        "seeds", [[["a"]], [["a", "x"]], [["a", "a"]], [["a", "b"], ["b", "c"]], [["a", "b", "c"]]]
+    )
+    def test_other_groups_are_refused(self, tmp_path, seeds):
+        files = written(tmp_path, {"a": [1, 2], "b": [1, 2], "c": [1, 2]})
+        with pytest.raises(RecipeError, match="seeds a"):
+            compare(files, POLICY, seeds)
+
+    def test_the_script_takes_groups(self, tmp_path):
+        files = written(tmp_path, self.models({"a": 0.3, "b1": 0.3, "b2": 0.3}))
+        command = [sys.executable, str(ROOT / "scripts/compare_runs.py"), str(tmp_path / "out.json")]
+        given = [f"{name}={file}" for name, file in files.items()]
+        subprocess.run([*command, *given, "--seeds", "b1", "b2"], check=True, capture_output=True)
+        pairs = json.loads((tmp_path / "out.json").read_text())["pairs"]
+        assert [pair["runs"] for pair in pairs] == [[["a"], ["b1", "b2"]]]
+
+
+def test_of_too_few_speakers_no_model_is_better(tmp_path):
+    models = {"a": random_errors(1, 0.6), "b": random_errors(2, 0.1)}
+    for speakers, better in ((9, None), (10, "b")):
+        found = compare(written(tmp_path, models, [f"s{i % speakers}" for i in range(60)]), POLICY)
+        assert found["pairs"][0]["better"] == better and found["pairs"][0]["p"] < 0.001
+        assert bool(found["caution"]) == (better is None)

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from recipe.files import RecipeError
 from recipe.score.align import edits
 from recipe.score.annotations import duration_name
+from recipe.score.matched_pairs import MatchedPairs
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
-from recipe.score.significance import MatchedPairs, Units, difference, rate_interval, resample
+from recipe.score.significance import difference, rate_interval
+from recipe.score.spread import resample
+from recipe.score.tokens import tokenize
+from recipe.score.units import Units
 from recipe.text.loops import loops
 
 
@@ -162,6 +166,33 @@ class TestIntervals:
         units = [result["settings"]["unit"] for result in (by_utterance, by_speaker, one_speaker)]
         assert units == ["utterance", "speaker", "utterance"]
 
+    def test_it_is_no_narrower_than_that_of_the_utterances_where_two_speakers_agree(self, score):
+        ref = "".join(f"{key} a b c d e\n" for key in range(100))
+        hyp = "".join(f"{key} {'a b c d e' if key % 5 else 'x y z t e'}\n" for key in range(100))
+        alone, _ = score(ref=ref, hyp=hyp)
+        two, _ = score(ref=ref, hyp=hyp, utt2spk="".join(f"{key} s{key // 50}\n" for key in range(100)))
+        assert [counts(value) for value in two["by_speaker"].values()] == [(250, 210, 40, 0, 0)] * 2
+        assert two["mer"]["ci"] == pytest.approx(alone["mer"]["ci"], abs=0.01)
+
+    def test_a_set_without_errors_may_have_some_elsewhere(self, score):
+        text = "".join(f"{key} a b c d\n" for key in range(50))
+        low, high = score(ref=text, hyp=text)[0]["mer"]["ci"]
+        assert (low, high) == (0, pytest.approx(1.96**2 / 200, abs=1e-4))
+
+    def test_large_speakers_count_for_more_and_make_it_less_sure(self):
+        """Twenty speakers of whom one says two thirds say little more than that one."""
+
+        def width(tokens: list[int]) -> float:
+            units = Units()
+            for speaker, n in enumerate(tokens):
+                errors = n // 5 if speaker % 2 else n // 10
+                units.add(str(speaker), (n - errors, errors, 0, 0))
+                units.add(str(speaker), (n - errors, errors, 0, 0))
+            low, high = rate_interval(units, 1000, 0)
+            return high - low
+
+        assert width([4000, *[100] * 19]) > 2 * width([300] * 20)
+
     def test_one_unit_or_no_samples_give_no_interval(self, score):
         assert score(ref="a x\n", hyp="a y\n")[0]["mer"]["ci"] is None
         assert score(ScoringPolicy(bootstrap=0), ref="a x\nb x\n", hyp="a y\nb y\n")[0]["mer"]["ci"] is None
@@ -200,7 +231,7 @@ class TestComparison:
         compare = score(ref=self.REF, hyp=self.hyp(9), compare=self.hyp(9))[0]["compare"]
         assert compare["difference"]["cer"] == {
             **{"value": 0.0, "relative": 0.0, "ci": [0.0, 0.0]},
-            "probability_of_improvement": 0.5,
+            **{"p": 1.0, "probability_of_improvement": 0.5},
         }
         assert compare["matched_pairs"] == {"segments": 9, "mean": 0.0, "sd": 0.0, "z": 0.0, "p": 1.0}
 
@@ -358,7 +389,10 @@ class TestRecord:
         assert result["format"] == 1
         assert result["settings"]["mode"] == "faithful"
         assert result["settings"]["bootstrap"] == 10
-        assert set(result["versions"]) == {"normalization", "counting", "python", "unicode", "rapidfuzz", "numpy"}
+        named = ("normalization", "counting", "intervals", "python", "unicode", "rapidfuzz", "numpy")
+        assert list(result["versions"]) == list(named)
+        assert (result["versions"]["counting"], result["versions"]["intervals"]) == (2, 2)
+        assert result["settings"]["single_digits"] is True
         assert list(result["inputs"]) == ["ref", "hyp", "utt2lang"]
         assert result["inputs"]["ref"] == {"file": "ref", "sha256": hashlib.sha256(b"a x\n").hexdigest()}
 
@@ -379,3 +413,59 @@ class TestRecord:
                 "alignment": [["D", "Y", ""]],
             },
         ]
+
+
+class TestDigits:
+    """In texts of faithful mode every digit counts, and numbers are found whole."""
+
+    FAITHFUL = ScoringPolicy(mode="faithful", bootstrap=0)
+
+    @pytest.mark.parametrize(
+        ("text", "tokens"),
+        [
+            ("1234", "1 2 3 4"),
+            ("1980s", "1 9 8 0S"),
+            ("mp3 b2b", "MP3 B2B"),
+            ("9:15 -5 1.5", "9 : 1 5 - 5 1 . 5"),
+            ("在20楼", "在 2 0 楼"),
+            ("१२ km", "१ २ KM"),
+            ("rock'n'roll '99", "ROCK'N'ROLL ' 9 9"),
+        ],
+    )
+    def test_a_number_is_cut_between_its_digits(self, text, tokens):
+        assert tokenize(text, self.FAITHFUL).mixed == tokens.split()
+
+    @pytest.mark.parametrize("mode", ["compatible", "raw", None])
+    def test_other_texts_are_counted_as_the_package_counts_them(self, mode):
+        found = tokenize("1980s 12 9:15", ScoringPolicy(mode=mode))
+        assert found.mixed == found.whole == ["1980S", "12", "9", ":", "15"]
+
+    def test_one_wrong_digit_of_eight_is_an_eighth(self, score):
+        result, rows = score(self.FAITHFUL, ref="a 40271893\n", hyp="a 40271898\n")
+        assert counts(result["mer"]) == (8, 7, 1, 0, 0)
+        assert result["confusions"] == [["3", "8", 1]] and result["by_cluster"]["Number"]["n"] == 8
+        assert counts(result["cer"]) == (8, 7, 1, 0, 0) and counts(result["wer"]) == (1, 0, 1, 0, 0)
+        assert [step[0] for step in rows[0]["alignment"]] == list("CCCCCCCS")
+
+    def test_digits_said_apart_or_together_are_the_same(self, score):
+        result, _ = score(self.FAITHFUL, ref="a dial 5 0 7\n", hyp="a dial 507\n")
+        assert counts(result["mer"]) == (4, 4, 0, 0, 0)
+
+    @pytest.mark.parametrize(("ref", "hyp"), [("9:15", "915"), ("1.5", "15"), ("-5", "5"), ("9:15", "9.15")])
+    def test_a_sign_in_a_number_is_an_error_as_a_digit_is(self, score, ref, hyp):
+        result, _ = score(self.FAITHFUL, ref=f"a {ref}\n", hyp=f"a {hyp}\n")
+        assert result["mer"]["sub"] + result["mer"]["del"] + result["mer"]["ins"] == 1
+
+    def test_a_hotword_is_a_whole_number_however_it_is_written(self, score):
+        result, _ = score(
+            self.FAITHFUL,
+            ref="a take 360 or 1360\nb gate 36 0\nc room 36\nd line 3 6 0 1\n",
+            hyp="a take 3 60 or 1360\nb gate 360\nc room 36\nd line 36 01\n",
+            hotwords="* 360,gate 360,room 36\n",
+        )
+        # 36 01 has the digits, but not as a number of its own.
+        assert result["hotwords"]["words"] == [["360", 3, 2, 2], ["GATE 360", 1, 1, 1], ["ROOM 36", 1, 1, 1]]
+
+    def test_a_large_number_is_no_loop(self, score):
+        result, _ = score(self.FAITHFUL, ref="a many\n", hyp="a 1000000000000000000\n")
+        assert result["flags"]["looping"]["count"] == 0

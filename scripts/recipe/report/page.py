@@ -18,7 +18,7 @@ from recipe.files import read_json
 from recipe.report import data, findings, listing, players, timings, training
 from recipe.report.results import Result, Results
 from recipe.report.spec import Spec
-from recipe.report.summary import p_value, percent, signed_percent
+from recipe.report.summary import CHANCE, chances, p_value, percent, signed_percent
 
 ASSETS = Path(__file__).parent / "assets"
 # What else of score.json the script shows, by model, test set and mode.
@@ -84,12 +84,13 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "signed": lambda value, digits=1: signed_percent(value, digits).replace("-", "−"),
         "p_value": p_value,
+        "chances": chances,
         "duration": duration,
         "value": setting,
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
     environment.tests["some_shared"] = lambda shared: any(found["count"] for found in shared.values())
-    environment.globals["verdicts"] = VERDICTS
+    environment.globals |= {"verdicts": VERDICTS, "chance": CHANCE}
     return environment
 
 
@@ -131,6 +132,8 @@ def _payload(spec: Spec, results: Results, listed: dict[str, Any]) -> Markup:
             "models": spec.models,
             "tests": spec.tests,
             "modes": spec.modes,
+            # Where a token a digit is counted, numbers are still shown whole.
+            "single_digits": sorted({r.mode for r in results if r.score.get("settings", {}).get("single_digits")}),
             "first": {"model": best.model if best else spec.baseline, "test": domain},
             "scores": scores,
             "ownRules": [mode for mode in spec.modes if results.own_rules(mode)],

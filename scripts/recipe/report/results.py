@@ -11,7 +11,6 @@ from recipe.report.spec import Spec
 logger = logging.getLogger(__name__)
 
 RATE = "mer"  # the rate that the report is about; cer and wer stand beside it
-SIGNIFICANCE = 0.05
 COUNTS = ("n", "cor", "sub", "del", "ins")
 
 
@@ -84,21 +83,20 @@ class Result:
 
     @property
     def p(self) -> float | None:
-        """Two-sided p of the matched-pairs test."""
-        return (self.comparison.get("matched_pairs") or {}).get("p") if self.comparison else None
+        """Two-sided p of the difference, by the same chance as its interval."""
+        return self.difference.get("p")
 
     @property
     def verdict(self) -> str | None:
-        """ "better" or "worse" if the difference to the baseline is significant, "unclear" if not, None if not known.
+        """ "better" or "worse" if the difference to the baseline is significant, "unclear" if not; None if that is not
+        known: without an interval of the paired difference, or with too few speakers or utterances to trust it.
 
-        The interval of the paired difference decides, for it resamples speakers where they are known; without one,
-        the matched-pairs test does.
+        It is a verdict about other speakers and utterances, for these two models; another training would give others.
         """
         value, interval = self.difference.get("value"), self.difference.get("ci")
-        if value is None or (interval is None and self.p is None):
+        if value is None or interval is None or self.score.get("caution"):
             return None
-        significant = interval[0] * interval[1] > 0 if interval else self.p < SIGNIFICANCE
-        return ("better" if value < 0 else "worse") if significant else "unclear"
+        return ("better" if value < 0 else "worse") if interval[0] * interval[1] > 0 else "unclear"
 
     @property
     def own_rules(self) -> str | None:

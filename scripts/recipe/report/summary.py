@@ -14,6 +14,8 @@ COLUMNS = (
     "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "own_rules", "remarks",
 )  # fmt: skip
 MARKS = {"better": " *", "worse": " *"}
+# What a verdict about two models is about, and what it is not.
+CHANCE = "more than the chance of this test set; another training, with another seed, may differ as well"
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -55,7 +57,7 @@ def tsv_lines(results: Results) -> Iterator[str]:
 def markdown_lines(spec: Spec, results: Results) -> Iterator[str]:
     """A table per mode: a row per model, a column per test set. Cells are padded, to be read on a terminal as well."""
     yield f"Error rate ({RATE.upper()}) in percent, with its 95 % interval and the change relative to {spec.baseline};"
-    yield "* where the difference is significant."
+    yield f"* where the difference is significant: {CHANCE}."
     for mode in spec.modes:
         rows = [[_escape(model), *(_cell(results.get(model, test, mode)) for test in spec.tests)]
                 for model in spec.models]  # fmt: skip
@@ -92,8 +94,18 @@ def _runs(spec: Spec, results: Results) -> Iterator[str]:
         better = [_better_words(pair) for pair in pairs if pair["better"]]
         if pairs:
             number = sum(pair["p"] is not None for pair in compared)
-            words = f"{'; '.join(better) or 'no significant difference'} (p corrected for {number} comparisons)"
+            about = f"(p corrected for {number} comparisons; of {chances(pairs)})"
+            words = f"{'; '.join(better) or 'no significant difference'} {about}"
+            if results.caution(test, spec.modes[0]):
+                words = "too few speakers or utterances to call a difference significant"
             yield f"{_escape(test)}, {spec.modes[0]}, runs against each other: {words}."
+
+
+def chances(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Which chance the comparisons of `pairs` know of."""
+    if any(len(runs) > 1 for pair in pairs for runs in pair.get("runs", [])):
+        return "the chance of this test set, and of training where a setting has several seeds"
+    return "the chance of this test set alone"
 
 
 def _better_words(pair: Mapping[str, Any]) -> str:

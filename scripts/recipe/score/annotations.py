@@ -85,9 +85,9 @@ def duration_name(seconds: float) -> str:
 
 
 def flags_of(ref: list[str], hyp: list[str], missing: bool, decoded: DecoderDetails | None) -> list[str]:
-    """The names of what is remarkable about one hypothesis, from the mixed tokens of both texts, whether it is missing
-    and what the decoder says: those of FLAGS in their order, then the decoder's own by name. docs/scoring.md explains
-    them."""
+    """The names of what is remarkable about one hypothesis, from the tokens of both texts (numbers whole: a billion
+    is no loop of zeros), whether it is missing and what the decoder says: those of FLAGS in their order, then the
+    decoder's own by name. docs/scoring.md explains them."""
     names = set(decoded.flags) if decoded else set()
     if missing:
         names.add("missing")

@@ -4,11 +4,13 @@ from typing import Any
 
 from recipe.score.align import edits
 from recipe.score.counts import RATES, Counts, count, counts_by_rate
+from recipe.score.matched_pairs import MatchedPairs
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import MatchedPairs, Units, difference
+from recipe.score.significance import difference
 from recipe.score.tallies import RateTally
 from recipe.score.tokens import tokenize
 from recipe.score.transcripts import HypothesisTexts
+from recipe.score.units import Units
 from recipe.score.utterance import ScoredUtterance
 
 
@@ -25,7 +27,7 @@ class Comparison:
 
     def add(self, ours: ScoredUtterance, counts: dict[str, Counts], speaker: str | None) -> None:
         """Add our utterance, whose counts for each of RATES are given, and the other system's of the same key."""
-        hyp = tokenize(self.hyps.take(ours.key) or "", self._policy.remove_tags)
+        hyp = tokenize(self.hyps.take(ours.key) or "", self._policy)
         found = edits(ours.ref.mixed, hyp.mixed)
         others = counts_by_rate(ours.ref, hyp, count(len(ours.ref.mixed), len(hyp.mixed), found))
         for name in RATES:

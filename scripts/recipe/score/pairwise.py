@@ -4,22 +4,31 @@ Their counts are read side by side from utterances.jsonl. Every two models are c
 the same resamples of the same speakers. With ten models that is 45 comparisons, of which two or three would be found
 "significant" by chance; so the p-values are corrected by Holm's step-down procedure (Scandinavian Journal of Statistics
 6, 1979).
+
+A difference of two models says nothing of another training: with another seed it would be another one. Where several
+models differ in nothing but their seed, they are compared as one setting, and how they differ is in the interval and
+the p-value, beside the chance of the test set. That of a setting with one seed is not known.
 """
 
 import json
 import logging
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, zip_longest
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 
 from recipe.files import RecipeError, read_lines, sha256
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import caution, paired_difference
+from recipe.score.significance import VERSION, caution, certainty
+from recipe.score.spread import Spread
+from recipe.score.units import Cells
 
 FORMAT = 1
 LEVEL = 0.05  # of the corrected p from which on a difference is significant
@@ -29,25 +38,35 @@ _PROGRESS = 100_000
 logger = logging.getLogger(__name__)
 
 
-def compare(files: Mapping[str, str], policy: ScoringPolicy) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Setting:
+    """What is compared: a model, or models that differ in the seed of their training alone. `places` are theirs among
+    all models."""
+
+    name: str
+    places: tuple[int, ...]
+
+
+def compare(files: Mapping[str, str], policy: ScoringPolicy, seeds: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
     """Compare every two models by their utterances.jsonl, of the same references in the same order; docs/scoring.md has
-    the keys of the result. Memory holds a whole number per utterance and model. RecipeError names the line that is of
-    another utterance, or of none."""
-    if len(files) < 2:
-        raise RecipeError(f"{', '.join(files) or 'no model'}: at least two models are compared")
+    the keys of the result. Models in a group of `seeds` are seeds of one setting and compared as one, by their mean.
+    Memory holds a whole number per utterance and model. RecipeError names the line that is of another utterance, or of
+    none, and what of `seeds` is no such group."""
+    settings = _settings(list(files), seeds)
     counts, speakers = _read(files)
     units = _units(counts, speakers)
     names = len(set(speakers[speakers >= 0].tolist()))
-    pairs = [_pair(files, counts, units, places, policy) for places in combinations(range(len(files)), 2)]
+    few = caution(names or None, len(counts)) if policy.bootstrap else None
+    pairs = [_pair(files, counts, units, two, policy) for two in combinations(settings, 2)]
     for pair, corrected in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
         pair["p_corrected"] = corrected
-        pair["better"] = _better(pair)
+        pair["better"] = None if few else _better(pair)
     return {
         "format": FORMAT,
         "models": list(files),
         "utterances": len(counts),
         "pairs": pairs,
-        "caution": caution(names or None, len(counts)) if policy.bootstrap else None,
+        "caution": few,
         "settings": {
             "bootstrap": policy.bootstrap,
             "seed": policy.seed,
@@ -56,30 +75,77 @@ def compare(files: Mapping[str, str], policy: ScoringPolicy) -> dict[str, Any]:
             "comparisons": sum(pair["p"] is not None for pair in pairs),
             "level": LEVEL,
         },
+        "versions": {"intervals": VERSION},
         "inputs": {name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in files.items()},
     }
 
 
+def _settings(models: Sequence[str], seeds: Sequence[Sequence[str]]) -> list[Setting]:
+    """What is compared, in the order of the models; a setting of several seeds stands where its first is."""
+    if len(models) < 2:
+        raise RecipeError(f"{', '.join(models) or 'no model'}: at least two models are compared")
+    grouped = Counter(name for group in seeds for name in group)
+    for group in seeds:
+        if len(group) < 2 or not set(group) <= set(models) or any(grouped[name] > 1 for name in group):
+            raise RecipeError(f"seeds {' '.join(group)}: expected two models or more of {', '.join(models)}, each once")
+    groups = [*seeds, *([name] for name in models if name not in grouped)]
+    if len(groups) < 2:
+        raise RecipeError(f"seeds {' '.join(groups[0])}: are all models; there is nothing to compare them with")
+    places = sorted(tuple(models.index(name) for name in group) for group in groups)
+    return [Setting(models[p[0]] + (f" ({len(p)} seeds)" if len(p) > 1 else ""), p) for p in places]
+
+
 def _pair(
-    files: Mapping[str, str], counts: np.ndarray, units: np.ndarray, places: tuple[int, int], policy: ScoringPolicy
+    files: Mapping[str, str],
+    counts: np.ndarray,
+    units: np.ndarray,
+    two: tuple[Setting, Setting],
+    policy: ScoringPolicy,
 ) -> dict[str, Any]:
-    """Two models: their rates, and the first one's minus the second one's."""
-    columns = [0, *(place + 1 for place in places)]
-    sums = counts[:, columns].sum(axis=0, dtype=np.int64).tolist()
-    kinds, times = np.unique(units[:, columns], axis=0, return_counts=True)
-    cells = Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))
-    ours, others = (counts[:, place] for place in columns[1:])
+    """Two settings: their rates, and the first one's minus the second one's."""
+    tokens = int(counts[:, 0].sum(dtype=np.int64))
+    sums = [[int(counts[:, 1 + place].sum(dtype=np.int64)) for place in setting.places] for setting in two]
+    rates = [fmean(errors) / tokens if tokens else None for errors in sums]
+    found = certainty(
+        *(_cells(array, two) for array in (units, counts)),
+        policy.bootstrap,
+        policy.seed,
+        scale=math.prod(len(setting.places) for setting in two),
+        trainings=tuple(_training(errors, tokens) for errors in sums if tokens and len(errors) > 1),
+    )
+    gains = _differences(counts, two)
     return {
-        "models": [list(files)[place] for place in places],
-        "rates": [errors / sums[0] if sums[0] else None for errors in sums[1:]],
-        "difference": (sums[1] - sums[2]) / sums[0] if sums[0] else None,
-        **paired_difference(cells, policy.bootstrap, policy.seed),
+        "models": [setting.name for setting in two],
+        "runs": [[list(files)[place] for place in setting.places] for setting in two],
+        "rates": rates,
+        "difference": rates[0] - rates[1] if tokens else None,
+        "ci": found["ci"],
+        "p": found["p"],
         "utterances": {
-            "better": int((ours < others).sum()),
-            "equal": int((ours == others).sum()),
-            "worse": int((ours > others).sum()),
+            "better": int((gains < 0).sum()),
+            "equal": int((gains == 0).sum()),
+            "worse": int((gains > 0).sum()),
         },
     }
+
+
+def _differences(counts: np.ndarray, two: tuple[Setting, Setting]) -> np.ndarray:
+    """The first one's errors minus the second one's [rows], int64, times the number of seeds of both, which keeps them
+    whole."""
+    ours, others = (counts[:, [1 + place for place in setting.places]].sum(axis=1, dtype=np.int64) for setting in two)
+    return ours * len(two[1].places) - others * len(two[0].places)
+
+
+def _cells(counts: np.ndarray, two: tuple[Setting, Setting]) -> Cells:
+    """How many rows have the same reference tokens and difference."""
+    rows = np.stack([counts[:, 0].astype(np.int64), _differences(counts, two)], axis=1)
+    kinds, times = np.unique(rows, axis=0, return_counts=True)
+    return Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))
+
+
+def _training(errors: Sequence[int], tokens: int) -> Spread:
+    """How far the mean rate of some seeds would move with other seeds, from the errors of each."""
+    return Spread(stdev(errors) / tokens / math.sqrt(len(errors)), len(errors) - 1)
 
 
 def _better(pair: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from recipe.files import RecipeError
 
+# Normalizations that join digits which were said or written apart.
+SINGLE_DIGITS = ("faithful",)
+
 
 @dataclass(frozen=True)
 class ScoringPolicy:
@@ -11,8 +14,9 @@ class ScoringPolicy:
 
     `missing`: a reference without hypothesis counts as "deletions", or is an "error"; `extra`: a hypothesis without
     reference is an "error", or is left out ("ignore"). `bootstrap`: samples for the intervals, 0 for none; `seed`: of
-    their random numbers. `mode`: the name of the normalization that the texts went through, to be recorded.
-    `fillers`: what a user's own rules of it left out, likewise. `remove_tags`: spans of `<...>` are no content.
+    their random numbers. `mode`: the name of the normalization that the texts went through, recorded; for those
+    in SINGLE_DIGITS every digit is a token. `fillers`: what a user's own rules of it left out, recorded likewise.
+    `remove_tags`: spans of `<...>` are no content.
     """
 
     missing: str = "deletions"
@@ -29,3 +33,8 @@ class ScoringPolicy:
                 raise RecipeError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
         if self.bootstrap < 0:
             raise RecipeError(f"bootstrap is {self.bootstrap}, expected the number of samples, or 0 for no intervals")
+
+    @property
+    def single_digits(self) -> bool:
+        """Whether every digit of a number is a token, so that one wrong digit of eight is one error of eight."""
+        return self.mode in SINGLE_DIGITS

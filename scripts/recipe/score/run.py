@@ -18,6 +18,7 @@ import rapidfuzz
 
 from recipe.data.labels import read_labels
 from recipe.files import RecipeError, open_atomic, refuse_overwriting, sha256, write_json
+from recipe.score import significance
 from recipe.score.annotations import (
     DURATION_NAMES,
     FlagCounts,
@@ -32,7 +33,6 @@ from recipe.score.comparison import Comparison
 from recipe.score.counts import TokenErrors
 from recipe.score.hotwords import HotwordScores
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import caution
 from recipe.score.tallies import GroupTallies, RateTallies
 from recipe.score.tokens import Cached
 from recipe.score.transcripts import HypothesisTexts, Transcripts
@@ -40,7 +40,7 @@ from recipe.score.utterance import ScoredUtterance, correct_step, score_utteranc
 
 # Version of score.json's layout, and of the rules of counting (scores of different rules cannot be compared).
 FORMAT = 1
-COUNTING = 1
+COUNTING = 2  # 2: of texts of faithful mode, digits count singly
 LISTED_ERRORS = 50
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class ScoreDetails:
             "by_group": GroupTallies(read_labels(inputs.utt2group, "group")),
             "by_duration": GroupTallies(durations, DURATION_NAMES),
         }
-        self.hotwords = HotwordScores(inputs.hotwords, policy.remove_tags) if inputs.hotwords else None
+        self.hotwords = HotwordScores(inputs.hotwords, policy) if inputs.hotwords else None
         self.comparison = Comparison(inputs.compare, policy) if inputs.compare else None
         self.flags = FlagCounts()
         self.rejected = read_rejects(inputs.rejects) if inputs.rejects else Counter()
@@ -100,19 +100,19 @@ class ScoreDetails:
         self.empty_ref += not ref.mixed
         self.empty_hyp += not hyp.mixed and not scored.missing
         if self.hotwords:
-            self.hotwords.add(key, ref.mixed, hyp.mixed)
+            self.hotwords.add(key, ref.whole, hyp.whole)
         if self.comparison:
             self.comparison.add(scored, counts, speaker)
         decoded = self.decoded.get(key)
         self.unexplained += bool(self.decoded) and not scored.missing and decoded is None
-        flags = flags_of(ref.mixed, hyp.mixed, scored.missing, decoded)
+        flags = flags_of(ref.whole, hyp.whole, scored.missing, decoded)
         self.flags.add(key, flags)
         return flags
 
     def caution(self, policy: ScoringPolicy) -> str | None:
         """Why intervals cannot be trusted, if there are any."""
         speakers = self.groups["by_speaker"].known()
-        return caution(speakers or None, self.rates.utterances) if policy.bootstrap else None
+        return significance.caution(speakers or None, self.rates.utterances) if policy.bootstrap else None
 
     def labels(self, key: str) -> dict[str, str]:
         """The groups that an utterance belongs to, as far as known."""
@@ -140,7 +140,7 @@ class Scorer:
         """
         for key, text in self.refs:
             try:
-                scored = score_utterance(key, text, self.hyps.take(key), self.policy.remove_tags)
+                scored = score_utterance(key, text, self.hyps.take(key), self.policy)
                 self.tokens.add(scored.ref.mixed, scored.hyp.mixed, scored.found)
                 flags = self.details.add(scored) if self.details else []
             except RecipeError as error:
@@ -187,7 +187,11 @@ class Scorer:
             "flags": details.flags.result(),
             "compare": details.comparison.result() if details.comparison else None,
             "caution": details.caution(policy),
-            "settings": asdict(policy) | {"unit": "speaker" if details.rates.speakers else "utterance"},
+            "settings": asdict(policy)
+            | {
+                "unit": "speaker" if details.rates.speakers else "utterance",
+                "single_digits": policy.single_digits,
+            },
             "versions": versions(policy.mode),
             "inputs": {
                 name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in self.inputs.given().items()
@@ -221,6 +225,7 @@ def versions(mode: str | None) -> dict[str, Any]:
     return {
         "normalization": VERSIONS.get(mode),
         "counting": COUNTING,
+        "intervals": significance.VERSION,
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
         "rapidfuzz": rapidfuzz.__version__,

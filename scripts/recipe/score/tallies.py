@@ -6,7 +6,8 @@ from typing import Any
 from recipe.score.annotations import UNKNOWN
 from recipe.score.counts import RATES, Counts, counts_by_rate
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import Units, rate_interval
+from recipe.score.significance import rate_interval
+from recipe.score.units import Units
 from recipe.score.utterance import ScoredUtterance
 
 

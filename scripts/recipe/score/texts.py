@@ -37,6 +37,7 @@ def score(
     *,
     keys: Sequence[str] | None = None,
     speakers: Sequence[str | None] | None = None,
+    mode: str | None = None,
     remove_tags: bool = False,
     bootstrap: int = 1000,
     seed: int = 0,
@@ -46,13 +47,14 @@ def score(
     The texts are scored as they are, but for upper case and NFC: normalize both before, in the same way
     (`recipe.normalize.normalize`). An empty hypothesis counts as deletions. `keys` name the utterances, each once
     (default: "0", "1", ...). `speakers` (None: not known) are the units of resampling for the 95 % intervals where
-    there are two or more, else utterances are. `remove_tags` drops spans of `<...>` from both texts. `bootstrap` is
-    the number of samples (0: no intervals), `seed` that of their random numbers.
+    there are two or more, else utterances are. `mode` is the normalization that the texts went through: of "faithful"
+    digits count singly. `remove_tags` drops spans of `<...>` from both texts. `bootstrap` is the number of samples (0:
+    no intervals), `seed` that of their random numbers.
 
     RecipeError if the lengths differ, a text is no str, a key appears twice, there is nothing to score, or two texts
     are so long and so different that aligning them would take many minutes.
     """
-    policy = ScoringPolicy(bootstrap=bootstrap, seed=seed, remove_tags=remove_tags)
+    policy = ScoringPolicy(bootstrap=bootstrap, seed=seed, mode=mode, remove_tags=remove_tags)
     keys = list(map(str, range(len(references)))) if keys is None else keys
     _check(references, hypotheses, keys, speakers)
     named = {} if speakers is None else dict(zip(keys, speakers, strict=True))
@@ -60,7 +62,7 @@ def score(
     tokens, utterances = TokenErrors(), []
     for key, reference, hypothesis in zip(keys, references, hypotheses, strict=True):
         try:
-            scored = score_utterance(key, reference, hypothesis, remove_tags)
+            scored = score_utterance(key, reference, hypothesis, policy)
             tallies.add(scored)
         except RecipeError as error:
             raise RecipeError(f"key {key!r}: {error}") from None

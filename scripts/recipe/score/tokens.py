@@ -6,6 +6,11 @@ Three tokenizations of a text, after upper-casing and NFC (so NFC and NFD spelli
   are words.
 - characters (CER): every character of the mixed tokens.
 - words (WER): what white space separates.
+
+In texts of faithful mode each digit is a mixed token of its own, as it is a character: that mode writes "one two three"
+as 123, and one wrong digit of eight would be all of one token wrong. (The published normalizer takes digits apart by
+itself.) A sign within a number (9:15, 1.5, -5) is a token as elsewhere, so it weighs what a digit does.
+
 White space and control characters separate; invisible characters (joiners, soft hyphens, variation selectors) vanish.
 """
 
@@ -13,6 +18,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from recipe.score.policy import ScoringPolicy
 
 CLUSTERS = ("Chinese", "English", "Number", "Japanese", "Other")
 
@@ -50,6 +57,7 @@ _ZERO_WIDTH_SPACE = 0x200B
 # Marks that choose a glyph and are no content: grapheme joiner and variation selectors.
 _INVISIBLE_MARKS = {0x034F, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 _TAG = re.compile(r"<[^<>]*>")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)(?=\d)")
 
 
 def _spacing(code: int) -> str | None:
@@ -113,6 +121,11 @@ def mixed_tokens(folded: str) -> list[str]:
     return parts
 
 
+def digits_apart(token: str) -> list[str]:
+    """A mixed token, cut between every two digits: 1980S is 1 9 8 0S, MP3 stays."""
+    return _BETWEEN_DIGITS.split(token)
+
+
 def words(folded: str) -> list[str]:
     """Tokens of a folded text between white space."""
     return folded.translate(_SPACED).split()
@@ -131,13 +144,19 @@ def cluster(token: str) -> str:
 
 
 class TokenizedText(NamedTuple):
-    """A text as it is compared (see `fold`), and its mixed tokens."""
+    """A text as it is compared (see `fold`), its mixed tokens, and these with every number in one piece (the same list
+    where digits do not count singly, or no number has two)."""
 
     folded: str
     mixed: list[str]
+    whole: list[str]
 
 
-def tokenize(text: str, remove_tags: bool) -> TokenizedText:
-    """Fold a text and cut it into mixed tokens; `remove_tags` drops spans of `<...>`."""
-    folded = fold(text, remove_tags)
-    return TokenizedText(folded, mixed_tokens(folded))
+def tokenize(text: str, policy: ScoringPolicy) -> TokenizedText:
+    """Fold a text and cut it into mixed tokens, as the policy says of tags and digits."""
+    folded = fold(text, policy.remove_tags)
+    whole = mixed_tokens(folded)
+    mixed = whole
+    if policy.single_digits and _BETWEEN_DIGITS.search(folded):
+        mixed = [part for token in whole for part in digits_apart(token)]
+    return TokenizedText(folded, mixed, whole)

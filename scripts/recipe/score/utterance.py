@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from recipe.files import json_line
 from recipe.score.align import Edit, edits
 from recipe.score.counts import Counts, count
+from recipe.score.policy import ScoringPolicy
 from recipe.score.tokens import Cached, TokenizedText, tokenize
 
 OPERATIONS = {"replace": "S", "delete": "D", "insert": "I"}
@@ -35,10 +36,10 @@ class ScoredUtterance(NamedTuple):
         return steps(self.ref.mixed, self.hyp.mixed, self.found, correct, lambda *step: step)
 
 
-def score_utterance(key: str, ref_text: str, hyp_text: str | None, remove_tags: bool) -> ScoredUtterance:
-    """Align the mixed tokens of two texts; None is a missing hypothesis, which counts as an empty one. `remove_tags`:
-    see `tokens.fold`. RecipeError for texts that take too long to align (see `align.edits`)."""
-    ref, hyp = tokenize(ref_text, remove_tags), tokenize(hyp_text or "", remove_tags)
+def score_utterance(key: str, ref_text: str, hyp_text: str | None, policy: ScoringPolicy) -> ScoredUtterance:
+    """Align the mixed tokens of two texts; None is a missing hypothesis, which counts as an empty one. `policy`:
+    see `tokens.tokenize`. RecipeError for texts that take too long to align (see `align.edits`)."""
+    ref, hyp = tokenize(ref_text, policy), tokenize(hyp_text or "", policy)
     found = edits(ref.mixed, hyp.mixed)
     counts = count(len(ref.mixed), len(hyp.mixed), found)
     return ScoredUtterance(key, ref_text, hyp_text or "", hyp_text is None, ref, hyp, found, counts)

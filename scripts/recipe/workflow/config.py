@@ -176,6 +176,16 @@ def _refuse_same(config: Config, made: Mapping[str, RunSettings], where: Where) 
             )
 
 
+def same_but_seed(made: Mapping[str, RunSettings]) -> list[list[str]]:
+    """Groups of two runs and more that differ in nothing but `seed`: seeds of one setting, in the order of the runs."""
+    ignored = {*indifferent(RunSettings), "seed"}
+    groups: dict[str, list[str]] = {}
+    for name, run in made.items():
+        same = json_line({setting: value for setting, value in as_mapping(run).items() if setting not in ignored})
+        groups.setdefault(same, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
 def not_default(run: RunSettings) -> dict[str, Any]:
     """The settings of a run that are not what they are by default, whoever says them: `train` or the run."""
     usual = as_mapping(RunSettings())

@@ -78,7 +78,7 @@
       const tokens = tokensOf(index);
       const parts = [
         set.keys[index], label("speaker", index), set.written[index], set.hyps[state.model].written[index],
-        tokens.join(" "), hypothesis(tokens, scored(state.model).edits[index]),
+        ...[tokens.join(" "), hypothesis(tokens, scored(state.model).edits[index])].flatMap((text) => [text, readable(text)]),
       ];
       known[index] = parts.filter(Boolean).join("\n").toLowerCase();
     }
@@ -138,17 +138,26 @@
 
   const isWide = (char) => /^[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|^[\ud840-\ud8ff]/.test(char);
 
+  // A digit that is a token of its own: of a number, where digits count singly.
+  const isDigit = (token) => /^\p{Nd}$/u.test(token);
+  const startsDigit = (token) => /^\p{Nd}/u.test(token);
+  const wholeNumbers = () => (data.single_digits ?? []).includes(state.mode);
+  const inNumber = (last, next) => wholeNumbers() && isDigit(last) && startsDigit(next);
+
+  /** A text of tokens for reading: digits that count singly as numbers. */
+  const readable = (text) => (wholeNumbers() ? text.replace(/(?<=(?:^| )\p{Nd}) (?=\p{Nd})/gu, "") : text);
+
   function columns(tokens, edits) {
     const steps = alignment(tokens, edits);
     const cells = [];
     steps.forEach(([kind, ref, hyp], place) => {
       // Between words a space that can break the line; characters of Chinese and the like stand close.
       const next = (ref || hyp), last = place && (steps[place - 1][1] || steps[place - 1][2]);
-      if (place && !(isWide(next) && isWide(last))) cells.push(" ");
+      if (place && !(isWide(next) && isWide(last)) && !inNumber(last, next)) cells.push(" ");
       const shown = { C: [ref, hyp], S: [ref, hyp], D: [ref, "–"], I: ["+", hyp] }[kind];
       cells.push(make("span", { class: kind === "C" ? "col" : "col " + kind }, make("span", {}, shown[0]), make("span", {}, shown[1])));
     });
-    const spoken = `reference: ${tokens.join(" ") || "nothing"}; hypothesis: ${hypothesis(tokens, edits) || "nothing"}`;
+    const spoken = `reference: ${readable(tokens.join(" ")) || "nothing"}; hypothesis: ${readable(hypothesis(tokens, edits)) || "nothing"}`;
     return make("div", { class: "cols", dir: "auto", role: "img", "aria-label": spoken },
       ...(cells.length ? cells : [make("span", { class: "small" }, "nothing on either side")]));
   }
