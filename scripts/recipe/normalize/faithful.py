@@ -9,7 +9,7 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import languages, measures, words_en, words_ja, words_zh
+from recipe.normalize import languages, measures, measures_cjk, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
@@ -43,7 +43,7 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"(?:(?<![^\W{_CJK}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
     r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
@@ -72,7 +72,11 @@ def _digits_only(match: re.Match) -> str:
 
 
 def _normalize_once(text: str, declared: frozenset[str]) -> str:
-    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
+    east_asian = languages.east_asian(text, declared)
+    if east_asian:
+        text = measures_cjk.letters(text, east_asian)
+    text = clean(text, japanese=east_asian == "ja")
+    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", text))
     text = _THOUSANDS.sub(_digits_only, text)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
     text = _SCRIPT_CHANGE.sub(" ", _dates(text))

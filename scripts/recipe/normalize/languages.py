@@ -3,7 +3,7 @@
 import re
 
 from recipe.normalize.characters import HAN
-from recipe.normalize.unicode_text import KANA
+from recipe.normalize.kanji import shows_japanese
 
 _LATIN = re.compile("[a-z]")
 _ANY_HAN = re.compile(f"[{HAN}]")
@@ -17,8 +17,18 @@ def of_line(text: str, declared: frozenset[str]) -> frozenset[str]:
     if declared:
         return declared
     found = {"en"} if _LATIN.search(text) else set()
-    if KANA.search(text):
-        found.add("ja")
-    elif _ANY_HAN.search(text):
-        found.add("zh")
+    if spoken := east_asian(text, declared):
+        found.add(spoken)
     return frozenset(found)
+
+
+def east_asian(text: str, declared: frozenset[str]) -> str | None:
+    """ "zh" or "ja" if the line, cleaned or not, is in one of them; kana decide where both or none are declared."""
+    spoken = declared & {"zh", "ja"}
+    if len(spoken) == 1:
+        return next(iter(spoken))
+    if declared and not spoken:
+        return None
+    if shows_japanese(text):
+        return "ja"
+    return "zh" if _ANY_HAN.search(text) else None

@@ -5,8 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from recipe.normalize.characters import HAN, simplify_line
-
-KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
+from recipe.normalize.kanji import KANA
 
 _HAN_PAIR = re.compile(f"[{HAN}]{{2}}")
 _HAN_GAP = re.compile(f"(?<=[{HAN}])[ \u3000]+(?=[{HAN}])")
@@ -92,11 +91,11 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def clean(text: str) -> str:
+def clean(text: str, japanese: bool = False) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
     Superscripts become `^2`, so that 5² is not 52. Combining marks stay; invisible characters and variation selectors
-    go. A line with kana keeps its characters: it is Japanese, which has simplified characters of its own.
+    go. A Japanese line, which one with kana is, keeps its characters: Japanese has simplified ones of its own.
     """
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
@@ -104,7 +103,7 @@ def clean(text: str) -> str:
     text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
     text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
     text = _fold(text).translate(_AFTER_NFKC)
-    if not KANA.search(text):
+    if not (japanese or KANA.search(text)):
         if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
             text = _HAN_GAP.sub("", text)
         text = simplify_line(text)

@@ -2,35 +2,68 @@
 
 import re
 
+from recipe.normalize import arithmetic, measures_cjk
 from recipe.normalize.characters import HAN
 from recipe.normalize.numbers_zh import digits_for_numerals
 
 _NUMBER_GAP = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}\d-])|(?<=[\d%]) (?=[{HAN}])")
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
-_NEGATIVE = re.compile(r"负 ?(?=\d)")
+_SPACED_PERCENT = re.compile("百 ?分 ?之(?! ?一百?个) ?")
+_NEGATIVE = re.compile(r"(正?)负 ?(?=\d)")
 _TWO_THREE = {"俩": "两个", "仨": "三个"}
 _TWO_OR_THREE = re.compile("(?<!伎)([俩仨])个?")
 _AND_HALF = re.compile(r"(?<![\d.])(\d+)个半(?=小时|钟头|月|星期|礼拜|世纪|学期)")
+_MINUTES_AND_HALF = re.compile(r"(?<![\d.])(\d+)(?:个半分(?=钟)|分半(?=钟))")
 _ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
+# 一小时零五分: 零 between two measures says nothing.
+_ZERO_BETWEEN = re.compile(r"(?<=[\d半][年天月时钟分元块角米斤岁])零?0?(?=\d+(?:个?[年天月时钟分秒角毛厘寸两]|小时))")
+_ZERO_BETWEEN_LONG = re.compile(r"(?<=\d(?:小时|个月|个钟|点钟|分钟|公里|公斤))零?0?(?=\d+(?:个?[天月时分秒米克两]|小时))")
 _CLOCK = re.compile(
     r"(?<![\d.:/-])(\d{1,2})[点时]"
-    r"(?:(\d{1,2})分(?![之贝])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
+    r"(?:(\d{1,2})分(?![之贝钟])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
 )
-_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝))?)")
-_PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)")
-_FRACTION = re.compile(r"(?<![\d.])(\d+|[千万])分之(\d+)(?![\d.])")
+_WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d|1\d|2[0-4]):00(?![:.\d/%])")
+_BEFORE_OR_AFTER_NOON = re.compile(r"(?<![\d.:])(\d{1,2}(?::\d\d){1,2}|\d{1,2}点) ?([ap])\.? ?m(?![a-z])\.?")
+_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝|钟))?)")
+_PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)(?:( ?[~到至] ?)(?:百分之)?(\d++(?:\.\d++)?)(?![\d%.]))?")
+_PERCENT_RANGE = re.compile(r"(?<=\d)%(?= ?[~到至] ?\d++(?:\.\d++)?%)")
+_DENOMINATORS = {"千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "百亿": 10, "千亿": 11}
+_FRACTION = re.compile(r"(?<![\d.])(\d+|[十百千]?万|[百千]?亿|千)分之(\d+)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
+_SCORE = re.compile("比分|爆冷|战平|[战大险完]胜|不敌|领先|落后|击败")
+_COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?!\d)")
+_SIGNED_HUNDRED = re.compile("(?<=[-负])百分之")
+_YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[/-](0[1-9]|1[0-2])(?![\d/.-])")
+_MONTH_DAY = re.compile(r"(?<![\d./-])(0[1-9]|1[0-2])([/-])(0[1-9]|[12]\d|3[01])(?![\d/.-])")
+_PHONE_PLUS = re.compile(r"\+ ?(\d{1,3})[ -]?(\d{7,11})(?!\d)")
 
 
 def rewrite(text: str) -> str:
-    """Numerals as digits, then dates, times, decimals, fractions, ratios and signs in one form."""
-    text = _BELOW_ZERO.sub("负", text.replace("百分之百", "100%"))
+    """Numerals as digits, then dates, times, decimals, fractions, ratios, money and signs in one form."""
+    text = _SPACED_PERCENT.sub("百分之", text)
+    text = _BELOW_ZERO.sub("负", re.sub("百分之?百", "100%", text))
     text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
-    text = _AND_HALF.sub(r"\1.5个", _NUMBER_GAP.sub("", digits_for_numerals(text)))
-    text = _NEGATIVE.sub("-", _ZERO_IN_DATE.sub("", text))
+    text = _NUMBER_GAP.sub("", digits_for_numerals(text))
+    text = _dates(_signs(text))
+    text = _AND_HALF.sub(r"\1.5个", _MINUTES_AND_HALF.sub(r"\1.5分", text))
+    text = _ZERO_BETWEEN.sub("", _ZERO_BETWEEN_LONG.sub("", text))
     text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
-    text = _FRACTION.sub(_fraction, _PERCENT.sub(r"\1%", text))
-    return _RATIO.sub(_ratio, text)
+    text = _hours(text)
+    text = _FRACTION.sub(_fraction, _PERCENT_RANGE.sub("", _PERCENT.sub(_percent, text)))
+    text = _COINS.sub(_coins, text)
+    text = _RATIO.sub(_anything if _SCORE.search(text) else _ratio, text)
+    return arithmetic.rewrite_zh(measures_cjk.rewrite_zh(text))
+
+
+def _signs(text: str) -> str:
+    text = _NEGATIVE.sub(lambda match: "±" if match[1] else "-", text)
+    return _PHONE_PLUS.sub(r"\1\2", text)
+
+
+def _dates(text: str) -> str:
+    text = _YEAR_MONTH.sub(lambda match: f"{match[1]}年{int(match[2])}月", text)
+    text = _MONTH_DAY.sub(lambda match: f"{int(match[1])}月{int(match[3])}日", text)
+    return _ZERO_IN_DATE.sub("", text)
 
 
 def _clock(match: re.Match) -> str:
@@ -41,15 +74,27 @@ def _clock(match: re.Match) -> str:
     return f"{int(hour)}:{minutes:02d}" + (f":{int(second):02d}" if second else "")
 
 
+def _hours(text: str) -> str:
+    """8:00 a.m. is 上午8点."""
+    text = _BEFORE_OR_AFTER_NOON.sub(lambda match: f"{'上' if match[2] == 'a' else '下'}午{match[1]}", text)
+    return _WHOLE_HOUR.sub(r"\1点", text)
+
+
 def _decimal(match: re.Match) -> str:
     """9点5分 is no decimal, but a time of day or neither; 90点5分 is a decimal."""
     integer, decimals, minutes = match.groups()
     return match[0] if minutes and len(integer) <= 2 and int(integer) <= 24 else f"{integer}.{decimals}"
 
 
+def _percent(match: re.Match) -> str:
+    """百分之三十到四十一: the percentage is said once."""
+    first, to, second = match.groups()
+    return f"{first}{to}{second}%" if to and float(second) > float(first) else match[0].replace(f"百分之{first}", f"{first}%")
+
+
 def _fraction(match: re.Match) -> str:
-    denominator = {"千": "1000", "万": "10000"}.get(match[1], match[1])
-    return f"{match[2]}/{denominator}"
+    power = _DENOMINATORS.get(match[1])
+    return f"{match[2]}/{10**power if power else match[1]}"
 
 
 def _ratio(match: re.Match) -> str:
@@ -57,3 +102,13 @@ def _ratio(match: re.Match) -> str:
     first, second = match.groups()
     could_be_clock = len(first) <= 2 and int(first) <= 24 and len(second) == 2 and int(second) <= 59
     return match[0] if could_be_clock else f"{first}:{second}"
+
+
+def _anything(match: re.Match) -> str:
+    return f"{match[1]}:{match[2]}"
+
+
+def _coins(match: re.Match) -> str:
+    """25元3毛 is 25.3元."""
+    amount, unit, tenths, hundredths, only_hundredths = match.groups()
+    return f"{amount}.{tenths or 0}{hundredths or only_hundredths or ''}{unit}"

@@ -1,0 +1,62 @@
+"""Operations and ranges in Chinese and Japanese words, between numbers in digits: 二加三 is 2 + 3, 三到五 is 3 ~ 5."""
+
+import re
+
+_NUMBER = r"\d++(?:\.\d++)?%?"
+_BEFORE = r"(?<=[\d%]) ?"
+_AFTER = r" ?(?=[-±]?\d)"
+
+_OPERATORS_ZH = {
+    "大于等于": "≥", "小于等于": "≤", "不等于": "≠", "约等于": "≈", "大于": ">", "小于": "<", "等于": "=",
+    "加上": "+", "加": "+", "减去": "-", "减": "-", "乘以": "×", "乘": "×", "除以": "÷",
+}  # fmt: skip
+_OPERATORS_JA = {
+    "プラス": "+", "足す": "+", "たす": "+", "引く": "-", "ひく": "-", "マイナス": "-", "掛ける": "×", "かける": "×",
+    "割る": "÷", "わる": "÷", "イコール": "=", "大なり": ">", "小なり": "<", "不等号": "≠",
+}  # fmt: skip
+
+
+def _pattern(operators: dict[str, str]) -> re.Pattern:
+    return re.compile(f"{_BEFORE}({'|'.join(operators)}){_AFTER}")
+
+
+_OPERATION_ZH = _pattern(_OPERATORS_ZH)
+_OPERATION_JA = _pattern(_OPERATORS_JA)
+# 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
+_TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
+_COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台]"
+_HYPHEN = re.compile(rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?{_COUNTED})")
+_SHORT = re.compile(r"(?<![\d.:/+=*<>~-])(\d{2,4})([-~])(\d{1,3})(?![\d.:/=+*<>~-])(?=([万亿])?)")
+# から between what is counted: 10時から18時.
+_TO_JA = re.compile(r"(?<=[\d%年月日時分秒人度円歳個回代])(?:から|~)(?=-?\d)")
+
+
+def rewrite_zh(text: str) -> str:
+    """Words between two numbers as signs: + - × ÷ = ≠ ≈ < > ≤ ≥, and ~ for a range."""
+    text = _OPERATION_ZH.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
+    return _HYPHEN.sub(_range, _TO_ZH.sub("~", text))
+
+
+def rewrite_ja(text: str) -> str:
+    """Words between two numbers as signs: + - × ÷ = < >, and ~ for a range."""
+    text = _OPERATION_JA.sub(lambda match: f" {_OPERATORS_JA[match[1]]} ", text)
+    return _TO_JA.sub("~", text)
+
+
+def _range(match: re.Match) -> str:
+    first, second = match.groups()
+    return f"{first}~{second}" if float(first) < float(second) else match[0]
+
+
+def expand_short_ranges(text: str) -> str:
+    """730~40 is 730~740, 45-6万 45~46万: the second number is written without its first digits."""
+    return _SHORT.sub(_expand, text)
+
+
+def _expand(match: re.Match) -> str:
+    first, sign, second, unit = match.groups()
+    full = first[: -len(second)] + second
+    shorter = len(second) < len(first) and first[0] != "0"
+    if not shorter or int(full) <= int(first) or (sign == "-" and not unit):
+        return match[0]
+    return f"{first}~{full}"
