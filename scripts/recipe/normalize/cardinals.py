@@ -139,8 +139,9 @@ class _Reader:
             self.output.append(unit)
 
     def _stands_alone(self, unit: str, following: list[str]) -> bool:
-        """千二百 and 一万零百 in any language: what follows, or stands before, shows that it is a number."""
-        if unit == "十" or unit in self.grammar.alone or self.number.zero:
+        """千二百, 一万零百 and 二千百 in any language: what follows, or stands before, shows that it is a number."""
+        number = self.number
+        if unit == "十" or unit in self.grammar.alone or number.zero or (number.unit or 0) > 1:
             return True
         smaller = len(following) > 1 and SMALL.get(following[1], 9) < SMALL[unit]
         return smaller and DIGITS.get(following[0], "0") != "0"

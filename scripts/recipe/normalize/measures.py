@@ -13,7 +13,7 @@ _THOUSANDS_OF = {"‰": "1000", "‱": "10000"}
 def _number_and(names: dict[str, tuple[str, ...]]) -> re.Pattern:
     """A number and one of its names, one group for each key; `_name` tells which it was."""
     groups = "|".join(f"({'|'.join(alternatives)})" for alternatives in names.values())
-    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?![a-z\d])")
+    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?:(?<![a-z\d])|(?![a-z\d]))")
 
 
 def _name(match: re.Match, names: dict[str, tuple[str, ...]]) -> str:

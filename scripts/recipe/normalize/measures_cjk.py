@@ -42,7 +42,7 @@ _UNITS_JA = {
     "miles": "マイル|miles?|mi", "inches": "インチ|inch(?:es)?", "ft": "フィート", "yards": "ヤード|yards?|yd",
     "gallons": "ガロン|gallons?", "oz": "オンス", "lbs": "lbs?", "ha": "ヘクタール", "a": "アール", "ct": "カラット",
     "w": "ワット", "kw": "キロワット(?!時)", "kwh": "キロワット時|キロワットアワー", "mw": "メガワット",
-    "v": "ボルト", "kv": "キロボルト", "a ": "アンペア", "ohms": "オーム", "hz": "ヘルツ", "khz": "キロヘルツ",
+    "v": "ボルト", "kv": "キロボルト", "ohms": "オーム", "hz": "ヘルツ", "khz": "キロヘルツ",
     "mhz": "メガヘルツ", "ghz": "ギガヘルツ", "db": "デシベル", "bytes": "バイト|bytes?", "kb": "キロバイト",
     "mb": "メガバイト", "gb": "ギガバイト", "tb": "テラバイト", "cal": "カロリー", "kcal": "キロカロリー",
     "pa": "パスカル", "hpa": "ヘクトパスカル", "ms": "ミリ秒", "μs": "マイクロ秒", "ns": "ナノ秒",
@@ -50,7 +50,7 @@ _UNITS_JA = {
 
 # --- Money: the one name, in letters, for names, signs and codes ---
 _CODES = {
-    "dollars": r"us ?\$|usd|us dollars?", "euros": "eur", "pounds": "gbp", "yen": "jpy ?¥?|jp ?¥|yen",
+    "dollars": r"us ?\$|usd|us dollars?", "euros": "eur", "pounds": "gbp", "yen": "jpy? ?¥|yen",
     "won": "krw ?₩?", "rupees": "inr ?₹?", "rubles": "rub ?₽?|rur", "元": "(?:cny|rmb|cnh|cn) ?¥?", "baht": "thb ?฿?",
     "hong kong dollars": r"hk ?\$|hkd", "taiwan dollars": r"nt ?\$|twd|ntd", "australian dollars": r"au?\$|aud",
     "canadian dollars": r"ca?\$|cad", "singapore dollars": r"s\$|sgd", "swiss francs": "chf", "dong": "vnd ?₫?",
@@ -81,44 +81,37 @@ _NAMES_JA = {
 
 
 class _Names:
-    """One form for each of many names; finds them behind or before a number."""
+    """Tables of names, which are regular expressions, by the form that is theirs."""
 
-    def __init__(self, names: Mapping[str, str], template: str) -> None:
-        self.forms = [form.strip() for form in names]
-        self.pattern = re.compile(template.format("|".join(f"({pattern})" for pattern in names.values())))
+    def __init__(self, frame: str, *tables: Mapping[str, str]) -> None:
+        """`frame` is the expression of a number and, at {}, a name."""
+        self.forms: dict[str, str] = {}
+        for table in tables:
+            for form, names in table.items():
+                self.forms[form] = f"{self.forms[form]}|{names}" if form in self.forms else names
+        groups = "|".join(f"(?P<n{index}>{names})" for index, names in enumerate(self.forms.values()))
+        self.pattern = re.compile(frame.replace("{}", groups))
 
     def sub(self, text: str) -> str:
-        """The text with `NUMBER FORM` for every name and its number (the group `number`)."""
+        """The text with `NUMBER FORM ` for every number and its name."""
         return self.pattern.sub(self._form, text)
 
     def _form(self, match: re.Match) -> str:
-        number = match.group("number")
-        form = next(form for form, found in zip(self.forms, match.groups()[self.first :]) if found)
-        return f"{number} {form} "
-
-    first = 1
-
-
-class _NamesBefore(_Names):
-    first = 0
-
-    def _form(self, match: re.Match) -> str:
-        form = next(form for form, found in zip(self.forms, match.groups()) if found)
-        return f"{match.group('number').replace('-', '~')} {form} "
+        form = next(form for index, form in enumerate(self.forms) if match[f"n{index}"])
+        return f"{match['number'].replace('-', '~')} {form} "
 
 
 _END = r"(?:(?<![a-z\d])|(?![a-z\d]))"  # of a name in letters
-_NO_KANA = "(?![ァ-ヺー])"
 _BEHIND = rf"(?P<number>{_NUMBER}) ?(?:{{}}){_END}"
-_BEHIND_KANA = rf"(?P<number>{_NUMBER}) ?(?:{{}}){_END}{_NO_KANA}"
+_BEHIND_JA = f"{_BEHIND}(?![ァ-ヺー])"
 _AHEAD = rf"(?<![a-z])(?:{{}}) ?(?P<number>{_RANGE})(?: ?[元块])?(?![\d:/])"
 
-_units_zh = _Names(_UNITS_ZH, _BEHIND)
-_units_ja = _Names(_UNITS_JA, _BEHIND_KANA)
-_names_zh = _Names({**_CODES, **_NAMES_ZH}, _BEHIND)
-_names_ja = _Names({**_CODES, **_NAMES_JA}, _BEHIND_KANA)
-_before_zh = _NamesBefore({**_CODES, **_SIGNS, **_BEFORE_ZH, "元 ": "¥"}, _AHEAD)
-_before_ja = _NamesBefore({**_CODES, **_SIGNS, "yen ": "¥"}, _AHEAD)
+_units_zh = _Names(_BEHIND, _UNITS_ZH)
+_units_ja = _Names(_BEHIND_JA, _UNITS_JA)
+_money_zh = _Names(_BEHIND, _CODES, _NAMES_ZH, {"yen": "jpy"})
+_money_ja = _Names(_BEHIND_JA, _CODES, _NAMES_JA, {"yen": "jpy"})
+_before_zh = _Names(_AHEAD, _CODES, _SIGNS, _BEFORE_ZH, {"元": "¥"})
+_before_ja = _Names(_AHEAD, _CODES, _SIGNS, {"yen": "¥"})
 
 # --- Degrees and speeds, whose words stand around the number ---
 _TEMPERATURE = re.compile(rf"([摄攝摂][氏]|[华華]氏) ?(-?{_NUMBER}) ?(?:度|° ?[cf]?)?")
@@ -156,11 +149,11 @@ def rewrite_zh(text: str) -> str:
     text = expand_short_ranges(_degrees(text))
     text = _PER_HOUR.sub(lambda match: f"{match[1]} {'kmh' if match[2] else 'mph'} ", text)
     text = _PER_SECOND.sub(lambda match: f"{match[1]} {'kmps' if match[2] else 'mps'} ", text)
-    return _NO_CENTS.sub("", _names_zh.sub(_units_zh.sub(_before_zh.sub(text))))
+    return _NO_CENTS.sub("", _money_zh.sub(_units_zh.sub(_before_zh.sub(text))))
 
 
 def rewrite_ja(text: str) -> str:
     """Units and money behind or around numbers in digits, in their one form."""
     text = _PERCENT_JA.sub(r"\1%", _degrees(text))
     text = _SPEED_JA_SECOND.sub(r"\1 mps ", _SPEED_JA.sub(r"\1 kmh ", text))
-    return _NO_CENTS.sub("", _names_ja.sub(_units_ja.sub(_before_ja.sub(text))))
+    return _NO_CENTS.sub("", _money_ja.sub(_units_ja.sub(_before_ja.sub(text))))

@@ -27,7 +27,7 @@ _UNIT = rf"(?:[十百千万亿]|兆(?![赫瓦帕欧比字流宽光内带网])|�
 _RUN = re.compile(
     rf"(?<![\d.])(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
     rf"(?:[{_NUMERAL}]|{_UNIT}| {_UNIT}|\d++(?= ?{_UNIT})|(?<=[百千万亿兆京零〇])\d++(?![.:/%\d-]|年)"
-    rf"|(?<=[十百千万亿兆京]) [一二三四五六七八九](?!(?<=十 .)|[零〇一二三四五六七八九]))*+"
+    rf"|(?<=[十百千万亿兆京]) [一二三四五六七八九](?![零〇一二三四五六七八九]))*+"
     r"(?: ?点 ?([零〇一二三四五六七八九幺]++)(?! ?[十百千刻点:]| ?分(?!钟))([万亿]?))?"
 )
 _ELEMENT = re.compile(r"\d+(?:\.\d+)?|\D")
@@ -38,7 +38,8 @@ _CLOCK_CONTEXT = re.compile("(?:[上下中]午|早上|早晨|清晨|凌晨|傍�
 _MEASURES = frozenset(
     "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周"
 )
-_KILO = re.compile("[米瓦]|克(?![拉朗])")  # 千 before these is part of the unit
+_KILO = re.compile("[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗])")  # 千 before these is part of the unit
+_SPOKEN_YEAR = re.compile("[一二两]千[一二三四五六七八九]")  # no tenths: 二千九年 is 2009, as it must be in Japanese
 _ADDRESS = re.compile("[零〇一二三四五六七八九幺]{1,3}(?:点[零〇一二三四五六七八九幺]{1,3}){3}(?![点零〇一二三四五六七八九幺十百])")
 
 
@@ -61,6 +62,8 @@ def _read(run: str, following: str) -> list[str]:
     elements = _ELEMENT.findall(run.replace(" ", ""))
     if all(element in DIGITS for element in elements):
         return _read_digits(run, following)
+    if following == "年" and _SPOKEN_YEAR.fullmatch(run):
+        elements.insert(2, "零")
     weight = len(elements) > 1 and elements[-1] == "两"
     if weight:
         return [*_read(run[:-1], ""), "两"]
@@ -90,8 +93,8 @@ def _rewrite(match: re.Match) -> str:
         parts.append("千")
     if decimals is not None:
         parts[-1:] = _with_decimals(parts[-1], decimals, unit, text[max(0, match.start() - 4) : match.start()])
-    sign = text[match.start() - 1 : match.start()] in ("-", "~")
-    return f"{'' if sign else ' '}{' '.join(parts)} "
+    after_sign = text[match.start() - 1 : match.start()] in ("-", "~")
+    return f"{'' if after_sign else ' '}{' '.join(parts)}{'' if following in ('-', '~') else ' '}"
 
 
 def _with_decimals(integer: str, decimals: str, unit: str, before: str) -> list[str]:
