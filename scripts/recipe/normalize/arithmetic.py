@@ -26,7 +26,11 @@ _OPERATION_JA = _pattern(_OPERATORS_JA)
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
 _COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台]"
 _HYPHEN = re.compile(rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?{_COUNTED})")
-_SHORT = re.compile(r"(?<![\d.:/+=*<>~-])(\d{2,4})([-~])(\d{1,3})(?![\d.:/=+*<>~-])(?=([万亿])?)")
+# The second number of a range is written short (730-40), and what both count is said once (3到5万).
+_SHORT = re.compile(r"(\d{2,4})[-~](\d{1,3})$")
+_SIMPLE = r"(?:\d{1,4}(?:\.\d+)?|[一二三四五六七八九十百千两]{1,4})"
+_NO_NUMERAL_BEFORE = r"(?<![\d.:/+=*<>~一二三四五六七八九十百千万亿零〇两点分-])"
+_SHARED_UNIT = re.compile(rf"{_NO_NUMERAL_BEFORE}({_SIMPLE})([-~到至])({_SIMPLE}) ?([万亿]+)")
 # から between what is counted: 10時から18時.
 _TO_JA = re.compile(r"(?<=[\d%年月日時分秒人度円歳個回代])(?:から|~)(?=-?\d)")
 
@@ -48,15 +52,25 @@ def _range(match: re.Match) -> str:
     return f"{first}~{second}" if float(first) < float(second) else match[0]
 
 
-def expand_short_ranges(text: str) -> str:
-    """730~40 is 730~740, 45-6万 45~46万: the second number is written without its first digits."""
-    return _SHORT.sub(_expand, text)
+def share_units(text: str) -> str:
+    """3到5万 as 3万~5万, 45-6万 as 45万~46万; numerals may be in words."""
+    return _SHARED_UNIT.sub(_share, text)
 
 
-def _expand(match: re.Match) -> str:
+def _share(match: re.Match) -> str:
     first, sign, second, unit = match.groups()
+    if first[0].isdigit() and second[0].isdigit():
+        second = whole_range(f"{first}~{second}").partition("~")[2]
+        if float(first) >= float(second):
+            return match[0]
+    return f"{first}{unit}{'~' if sign == '-' else sign}{second}{unit}"
+
+
+def whole_range(written: str) -> str:
+    """730-40 as 730~740: the second number without its first digits."""
+    short = _SHORT.match(written)
+    if not short:
+        return written.replace("-", "~")
+    first, second = short.groups()
     full = first[: -len(second)] + second
-    shorter = len(second) < len(first) and first[0] != "0"
-    if not shorter or int(full) <= int(first) or (sign == "-" and not unit):
-        return match[0]
-    return f"{first}~{full}"
+    return f"{first}~{full if len(second) < len(first) and int(full) > int(first) else second}"

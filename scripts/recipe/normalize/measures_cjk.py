@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from recipe.normalize.arithmetic import expand_short_ranges
+from recipe.normalize.arithmetic import whole_range
 from recipe.normalize.characters import HAN
 
 _NUMBER = r"(?<![\d.])\d++(?:\.\d++)?"
@@ -98,7 +98,7 @@ class _Names:
 
     def _form(self, match: re.Match) -> str:
         form = next(form for index, form in enumerate(self.forms) if match[f"n{index}"])
-        return f"{match['number'].replace('-', '~')} {form} "
+        return f"{whole_range(match['number'])} {form} "
 
 
 _END = r"(?:(?<![a-z\d])|(?![a-z\d]))"  # of a name in letters
@@ -146,7 +146,7 @@ def _degrees(text: str) -> str:
 
 def rewrite_zh(text: str) -> str:
     """Units and money behind or around numbers in digits, in their one form."""
-    text = expand_short_ranges(_degrees(text))
+    text = _degrees(text)
     text = _PER_HOUR.sub(lambda match: f"{match[1]} {'kmh' if match[2] else 'mph'} ", text)
     text = _PER_SECOND.sub(lambda match: f"{match[1]} {'kmps' if match[2] else 'mps'} ", text)
     return _NO_CENTS.sub("", _money_zh.sub(_units_zh.sub(_before_zh.sub(text))))

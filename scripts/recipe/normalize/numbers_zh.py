@@ -25,7 +25,7 @@ _UNIT = rf"(?:[十百千万亿]|兆(?![赫瓦帕欧比字流宽光内带网])|�
 # Numerals, with digits before a unit among them (35万, 3千5百, 1.5亿) or behind one (3万4000), and decimals read one by
 # one behind 点. A space may be before a unit, and behind it.
 _RUN = re.compile(
-    rf"(?<![\d.])(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
+    rf"(?<![\d.])(?!(?:(?<=\d)|(?<=\d ))两)(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
     rf"(?:[{_NUMERAL}]|{_UNIT}| {_UNIT}|\d++(?= ?{_UNIT})|(?<=[百千万亿兆京零〇])\d++(?![.:/%\d-]|年)"
     rf"|(?<=[十百千万亿兆京]) [一二三四五六七八九](?![零〇一二三四五六七八九]))*+"
     r"(?: ?点 ?([零〇一二三四五六七八九幺]++)(?! ?[十百千刻点:]| ?分(?!钟))([万亿]?))?"
@@ -36,9 +36,9 @@ _ADVERB_BEFORE = frozenset("别不要记注小保请")  # behind 千万, by all 
 _CLOCK_CONTEXT = re.compile("(?:[上下中]午|早上|早晨|清晨|凌晨|傍晚|晚上|夜里|[今明昨当]晚|[今明]早|[今明昨]天) ?$")
 # After two digits that differ by one or two, these mean about so many (三五个), not a number of two digits.
 _MEASURES = frozenset(
-    "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周"
+    "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周英美欧日港韩卢镑磅吨升厘盎"
 )
-_KILO = re.compile("[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗])")  # 千 before these is part of the unit
+_NO_UNIT = re.compile("千(?:[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗]))|百姓")  # part of a unit, or of a word
 _SPOKEN_YEAR = re.compile("[一二两]千[一二三四五六七八九]")  # no tenths: 二千九年 is 2009, as it must be in Japanese
 _ADDRESS = re.compile("[零〇一二三四五六七八九幺]{1,3}(?:点[零〇一二三四五六七八九幺]{1,3}){3}(?![点零〇一二三四五六七八九幺十百])")
 
@@ -84,13 +84,13 @@ def _rewrite(match: re.Match) -> str:
     if unjoined and (unjoined["adverb"] is None or following in _ADVERB_BEFORE):
         return match[0]
     parts = []
-    belongs_to_measure = decimals is None and run.endswith("千") and _KILO.match(text, match.end())
-    if belongs_to_measure:
-        run = run[:-1]
+    no_unit = decimals is None and run.endswith(("千", "百")) and _NO_UNIT.match(text, match.end() - 1)
+    last = run[-1] if no_unit else ""
+    run = run.removesuffix(last)
     if run.strip():
         parts = _read(run.strip(), following)
-    if belongs_to_measure:
-        parts.append("千")
+    if last:
+        parts.append(last)
     if decimals is not None:
         parts[-1:] = _with_decimals(parts[-1], decimals, unit, text[max(0, match.start() - 4) : match.start()])
     after_sign = text[match.start() - 1 : match.start()] in ("-", "~")
