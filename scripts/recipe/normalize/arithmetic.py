@@ -28,7 +28,7 @@ _COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元
 _HYPHEN = re.compile(rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?{_COUNTED})")
 # The second number of a range is written short (730-40), and what both count is said once (3到5万).
 _SHORT = re.compile(r"(\d{2,4})[-~](\d{1,3})$")
-_SIMPLE = r"(?:\d{1,4}(?:\.\d+)?|[一二三四五六七八九十百千两]{1,4})"
+_SIMPLE = r"(?:\d{1,4}(?:\.\d+)?|[一二三四五六七八九十百千两]{1,4}(?:点[零一二三四五六七八九]{1,4})?)"
 _NO_NUMERAL_BEFORE = r"(?<![\d.:/+=*<>~一二三四五六七八九十百千万亿零〇两点分-])"
 _SHARED_UNIT = re.compile(rf"{_NO_NUMERAL_BEFORE}({_SIMPLE})([-~到至])({_SIMPLE}) ?([万亿]+)")
 # から between what is counted: 10時から18時.

@@ -9,7 +9,7 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import languages, measures, measures_cjk, words_en, words_ja, words_zh
+from recipe.normalize import languages, measures, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
@@ -74,7 +74,7 @@ def _digits_only(match: re.Match) -> str:
 def _normalize_once(text: str, declared: frozenset[str]) -> str:
     east_asian = languages.east_asian(text, declared)
     if east_asian:
-        text = measures_cjk.letters(text, east_asian)
+        text = (words_zh if east_asian == "zh" else words_ja).prepare(text)
     text = clean(text, japanese=east_asian == "ja")
     text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", text))
     text = _THOUSANDS.sub(_digits_only, text)

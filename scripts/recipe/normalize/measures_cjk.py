@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 
 from recipe.normalize.arithmetic import whole_range
-from recipe.normalize.characters import HAN
 
 _NUMBER = r"(?<![\d.])\d++(?:\.\d++)?"
 _RANGE = rf"{_NUMBER}(?:[-~]\d++(?:\.\d++)?)?"
@@ -33,12 +32,12 @@ _UNITS_ZH = {
     "ct": "克拉", "mol": "摩尔", "lm": "流明", "rpm": "转每分钟?|转/分",
 }  # fmt: skip
 _UNITS_JA = {
+    "kmh": "キロ(?:メートル)?毎時|キロ(?:メートル)?/時|km/時", "mps": "メートル毎秒|メートル/秒|m/s",
     "km": "キロ(?:メートル|メーター)", "cm": "センチ(?:メートル|メーター)?", "mm": "ミリ(?:メートル|メーター)",
     "nm": "ナノメートル", "μm": "マイクロ(?:メートル|メーター)", "kg": "キロ(?:グラム)", "mg": "ミリグラム", "μg": "マイクログラム",
     "l": "リットル|lit(?:er|re)s?", "ml": "ミリリットル", "dl": "デシリットル", "kl": "キロリットル", "cc": "シーシー",
     "sqm": "平方(?:メートル|メーター)|平米", "sqkm": "平方キロ(?:メートル)?", "sqcm": r"平方センチ(?:メートル)?|cm\^2",
     "cum": "立方(?:メートル|メーター)", "cucm": r"立方センチ(?:メートル)?|cm\^3",
-    "kmh": "キロ(?:メートル)?毎時|キロ(?:メートル)?/時|km/時", "mps": "メートル毎秒|メートル/秒|m/s",
     "miles": "マイル|miles?|mi", "inches": "インチ|inch(?:es)?", "ft": "フィート", "yards": "ヤード|yards?|yd",
     "gallons": "ガロン|gallons?", "oz": "オンス", "lbs": "lbs?", "ha": "ヘクタール", "a": "アール", "ct": "カラット",
     "w": "ワット", "kw": "キロワット(?!時)", "kwh": "キロワット時|キロワットアワー", "mw": "メガワット",
@@ -128,13 +127,13 @@ _NO_CENTS = re.compile(r"(?<=\d)\.00(?= ?[元円块])")
 # 5g is grams, 5G is no unit; a letter that stands apart from its number may be either.
 _NETWORK = "(?![Gg网手用时信基通技套芯卡频产应商终移牌])"
 _LETTER_UNIT = re.compile(rf"(?<![A-Za-z\d.])(\d++(?:\.\d++)?)(?:(m)(?!\^|[²³])|((?<![2-6])g|g{_NETWORK})|(t))(?![A-Za-z\d/'])")
-_LETTER_NAMES = {"zh": ("米", "克", "吨"), "ja": ("メートル", "グラム", "トン")}
-_CJK = re.compile(f"[{HAN}\u3041-\u30ff]")
+# What m, g and t are read.
+LETTERS_ZH = ("米", "克", "吨")
+LETTERS_JA = ("メートル", "グラム", "トン")
 
 
-def letters(text: str, language: str) -> str:
-    """9m as 9米 in a line, not cleaned yet, of `language` ("zh" or "ja")."""
-    names = _LETTER_NAMES[language]
+def name_letters(text: str, names: tuple[str, str, str]) -> str:
+    """9m as 9米, in text whose letters are as they were written."""
     return _LETTER_UNIT.sub(lambda match: match[1] + names[match.lastindex - 2], text)
 
 

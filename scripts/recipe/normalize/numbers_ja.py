@@ -2,7 +2,7 @@
 
 import re
 
-from recipe.normalize.cardinals import DIGITS, LARGE, Grammar, about, read_cardinals, read_scaled
+from recipe.normalize.cardinals import DIGITS, UNITS, Grammar, about, read_cardinals, read_scaled
 from recipe.normalize.decimals import scale
 
 _GRAMMAR = Grammar(tenths=False, alone=frozenset("十百千"))
@@ -17,9 +17,13 @@ _COMMA_WORD = re.compile(rf"(?<=[\d{_NUMERAL}])コンマ(?=[\d{_DIGIT}])")
 # Numerals, with digits before a unit among them (3万5千) or behind one (3万4000), and decimals behind 点. Words that only
 # begin like one stay.
 _RUN = re.compile(
-    rf"(?<![\d.])(?![百千](?:貨|科|合|姓|舌|葉|代|秋|夏|尋|鳥|駄))(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
+    rf"(?<![\d.])(?![百千] ?(?:貨|科|合|姓|舌|葉|代|秋|夏|尋|鳥|駄))(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
     rf"(?:[{_NUMERAL}]|\d++(?= ?{_UNIT})|(?<=[百千万億兆京])\d++(?![.:/%\d-]|年))++"
-    rf"(?:点([{_DIGIT}]++)(?![十百千点])([万億兆]?))?"
+    rf"(?:点([{_DIGIT}]++)(?![十点])([百千万億兆]?))?"
+)
+# A middle dot is a decimal point before two digits or before what is measured (二・五倍), else it is between two things.
+_MIDDLE_DOT = re.compile(
+    rf"(?<=[\d{_NUMERAL}])[・･](?=[\d{_DIGIT}]{{2}}|[\d{_DIGIT}](?:[倍割度％%秒万億兆]|パーセント|ポイント|キロ|センチ|メートル|グラム))"
 )
 _ELEMENT = re.compile(r"\d+(?:\.\d+)?|\D")
 _ADDRESS = re.compile(rf"[{_DIGIT}]{{1,3}}(?:点[{_DIGIT}]{{1,3}}){{3}}(?![点{_NUMERAL}])")
@@ -41,7 +45,7 @@ def _rewrite(match: re.Match) -> str:
         digits = "".join(DIGITS[numeral] for numeral in decimals)
         if parts[-1].isdigit():
             number = f"{parts[-1]}.{digits}"
-            parts[-1] = scale(number, LARGE[unit]) if unit else number
+            parts[-1] = scale(number, UNITS[unit]) if unit else number
         else:
             parts += ["点", digits, unit]
     return f"{' ' if match.string[match.start() - 1 : match.start()].isdigit() else ''}{' '.join(parts)}"
@@ -49,6 +53,11 @@ def _rewrite(match: re.Match) -> str:
 
 def _address(match: re.Match) -> str:
     return ".".join("".join(DIGITS[numeral] for numeral in part) for part in match[0].split("点"))
+
+
+def point_for_middle_dot(text: str) -> str:
+    """三・一四 as 三点一四, in text whose punctuation is still there."""
+    return _MIDDLE_DOT.sub("点", text)
 
 
 def digits_for_numerals(text: str) -> str:

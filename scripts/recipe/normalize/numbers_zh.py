@@ -38,7 +38,7 @@ _CLOCK_CONTEXT = re.compile("(?:[上下中]午|早上|早晨|清晨|凌晨|傍�
 _MEASURES = frozenset(
     "个块次份箱天岁本张瓶只件名位人家条辆台部分秒钟小时里斤公米度元毛倍层间种样句步口杯碗盘袋包盒枚支架场轮篇页章节项套双对月周英美欧日港韩卢镑磅吨升厘盎"
 )
-_NO_UNIT = re.compile("千(?:[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗]))|百姓")  # part of a unit, or of a word
+_NO_UNIT = re.compile("千(?:[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗]))|百[姓帕]")  # part of a unit, or of a word
 _SPOKEN_YEAR = re.compile("[一二两]千[一二三四五六七八九]")  # no tenths: 二千九年 is 2009, as it must be in Japanese
 _ADDRESS = re.compile("[零〇一二三四五六七八九幺]{1,3}(?:点[零〇一二三四五六七八九幺]{1,3}){3}(?![点零〇一二三四五六七八九幺十百])")
 

@@ -3,7 +3,7 @@
 import re
 
 from recipe.normalize import arithmetic, measures_cjk
-from recipe.normalize.numbers_ja import digits_for_numerals
+from recipe.normalize.numbers_ja import digits_for_numerals, point_for_middle_dot
 
 _NUMBER_GAP = re.compile(r"(?<=[^\W\da-z]) (?=\d)|(?<=[\d%]) (?=[^\W\da-z])")
 _NEGATIVE = re.compile(r"(?<![\d%])マイナス ?(?=\d)")
@@ -19,6 +19,11 @@ _FRACTION = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)分の ?(\d++(?:\.\d++)?)")
 _MIXED_FRACTION = re.compile(r"(?<![\d./:])(\d+)(?:と|また|か)(?=\d+/\d)")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)対(\d+)(?![\d:/]|\.\d)")
 _LAST_HOUR = 30  # programmes go on after midnight: 25時
+
+
+def prepare(text: str) -> str:
+    """What only a line shows that is not cleaned yet: small letters of units, decimal points in the middle of the line."""
+    return point_for_middle_dot(measures_cjk.name_letters(text, measures_cjk.LETTERS_JA))
 
 
 def rewrite(text: str) -> str:

@@ -38,6 +38,11 @@ _MONTH_DAY = re.compile(r"(?<![\d./-])(0[1-9]|1[0-2])([/-])(0[1-9]|[12]\d|3[01])
 _PHONE_PLUS = re.compile(r"\+ ?(\d{1,3})[ -]?(\d{7,11})(?!\d)")
 
 
+def prepare(text: str) -> str:
+    """What only a line shows that is not cleaned yet: small letters of units."""
+    return measures_cjk.name_letters(text, measures_cjk.LETTERS_ZH)
+
+
 def rewrite(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios, money and signs in one form."""
     text = _SPACED_PERCENT.sub("百分之", text)
