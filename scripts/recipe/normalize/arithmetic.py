@@ -22,6 +22,7 @@ def _pattern(operators: dict[str, str]) -> re.Pattern:
 
 _OPERATION_ZH = _pattern(_OPERATORS_ZH)
 _OPERATION_JA = _pattern(_OPERATORS_JA)
+_MAYBE_OPERATION = re.compile(r"[\d%] ?[大小不约等加减乘除到至]")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
 _COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台]"
@@ -30,6 +31,7 @@ _HYPHEN = re.compile(rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{
 _SHORT = re.compile(r"(\d{2,4})[-~](\d{1,3})$")
 _SIMPLE = r"(?:\d{1,4}(?:\.\d+)?|[一二三四五六七八九十百千两]{1,4}(?:点[零一二三四五六七八九]{1,4})?)"
 _NO_NUMERAL_BEFORE = r"(?<![\d.:/+=*<>~一二三四五六七八九十百千万亿零〇两点分-])"
+_MAYBE_SHARED = re.compile(r"[-~到至][\d一二三四五六七八九十两]")
 _SHARED_UNIT = re.compile(rf"{_NO_NUMERAL_BEFORE}({_SIMPLE})([-~到至])({_SIMPLE}) ?([万亿]+)")
 # から between what is counted: 10時から18時.
 _TO_JA = re.compile(r"(?<=[\d%年月日時分秒人度円歳個回代])(?:から|~)(?=-?\d)")
@@ -37,8 +39,10 @@ _TO_JA = re.compile(r"(?<=[\d%年月日時分秒人度円歳個回代])(?:から
 
 def rewrite_zh(text: str) -> str:
     """Words between two numbers as signs: + - × ÷ = ≠ ≈ < > ≤ ≥, and ~ for a range."""
-    text = _OPERATION_ZH.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
-    return _HYPHEN.sub(_range, _TO_ZH.sub("~", text))
+    if _MAYBE_OPERATION.search(text):
+        text = _OPERATION_ZH.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
+        text = _TO_ZH.sub("~", text)
+    return _HYPHEN.sub(_range, text) if "-" in text else text
 
 
 def rewrite_ja(text: str) -> str:
@@ -54,7 +58,7 @@ def _range(match: re.Match) -> str:
 
 def share_units(text: str) -> str:
     """3到5万 as 3万~5万, 45-6万 as 45万~46万; numerals may be in words."""
-    return _SHARED_UNIT.sub(_share, text)
+    return _SHARED_UNIT.sub(_share, text) if _MAYBE_SHARED.search(text) else text
 
 
 def _share(match: re.Match) -> str:

@@ -29,6 +29,8 @@ def east_asian(text: str, declared: frozenset[str]) -> str | None:
         return next(iter(spoken))
     if declared and not spoken:
         return None
+    if text.isascii():
+        return None
     if shows_japanese(text):
         return "ja"
     return "zh" if _ANY_HAN.search(text) else None

@@ -4,6 +4,7 @@ import re
 
 _NUMBER = r"(?<!\d)\d++(?:\.\d++)?"
 
+_ANY_DIGIT = re.compile(r"\d")
 _PERCENT = re.compile(rf"({_NUMBER}) ?(?:%|percent\b|per cent\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
@@ -98,6 +99,8 @@ def _with_cents(match: re.Match) -> str:
 
 def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
+    if not _ANY_DIGIT.search(text):
+        return text
     text = _PERCENT.sub(r"\1%", _AND_HALF.sub(r"\1.5", text))
     text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
     text = _THOUSANDS.sub(r"\1千", text)

@@ -112,6 +112,10 @@ _money_ja = _Names(_BEHIND_JA, _CODES, _NAMES_JA, {"yen": "jpy"})
 _before_zh = _Names(_AHEAD, _CODES, _SIGNS, _BEFORE_ZH, {"元": "¥"})
 _before_ja = _Names(_AHEAD, _CODES, _SIGNS, {"yen": "¥"})
 
+# Where there may be a name: most numbers in running text have another character behind them.
+_MAYBE_BEHIND = re.compile(r"\d ?(?:[^\W\d个年月日号点时時分元块岁人名位次]|日[元圆币]|人民)")
+_MAYBE_AHEAD = re.compile(rf"[{''.join(_SIGNS.values())}¥a-z币金]|[港日]元")
+
 # --- Degrees and speeds, whose words stand around the number ---
 _TEMPERATURE = re.compile(rf"([摄攝摂][氏]|[华華]氏) ?(-?{_NUMBER}) ?(?:度|° ?[cf]?)?")
 _DEGREE_NAME = re.compile(rf"({_NUMBER}) ?(摄氏|华氏)度")
@@ -138,21 +142,31 @@ def name_letters(text: str, names: tuple[str, str, str]) -> str:
 
 
 def _degrees(text: str) -> str:
-    text = _DEGREE_NAME.sub(r"\2\1度", text)
-    text = _TEMPERATURE.sub(lambda match: f"{match[2]}°{'f' if match[1][0] in '华華' else 'c'} ", text)
+    if "氏" in text:
+        text = _DEGREE_NAME.sub(r"\2\1度", text)
+        text = _TEMPERATURE.sub(lambda match: f"{match[2]}°{'f' if match[1][0] in '华華' else 'c'} ", text)
     return _DEGREE_SIGN.sub("度", text)
 
 
 def rewrite_zh(text: str) -> str:
     """Units and money behind or around numbers in digits, in their one form."""
     text = _degrees(text)
-    text = _PER_HOUR.sub(lambda match: f"{match[1]} {'kmh' if match[2] else 'mph'} ", text)
-    text = _PER_SECOND.sub(lambda match: f"{match[1]} {'kmps' if match[2] else 'mps'} ", text)
-    return _NO_CENTS.sub("", _money_zh.sub(_units_zh.sub(_before_zh.sub(text))))
+    if "每" in text:
+        text = _PER_HOUR.sub(lambda match: f"{match[1]} {'kmh' if match[2] else 'mph'} ", text)
+        text = _PER_SECOND.sub(lambda match: f"{match[1]} {'kmps' if match[2] else 'mps'} ", text)
+    if _MAYBE_AHEAD.search(text):
+        text = _before_zh.sub(text)
+    if _MAYBE_BEHIND.search(text):
+        text = _money_zh.sub(_units_zh.sub(text))
+    return _NO_CENTS.sub("", text)
 
 
 def rewrite_ja(text: str) -> str:
     """Units and money behind or around numbers in digits, in their one form."""
     text = _PERCENT_JA.sub(r"\1%", _degrees(text))
     text = _SPEED_JA_SECOND.sub(r"\1 mps ", _SPEED_JA.sub(r"\1 kmh ", text))
-    return _NO_CENTS.sub("", _money_ja.sub(_units_ja.sub(_before_ja.sub(text))))
+    if _MAYBE_AHEAD.search(text):
+        text = _before_ja.sub(text)
+    if _MAYBE_BEHIND.search(text):
+        text = _money_ja.sub(_units_ja.sub(text))
+    return _NO_CENTS.sub("", text)

@@ -5,6 +5,7 @@ import re
 from recipe.normalize import arithmetic, measures_cjk
 from recipe.normalize.numbers_ja import digits_for_numerals, point_for_middle_dot
 
+_ANY_DIGIT = re.compile(r"\d")
 _NUMBER_GAP = re.compile(r"(?<=[^\W\da-z]) (?=\d)|(?<=[\d%]) (?=[^\W\da-z])")
 _NEGATIVE = re.compile(r"(?<![\d%])マイナス ?(?=\d)")
 _DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.点])")
@@ -29,6 +30,8 @@ def prepare(text: str) -> str:
 def rewrite(text: str) -> str:
     """Numerals as digits, then dates, times, fractions, ratios, money and signs in one form."""
     text = _NUMBER_GAP.sub("", digits_for_numerals(text))
+    if not _ANY_DIGIT.search(text):
+        return text
     text = _NEGATIVE.sub("-", _FIRST_YEAR.sub("1年", text))
     text = _dates(_DECIMAL_POINT.sub(r"\1.\2", text))
     text = _MIXED_FRACTION.sub(r"\1 ", _FRACTION.sub(r"\2/\1", text))

@@ -6,9 +6,12 @@ from recipe.normalize import arithmetic, measures_cjk
 from recipe.normalize.characters import HAN
 from recipe.normalize.numbers_zh import digits_for_numerals
 
+_ANY_NUMERAL = re.compile(r"[\d零〇一二三四五六七八九十百千万亿两幺廿卅卌壹贰叁肆伍陆柒捌玖拾佰仟]")
+_ANY_DIGIT = re.compile(r"\d")
 _NUMBER_GAP = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}\d-])|(?<=[\d%]) (?=[{HAN}])")
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
 _SPACED_PERCENT = re.compile("百 ?分 ?之(?! ?一百?个) ?")
+_HUNDRED_PERCENT = re.compile("百分之?百")
 _NEGATIVE = re.compile(r"(正?)负 ?(?=\d)")
 _TWO_THREE = {"俩": "两个", "仨": "三个"}
 _TWO_OR_THREE = re.compile("(?<!伎)([俩仨])个?")
@@ -45,30 +48,52 @@ def prepare(text: str) -> str:
 
 def rewrite(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios, money and signs in one form."""
-    text = _SPACED_PERCENT.sub("百分之", text)
-    text = _BELOW_ZERO.sub("负", re.sub("百分之?百", "100%", text))
     text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
+    if not _ANY_NUMERAL.search(text):
+        return text
+    if "百" in text:
+        text = _HUNDRED_PERCENT.sub("100%", _SPACED_PERCENT.sub("百分之", text))
+    text = _BELOW_ZERO.sub("负", text)
     text = _NUMBER_GAP.sub("", digits_for_numerals(arithmetic.share_units(text)))
-    text = _dates(_signs(text))
-    text = _AND_HALF.sub(r"\1.5个", _MINUTES_AND_HALF.sub(r"\1.5分", text))
-    text = _ZERO_BETWEEN.sub("", _ZERO_BETWEEN_LONG.sub("", text))
-    text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
-    text = _hours(text)
-    text = _FRACTION.sub(_fraction, _PERCENT_RANGE.sub("", _PERCENT.sub(_percent, text)))
-    text = _COINS.sub(_coins, _ROUND.sub("元", text))
-    text = _RATIO.sub(_anything if _SCORE.search(text) else _ratio, text)
+    if not _ANY_DIGIT.search(text):
+        return text
+    text = _times(_durations(_dates(_signs(text))))
+    if "分之" in text:
+        text = _FRACTION.sub(_fraction, _PERCENT.sub(_percent, text))
+    text = _COINS.sub(_coins, _ROUND.sub("元", _PERCENT_RANGE.sub("", text)))
+    if "比" in text:
+        text = _RATIO.sub(_anything if _SCORE.search(text) else _ratio, text)
     return arithmetic.rewrite_zh(measures_cjk.rewrite_zh(text))
 
 
 def _signs(text: str) -> str:
-    text = _NEGATIVE.sub(lambda match: "±" if match[1] else "-", text)
-    return _PHONE_PLUS.sub(r"\1\2", text)
+    if "负" in text:
+        text = _NEGATIVE.sub(lambda match: "±" if match[1] else "-", text)
+    return _PHONE_PLUS.sub(r"\1\2", text) if "+" in text else text
 
 
 def _dates(text: str) -> str:
+    if "/" not in text and "-" not in text:
+        return _ZERO_IN_DATE.sub("", text)
     text = _YEAR_MONTH.sub(lambda match: f"{match[1]}年{int(match[2])}月", text)
     text = _MONTH_DAY.sub(lambda match: f"{int(match[1])}月{int(match[3])}日", text)
     return _ZERO_IN_DATE.sub("", text)
+
+
+def _times(text: str) -> str:
+    """九点十五分 is 9:15, 九点整 and 9:00 are 9点, 9:15 a.m. is 上午9:15; what is no time is a decimal (三点五)."""
+    if "点" in text or "时" in text:
+        text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
+    if "m" in text:
+        text = _BEFORE_OR_AFTER_NOON.sub(lambda match: f"{'上' if match[2] == 'a' else '下'}午{match[1]}", text)
+    return _WHOLE_HOUR.sub(r"\1点", text)
+
+
+def _durations(text: str) -> str:
+    """一个半小时 is 1.5个小时, 一小时零五分 1小时5分."""
+    if "半" in text:
+        text = _AND_HALF.sub(r"\1.5个", _MINUTES_AND_HALF.sub(r"\1.5分", text))
+    return _ZERO_BETWEEN.sub("", _ZERO_BETWEEN_LONG.sub("", text))
 
 
 def _clock(match: re.Match) -> str:
@@ -77,12 +102,6 @@ def _clock(match: re.Match) -> str:
     if int(hour) > 24 or minutes > 59:
         return match[0]
     return f"{int(hour)}:{minutes:02d}" + (f":{int(second):02d}" if second else "")
-
-
-def _hours(text: str) -> str:
-    """8:00 a.m. is 上午8点."""
-    text = _BEFORE_OR_AFTER_NOON.sub(lambda match: f"{'上' if match[2] == 'a' else '下'}午{match[1]}", text)
-    return _WHOLE_HOUR.sub(r"\1点", text)
 
 
 def _decimal(match: re.Match) -> str:
