@@ -26,7 +26,9 @@ _MAYBE_OPERATION = re.compile(r"[\d%] ?[大小不约等加减乘除到至]")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
 _COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台]"
-_HYPHEN = re.compile(rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?{_COUNTED})")
+_HYPHEN = re.compile(
+    rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?(?:{_COUNTED}|[a-zμ°]))"
+)
 # The second number of a range is written short (730-40), and what both count is said once (3到5万).
 _SHORT = re.compile(r"(\d{2,4})[-~](\d{1,3})$")
 _SIMPLE = r"(?:\d{1,4}(?:\.\d+)?|[一二三四五六七八九十百千两]{1,4}(?:点[零一二三四五六七八九]{1,4})?)"

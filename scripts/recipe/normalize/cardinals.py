@@ -5,6 +5,7 @@ A numeral is a list of elements: one digit, one unit (十, 百, 千; 万, 亿, �
 """
 
 import dataclasses
+import re
 
 from recipe.normalize.decimals import scale
 
@@ -25,6 +26,15 @@ class Grammar:
 
     tenths: bool
     alone: frozenset[str]
+
+
+_DIGIT = f"[{''.join(DIGITS)}]"
+_ADDRESS = re.compile(rf"{_DIGIT}{{1,3}}(?:点{_DIGIT}{{1,3}}){{3}}(?![点十百]|{_DIGIT})")
+
+
+def digits_of_addresses(text: str) -> str:
+    """一九二点一六八点零点一 as 192.168.0.1."""
+    return _ADDRESS.sub(lambda match: "".join(DIGITS.get(character, ".") for character in match[0]), text)
 
 
 class _Cardinal:
@@ -87,7 +97,7 @@ class _Cardinal:
         return str(total + int(self.waiting) * (10 ** (self.unit - 1) if counts_tenths else 1))
 
 
-class _Reader:
+class _CardinalReader:
     """Reads elements from left to right into `output`: numbers, and units that belong to none."""
 
     def __init__(self, grammar: Grammar) -> None:
@@ -120,7 +130,8 @@ class _Reader:
     def _amount(self, digits: str) -> None:
         number = self.number
         fits = number.unit is None or len(digits.lstrip("0")) <= number.unit
-        if number.waiting is not None or not fits:
+        leading_zero = number.waiting == "0" and number.unit is None  # 零三十 is 30
+        if (number.waiting is not None and not leading_zero) or not fits:
             self.close()
         self.number.waiting = digits
         self.number.after_large = False
@@ -160,7 +171,7 @@ class _Reader:
 
 def read_cardinals(elements: list[str], grammar: Grammar) -> list[str]:
     """Numbers, and units that belong to none (千 of 千万别), in their order."""
-    return _Reader(grammar).read(elements)
+    return _CardinalReader(grammar).read(elements)
 
 
 def read_scaled(elements: list[str], grammar: Grammar) -> list[str] | None:

@@ -34,7 +34,8 @@ _UNITS_ZH = {
 _UNITS_JA = {
     "kmh": "キロ(?:メートル)?毎時|キロ(?:メートル)?/時|km/時", "mps": "メートル毎秒|メートル/秒|m/s",
     "km": "キロ(?:メートル|メーター)", "cm": "センチ(?:メートル|メーター)?", "mm": "ミリ(?:メートル|メーター)",
-    "nm": "ナノメートル", "μm": "マイクロ(?:メートル|メーター)", "kg": "キロ(?:グラム)", "mg": "ミリグラム", "μg": "マイクログラム",
+    "nm": "ナノメートル", "μm": "マイクロ(?:メートル|メーター)", "kg": "キロ(?:グラム)", "mg": "ミリグラム",
+    "μg": "マイクログラム",
     "l": "リットル|lit(?:er|re)s?", "ml": "ミリリットル", "dl": "デシリットル", "kl": "キロリットル", "cc": "シーシー",
     "sqm": "平方(?:メートル|メーター)|平米", "sqkm": "平方キロ(?:メートル)?", "sqcm": r"平方センチ(?:メートル)?|cm\^2",
     "cum": "立方(?:メートル|メーター)", "cucm": r"立方センチ(?:メートル)?|cm\^3",
@@ -62,17 +63,25 @@ _SIGNS = {
 }  # fmt: skip
 _NAMES_ZH = {
     "won": "韩[元币圆]", "yen": "日[元圆币]", "rupees": "印度卢[比布]", "hong kong dollars": "港[元币]",
-    "taiwan dollars": "新?台币|台湾元", "australian dollars": "澳[元币]|澳大利亚元", "canadian dollars": "加[元币]|加拿大元",
+    "taiwan dollars": "新?台币|台湾元", "australian dollars": "澳[元币]|澳大利亚元",
+    "canadian dollars": "加[元币]|加拿大元",
     "singapore dollars": "新加坡元|新币|坡币", "swiss francs": "瑞士法郎|瑞郎", "francs": "法郎", "baht": "泰铢|铢",
     "rupiah": "印尼盾", "dong": "越南盾", "pesos": "比索", "lira": "里拉", "shekels": "谢克尔", "reais": "雷亚尔",
     "rand": "兰特", "ringgit": "林吉特|马币", "dirhams": "迪拉姆", "元": "元?人民币",
     "dollars": "美元|美金|美刀", "euros": "欧元", "pounds": "英镑", "rubles": "卢布",
 }  # fmt: skip
 # Names that stand before the amount too: 人民币100元, 港币5块.
-_BEFORE_ZH = {"元": "人民币", "hong kong dollars": "港[元币]", "taiwan dollars": "新?台币", "dollars": "美金", "yen": "日[元币]"}
+_BEFORE_ZH = {
+    "元": "人民币",
+    "hong kong dollars": "港[元币]",
+    "taiwan dollars": "新?台币",
+    "dollars": "美金",
+    "yen": "日[元币]",
+}
 _NAMES_JA = {
     "yen": "円", "dollars": "米?ドル|アメリカドル", "euros": "ユーロ", "cents": "セント", "won": "韓国?ウォン|ウォン",
-    "元": "人民元|中国元", "rupees": "インド?ルピー", "rubles": "ロシア?ルーブル", "baht": "タイ?バーツ|バーツ", "pesos": "ペソ",
+    "元": "人民元|中国元", "rupees": "インド?ルピー", "rubles": "ロシア?ルーブル", "baht": "タイ?バーツ|バーツ",
+    "pesos": "ペソ",
     "hong kong dollars": "香港ドル", "taiwan dollars": "台湾ドル", "australian dollars": "豪ドル|オーストラリアドル",
     "canadian dollars": "カナダドル", "singapore dollars": "シンガポールドル", "swiss francs": "スイスフラン",
     "francs": "フラン", "pounds": "英?ポンド", "lira": "トルコリラ|リラ", "dong": "ベトナムドン",
@@ -130,7 +139,9 @@ _NO_CENTS = re.compile(r"(?<=\d)\.00(?= ?[元円块])")
 # --- Units of one letter, before case is folded ---
 # 5g is grams, 5G is no unit; a letter that stands apart from its number may be either.
 _NETWORK = "(?![Gg网手用时信基通技套芯卡频产应商终移牌])"
-_LETTER_UNIT = re.compile(rf"(?<![A-Za-z\d.])(\d++(?:\.\d++)?)(?:(m)(?!\^|[²³])|((?<![2-6])g|g{_NETWORK})|(t))(?![A-Za-z\d/'])")
+_LETTER_UNIT = re.compile(
+    rf"(?<![A-Za-z\d.])(\d++(?:\.\d++)?)(?:(m)(?!\^|[²³])|((?<![2-6])g|g{_NETWORK})|(t))(?![A-Za-z\d/'])"
+)
 # What m, g and t are read.
 LETTERS_ZH = ("米", "克", "吨")
 LETTERS_JA = ("メートル", "グラム", "トン")

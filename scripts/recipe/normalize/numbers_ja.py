@@ -2,7 +2,7 @@
 
 import re
 
-from recipe.normalize.cardinals import DIGITS, UNITS, Grammar, about, read_cardinals, read_scaled
+from recipe.normalize.cardinals import DIGITS, UNITS, Grammar, about, digits_of_addresses, read_cardinals, read_scaled
 from recipe.normalize.decimals import scale
 
 _GRAMMAR = Grammar(tenths=False, alone=frozenset("十百千"))
@@ -14,19 +14,18 @@ _FORMAL = str.maketrans("壱弐", "一二")
 _ZERO = re.compile("(?<![ァ-ヺー])ゼロ(?![ァ-ヺー])")
 _NO_INTEGER = re.compile(rf"(?<![\d{_NUMERAL}ァ-ヺー])コンマ(?=[\d{_DIGIT}])")
 _COMMA_WORD = re.compile(rf"(?<=[\d{_NUMERAL}])コンマ(?=[\d{_DIGIT}])")
-# Numerals, with digits before a unit among them (3万5千) or behind one (3万4000), and decimals behind 点. Words that only
-# begin like one stay.
+# Numerals, with digits before a unit among them (3万5千) or behind one (3万4000), and decimals behind 点. Words that
+# only begin like one (百貨店) stay.
 _RUN = re.compile(
     rf"(?<![\d.])(?![百千] ?(?:貨|科|合|姓|舌|葉|代|秋|夏|尋|鳥|駄))(?:\d++(?:\.\d++)? ?(?={_UNIT})|(?=[{_NUMERAL}]))"
     rf"(?:[{_NUMERAL}]|\d++(?= ?{_UNIT})|(?<=[百千万億兆京])\d++(?![.:/%\d-]|年))++"
     rf"(?:点([{_DIGIT}]++)(?![十点])([百千万億兆]?))?"
 )
-# A middle dot is a decimal point before two digits or before what is measured (二・五倍), else it is between two things.
+# A middle dot is a decimal point before two digits or before what is measured (二・五倍), else it parts two things.
 _MIDDLE_DOT = re.compile(
     rf"(?<=[\d{_NUMERAL}])[・･](?=[\d{_DIGIT}]{{2}}|[\d{_DIGIT}](?:[倍割度％%秒万億兆]|パーセント|ポイント|キロ|センチ|メートル|グラム))"
 )
 _ELEMENT = re.compile(r"\d+(?:\.\d+)?|\D")
-_ADDRESS = re.compile(rf"[{_DIGIT}]{{1,3}}(?:点[{_DIGIT}]{{1,3}}){{3}}(?![点{_NUMERAL}])")
 
 
 def _read(run: str) -> list[str]:
@@ -51,10 +50,6 @@ def _rewrite(match: re.Match) -> str:
     return f"{' ' if match.string[match.start() - 1 : match.start()].isdigit() else ''}{' '.join(parts)}"
 
 
-def _address(match: re.Match) -> str:
-    return ".".join("".join(DIGITS[numeral] for numeral in part) for part in match[0].split("点"))
-
-
 def point_for_middle_dot(text: str) -> str:
     """三・一四 as 三点一四, in text whose punctuation is still there."""
     return _MIDDLE_DOT.sub("点", text)
@@ -64,4 +59,4 @@ def digits_for_numerals(text: str) -> str:
     """Write the numerals of Japanese text as digits; a unit without a number (万 of 万年筆) stays."""
     text = _ZERO.sub("零", text.translate(_FORMAL))
     text = _COMMA_WORD.sub("点", _NO_INTEGER.sub("零点", text))
-    return _RUN.sub(_rewrite, _ADDRESS.sub(_address, text))
+    return _RUN.sub(_rewrite, digits_of_addresses(text))

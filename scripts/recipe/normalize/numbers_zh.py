@@ -2,7 +2,7 @@
 
 import re
 
-from recipe.normalize.cardinals import DIGITS, LARGE, Grammar, about, read_cardinals, read_scaled
+from recipe.normalize.cardinals import DIGITS, LARGE, Grammar, about, digits_of_addresses, read_cardinals, read_scaled
 from recipe.normalize.decimals import scale
 
 _GRAMMAR = Grammar(tenths=True, alone=frozenset("十"))
@@ -40,7 +40,6 @@ _MEASURES = frozenset(
 )
 _NO_UNIT = re.compile("千(?:[米瓦赫焦帕伏]|卡(?!车)|字节|克(?![拉朗]))|百[姓帕]")  # part of a unit, or of a word
 _SPOKEN_YEAR = re.compile("[一二两]千[一二三四五六七八九]")  # no tenths: 二千九年 is 2009, as it must be in Japanese
-_ADDRESS = re.compile("[零〇一二三四五六七八九幺]{1,3}(?:点[零〇一二三四五六七八九幺]{1,3}){3}(?![点零〇一二三四五六七八九幺十百])")
 
 
 def _read_digits(run: str, following: str) -> list[str]:
@@ -48,8 +47,8 @@ def _read_digits(run: str, following: str) -> list[str]:
     if run == "幺":
         return [run]
     if len(run) > 1 and "两" in run:
-        if len(run) == 2 and run[1] != "两" and int(DIGITS[run[1]]) == 3:
-            return ["2~3"]
+        if run in ("一两", "两三") and (run == "两三" or following in _MEASURES):
+            return ["1~2" if run == "一两" else "2~3"]
         return [*(DIGITS[numeral] for numeral in run[:-1]), "两" if run[-1] == "两" else DIGITS[run[-1]]]
     digits = "".join(DIGITS[numeral] for numeral in run)
     if len(digits) == 2 and 1 <= int(digits[1]) - int(digits[0]) <= 2 and digits[0] != "0" and following in _MEASURES:
@@ -108,12 +107,8 @@ def _with_decimals(integer: str, decimals: str, unit: str, before: str) -> list[
     return [scale(number, LARGE[unit]) if unit else number]
 
 
-def _address(match: re.Match) -> str:
-    return ".".join("".join(DIGITS[numeral] for numeral in part) for part in match[0].split("点"))
-
-
 def digits_for_numerals(text: str) -> str:
     """Write the Chinese numerals of simplified Chinese text as digits; numerals that are no number (千万别) stay."""
     text = _FORMAL_NUMERAL.sub(lambda match: match[0].translate(_FORMAL) if match[1] else match[0], text)
     text = _TENS_CHARACTER.sub(lambda match: _TENS[match[0]], text)
-    return _RUN.sub(_rewrite, _ADDRESS.sub(_address, text))
+    return _RUN.sub(_rewrite, digits_of_addresses(text))

@@ -4,29 +4,30 @@ import re
 
 from recipe.normalize import arithmetic, measures_cjk
 from recipe.normalize.characters import HAN
+from recipe.normalize.dates_cjk import clock, half_of_day_first, ratio, rewrite_dates
 from recipe.normalize.numbers_zh import digits_for_numerals
 
 _ANY_NUMERAL = re.compile(r"[\d零〇一二三四五六七八九十百千万亿两幺廿卅卌壹贰叁肆伍陆柒捌玖拾佰仟]")
 _ANY_DIGIT = re.compile(r"\d")
 _NUMBER_GAP = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}\d-])|(?<=[\d%]) (?=[{HAN}])")
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
-_SPACED_PERCENT = re.compile("百 ?分 ?之(?! ?一百?个) ?")
+_SPACED_PERCENT = re.compile("百 ?分 ?之 ?")
 _HUNDRED_PERCENT = re.compile("百分之?百")
 _NEGATIVE = re.compile(r"(正?)负 ?(?=\d)")
 _TWO_THREE = {"俩": "两个", "仨": "三个"}
 _TWO_OR_THREE = re.compile("(?<!伎)([俩仨])个?")
 _AND_HALF = re.compile(r"(?<![\d.])(\d+)个半(?=小时|钟头|月|星期|礼拜|世纪|学期)")
 _MINUTES_AND_HALF = re.compile(r"(?<![\d.])(\d+)(?:个半分(?=钟)|分半(?=钟))")
-_ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
 # 一小时零五分: 零 between two measures says nothing.
 _ZERO_BETWEEN = re.compile(r"(?<=[\d半][年天月时钟分元块角米斤岁])零?0?(?=\d+(?:个?[年天月时钟分秒角毛厘寸两]|小时))")
-_ZERO_BETWEEN_LONG = re.compile(r"(?<=\d(?:小时|个月|个钟|点钟|分钟|公里|公斤))零?0?(?=\d+(?:个?[天月时分秒米克两]|小时))")
+_ZERO_BETWEEN_LONG = re.compile(
+    r"(?<=\d(?:小时|个月|个钟|点钟|分钟|公里|公斤))零?0?(?=\d+(?:个?[天月时分秒米克两]|小时))"
+)
 _CLOCK = re.compile(
     r"(?<![\d.:/-])(\d{1,2})[点时]"
     r"(?:(\d{1,2})分(?![之贝钟])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
 )
 _WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d|1\d|2[0-4]):00(?![:.\d/%])")
-_BEFORE_OR_AFTER_NOON = re.compile(r"(?<![\d.:])(\d{1,2}(?::\d\d){1,2}|\d{1,2}点) ?([ap])\.? ?m(?![a-z])\.?")
 _DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝|钟))?)")
 _PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)(?:( ?[~到至] ?)(?:百分之)?(\d++(?:\.\d++)?)(?![\d%.]))?")
 _PERCENT_RANGE = re.compile(r"(?<=\d)%(?= ?[~到至] ?\d++(?:\.\d++)?%)")
@@ -34,10 +35,8 @@ _DENOMINATORS = {"千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿
 _FRACTION = re.compile(r"(?<![\d.])(\d+|[十百千]?万|[百千]?亿|千)分之(\d+)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 _SCORE = re.compile("比分|爆冷|战平|[战大险完]胜|不敌|领先|落后|击败")
-_COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?!\d)")
+_COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?![\d钟])")
 _ROUND = re.compile(r"(?<=\d) ?圆(?=[整正\d]|$|[^形圈周柱的])")
-_YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[/-](0[1-9]|1[0-2])(?![\d/.-])")
-_MONTH_DAY = re.compile(r"(?<![\d./-])(0[1-9]|1[0-2])([/-])(0[1-9]|[12]\d|3[01])(?![\d/.-])")
 _PHONE_PLUS = re.compile(r"\+ ?(\d{1,3})[ -]?(\d{7,11})(?!\d)")
 
 
@@ -57,12 +56,12 @@ def rewrite(text: str) -> str:
     text = _NUMBER_GAP.sub("", digits_for_numerals(arithmetic.share_units(text)))
     if not _ANY_DIGIT.search(text):
         return text
-    text = _times(_durations(_dates(_signs(text))))
+    text = _times(_durations(rewrite_dates(_signs(text))))
     if "分之" in text:
         text = _FRACTION.sub(_fraction, _PERCENT.sub(_percent, text))
     text = _COINS.sub(_coins, _ROUND.sub("元", _PERCENT_RANGE.sub("", text)))
     if "比" in text:
-        text = _RATIO.sub(_anything if _SCORE.search(text) else _ratio, text)
+        text = _RATIO.sub(_score if _SCORE.search(text) else ratio, text)
     return arithmetic.rewrite_zh(measures_cjk.rewrite_zh(text))
 
 
@@ -72,21 +71,11 @@ def _signs(text: str) -> str:
     return _PHONE_PLUS.sub(r"\1\2", text) if "+" in text else text
 
 
-def _dates(text: str) -> str:
-    if "/" not in text and "-" not in text:
-        return _ZERO_IN_DATE.sub("", text)
-    text = _YEAR_MONTH.sub(lambda match: f"{match[1]}年{int(match[2])}月", text)
-    text = _MONTH_DAY.sub(lambda match: f"{int(match[1])}月{int(match[3])}日", text)
-    return _ZERO_IN_DATE.sub("", text)
-
-
 def _times(text: str) -> str:
     """九点十五分 is 9:15, 九点整 and 9:00 are 9点, 9:15 a.m. is 上午9:15; what is no time is a decimal (三点五)."""
     if "点" in text or "时" in text:
         text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
-    if "m" in text:
-        text = _BEFORE_OR_AFTER_NOON.sub(lambda match: f"{'上' if match[2] == 'a' else '下'}午{match[1]}", text)
-    return _WHOLE_HOUR.sub(r"\1点", text)
+    return _WHOLE_HOUR.sub(r"\1点", half_of_day_first(text, "上午", "下午"))
 
 
 def _durations(text: str) -> str:
@@ -101,7 +90,7 @@ def _clock(match: re.Match) -> str:
     minutes = int(minute or short_minute or {"半": 30, "整": 0}.get(word) or int(quarters or 0) * 15)
     if int(hour) > 24 or minutes > 59:
         return match[0]
-    return f"{int(hour)}:{minutes:02d}" + (f":{int(second):02d}" if second else "")
+    return clock(int(hour), minutes, second, "点")
 
 
 def _decimal(match: re.Match) -> str:
@@ -113,7 +102,11 @@ def _decimal(match: re.Match) -> str:
 def _percent(match: re.Match) -> str:
     """百分之三十到四十一: the percentage is said once."""
     first, to, second = match.groups()
-    return f"{first}{to}{second}%" if to and float(second) > float(first) else match[0].replace(f"百分之{first}", f"{first}%")
+    return (
+        f"{first}{to}{second}%"
+        if to and float(second) > float(first)
+        else match[0].replace(f"百分之{first}", f"{first}%")
+    )
 
 
 def _fraction(match: re.Match) -> str:
@@ -121,14 +114,8 @@ def _fraction(match: re.Match) -> str:
     return f"{match[2]}/{10**power if power else match[1]}"
 
 
-def _ratio(match: re.Match) -> str:
-    """3比2 is 3:2, but where that would be a time of day it stays."""
-    first, second = match.groups()
-    could_be_clock = len(first) <= 2 and int(first) <= 24 and len(second) == 2 and int(second) <= 59
-    return match[0] if could_be_clock else f"{first}:{second}"
-
-
-def _anything(match: re.Match) -> str:
+def _score(match: re.Match) -> str:
+    """Where a match is spoken of, 17比16 is no time."""
     return f"{match[1]}:{match[2]}"
 
 
