@@ -34,6 +34,8 @@ _ADDRESS = re.compile(rf"{_DIGIT}{{1,3}}(?:点{_DIGIT}{{1,3}}){{3}}(?![点十百
 
 def digits_of_addresses(text: str) -> str:
     """一九二点一六八点零点一 as 192.168.0.1."""
+    if text.count("点") < 3:
+        return text
     return _ADDRESS.sub(lambda match: "".join(DIGITS.get(character, ".") for character in match[0]), text)
 
 

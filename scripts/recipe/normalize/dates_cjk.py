@@ -14,7 +14,7 @@ def rewrite_dates(text: str) -> str:
     if "/" in text or "-" in text:
         text = _YEAR_MONTH.sub(lambda match: f"{match[1]}年{int(match[2])}月", text)
         text = _MONTH_DAY.sub(lambda match: f"{int(match[1])}月{int(match[2])}日", text)
-    return _ZERO_IN_DATE.sub("", text)
+    return _ZERO_IN_DATE.sub("", text) if "0" in text else text
 
 
 def half_of_day_first(text: str, morning: str, afternoon: str) -> str:

@@ -3,7 +3,7 @@
 import re
 
 KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
-# Of the common kanji (JIS X 0208, level 1) those that are in neither GB 2312 nor Big5 nor known to OpenCC, without those
+# Of the common kanji (JIS X 0208, level 1) those that are in neither GB 2312 nor Big5 nor known to OpenCC, less those
 # that Chinese text has too, as variants (黒) and in Japanese names (堺, 桜).
 _ONLY_JAPANESE = re.compile(
     "["

@@ -156,7 +156,7 @@ def _degrees(text: str) -> str:
     if "氏" in text:
         text = _DEGREE_NAME.sub(r"\2\1度", text)
         text = _TEMPERATURE.sub(lambda match: f"{match[2]}°{'f' if match[1][0] in '华華' else 'c'} ", text)
-    return _DEGREE_SIGN.sub("度", text)
+    return _DEGREE_SIGN.sub("度", text) if "°" in text else text
 
 
 def rewrite_zh(text: str) -> str:
@@ -169,15 +169,18 @@ def rewrite_zh(text: str) -> str:
         text = _before_zh.sub(text)
     if _MAYBE_BEHIND.search(text):
         text = _money_zh.sub(_units_zh.sub(text))
-    return _NO_CENTS.sub("", text)
+    return _NO_CENTS.sub("", text) if ".00" in text else text
 
 
 def rewrite_ja(text: str) -> str:
     """Units and money behind or around numbers in digits, in their one form."""
-    text = _PERCENT_JA.sub(r"\1%", _degrees(text))
-    text = _SPEED_JA_SECOND.sub(r"\1 mps ", _SPEED_JA.sub(r"\1 kmh ", text))
+    text = _degrees(text)
+    if "パ" in text:
+        text = _PERCENT_JA.sub(r"\1%", text)
+    if "速" in text or "毎" in text:
+        text = _SPEED_JA_SECOND.sub(r"\1 mps ", _SPEED_JA.sub(r"\1 kmh ", text))
     if _MAYBE_AHEAD.search(text):
         text = _before_ja.sub(text)
     if _MAYBE_BEHIND.search(text):
         text = _money_ja.sub(_units_ja.sub(text))
-    return _NO_CENTS.sub("", text)
+    return _NO_CENTS.sub("", text) if ".00" in text else text

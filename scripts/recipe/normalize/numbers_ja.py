@@ -57,6 +57,9 @@ def point_for_middle_dot(text: str) -> str:
 
 def digits_for_numerals(text: str) -> str:
     """Write the numerals of Japanese text as digits; a unit without a number (万 of 万年筆) stays."""
-    text = _ZERO.sub("零", text.translate(_FORMAL))
-    text = _COMMA_WORD.sub("点", _NO_INTEGER.sub("零点", text))
+    if "ゼロ" in text:
+        text = _ZERO.sub("零", text)
+    text = text.translate(_FORMAL)
+    if "コンマ" in text:
+        text = _COMMA_WORD.sub("点", _NO_INTEGER.sub("零点", text))
     return _RUN.sub(_rewrite, digits_of_addresses(text))

@@ -11,6 +11,7 @@ _GRAMMAR = Grammar(tenths=True, alone=frozenset("十"))
 _FORMAL = str.maketrans("壹贰叁参肆伍陆柒捌玖拾佰仟", "一二三三四五六七八九十百千")
 _ANY_NUMERAL = "零〇一二三四五六七八九十百千万亿壹贰叁参肆伍陆柒捌玖拾佰仟"
 # 参, 肆, 伍, 陆 and 拾 are parts of words too; where no numeral is beside them they are nothing else.
+_ANY = re.compile(f"[{_ANY_NUMERAL}两幺廿卅卌兆京]")
 _FORMAL_NUMERAL = re.compile(
     "参[加与谋议考观照数赛展股战政见事差]|[队入退落行为]伍|放肆|陆[军续地]|[大登着内水海]陆|[收捡]拾|拾[取荒级]"
     f"|([壹贰叁柒捌玖]|(?<=[{_ANY_NUMERAL}点负])[参肆伍陆拾佰仟]|[参肆伍陆拾佰仟](?=[{_ANY_NUMERAL}元圆角分]))"
@@ -109,6 +110,8 @@ def _with_decimals(integer: str, decimals: str, unit: str, before: str) -> list[
 
 def digits_for_numerals(text: str) -> str:
     """Write the Chinese numerals of simplified Chinese text as digits; numerals that are no number (千万别) stay."""
+    if not _ANY.search(text):
+        return text
     text = _FORMAL_NUMERAL.sub(lambda match: match[0].translate(_FORMAL) if match[1] else match[0], text)
     text = _TENS_CHARACTER.sub(lambda match: _TENS[match[0]], text)
     return _RUN.sub(_rewrite, digits_of_addresses(text))

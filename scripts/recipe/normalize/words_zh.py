@@ -52,14 +52,20 @@ def rewrite(text: str) -> str:
         return text
     if "百" in text:
         text = _HUNDRED_PERCENT.sub("100%", _SPACED_PERCENT.sub("百分之", text))
-    text = _BELOW_ZERO.sub("负", text)
+    if "零下" in text:
+        text = _BELOW_ZERO.sub("负", text)
     text = _NUMBER_GAP.sub("", digits_for_numerals(arithmetic.share_units(text)))
     if not _ANY_DIGIT.search(text):
         return text
     text = _times(_durations(rewrite_dates(_signs(text))))
     if "分之" in text:
         text = _FRACTION.sub(_fraction, _PERCENT.sub(_percent, text))
-    text = _COINS.sub(_coins, _ROUND.sub("元", _PERCENT_RANGE.sub("", text)))
+    if "%" in text:
+        text = _PERCENT_RANGE.sub("", text)
+    if "圆" in text:
+        text = _ROUND.sub("元", text)
+    if "分" in text or "毛" in text or "角" in text:
+        text = _COINS.sub(_coins, text)
     if "比" in text:
         text = _RATIO.sub(_score if _SCORE.search(text) else ratio, text)
     return arithmetic.rewrite_zh(measures_cjk.rewrite_zh(text))
@@ -75,14 +81,15 @@ def _times(text: str) -> str:
     """九点十五分 is 9:15, 九点整 and 9:00 are 9点, 9:15 a.m. is 上午9:15; what is no time is a decimal (三点五)."""
     if "点" in text or "时" in text:
         text = _DECIMAL_POINT.sub(_decimal, _CLOCK.sub(_clock, text))
-    return _WHOLE_HOUR.sub(r"\1点", half_of_day_first(text, "上午", "下午"))
+    text = half_of_day_first(text, "上午", "下午")
+    return _WHOLE_HOUR.sub(r"\1点", text) if ":00" in text else text
 
 
 def _durations(text: str) -> str:
     """一个半小时 is 1.5个小时, 一小时零五分 1小时5分."""
     if "半" in text:
         text = _AND_HALF.sub(r"\1.5个", _MINUTES_AND_HALF.sub(r"\1.5分", text))
-    return _ZERO_BETWEEN.sub("", _ZERO_BETWEEN_LONG.sub("", text))
+    return _ZERO_BETWEEN.sub("", _ZERO_BETWEEN_LONG.sub("", text)) if "0" in text else text
 
 
 def _clock(match: re.Match) -> str:
