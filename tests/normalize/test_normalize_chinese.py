@@ -1,7 +1,7 @@
 """Chinese in `faithful` mode: every kind of number, measure and sum of money, with sentences that must differ."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipe.normalize import normalizer
@@ -147,6 +147,10 @@ SAME = {
         ("幺九二点一六八点零点幺", "192.168.0.1"),
         ("+86 13912345678", "8613912345678"),
         ("百分百", "百分之百"),
+        ("负的百分之五", "-5%"),
+        ("一百分之二点五", "2.5/100"),
+        ("两三个", "2~3个"),
+        ("一两天", "1~2天"),
         ("比分19:16", "比分十九比十六"),
         ("千万分之七", "7/10000000"),
     ],
@@ -250,3 +254,33 @@ def test_about_needs_two_digits_that_follow_each_other():
     assert about(list("七八百")) == (list("七百"), list("八百"))
     assert about(list("十五六")) == (list("十五"), list("十六"))
     assert about(list("七六百")) is about(list("七八")) is about(list("七八九百")) is None
+
+
+FRAGMENTS = (
+    *"零一二三五九两幺十百千万亿兆京壹参伍拾廿点分时半刻整比负年月日元块角毛个米克升度斤加减到至每第0123456789-~.:/%°$¥ ，",
+    *(
+        "百分之",
+        "摄氏",
+        "小时",
+        "等于",
+        "上午",
+        "am",
+        "人民币",
+        "jpy",
+        "km",
+        "m",
+        "g",
+        "G",
+        "万一",
+        "千万别",
+        "08/08",
+        "1:00",
+    ),
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=9).map("".join))
+def test_normalizing_twice_is_normalizing_once(text):
+    for normalize in (declared, found):
+        assert normalize(normalize(text)) == normalize(text)

@@ -1,7 +1,7 @@
 """Japanese in `faithful` mode, with kana and without: numbers, dates, times, measures and money."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipe.normalize import normalizer
@@ -186,3 +186,33 @@ def test_japanese_is_shown(text):
 @pytest.mark.parametrize("text", ["臺灣的時間", "台湾的时间", "裏面", "hello", "四百四", "北海道的桜花"])
 def test_japanese_is_not_shown(text):
     assert not shows_japanese(text)
+
+
+FRAGMENTS = (
+    *"零〇一二三五九十百千万億兆点分時半比年月日円度対と第0123456789-~.:/%・ 、",
+    *(
+        "分の",
+        "マイナス",
+        "から",
+        "キロ",
+        "ドル",
+        "パーセント",
+        "午前",
+        "pm",
+        "元年",
+        "平成",
+        "コンマ",
+        "ゼロ",
+        "百貨",
+        "km",
+        "m",
+    ),
+    *("足す", "引く", "時速", "2008/08"),
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=9).map("".join))
+def test_normalizing_twice_is_normalizing_once(text):
+    for normalize in (declared, found):
+        assert normalize(normalize(text)) == normalize(text)

@@ -13,7 +13,7 @@ _NUMBER_GAP = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}\d-])|(?<=[\d%]) (?=[{HAN}])")
 _BELOW_ZERO = re.compile("零下(?= ?[0-9一二三四五六七八九十两百千])")
 _SPACED_PERCENT = re.compile("百 ?分 ?之 ?")
 _HUNDRED_PERCENT = re.compile("百分之?百")
-_NEGATIVE = re.compile(r"(正?)负 ?(?=\d)")
+_NEGATIVE = re.compile(r"(正?)负的? ?(?=\d)")
 _TWO_THREE = {"俩": "两个", "仨": "三个"}
 _TWO_OR_THREE = re.compile("(?<!伎)([俩仨])个?")
 _AND_HALF = re.compile(r"(?<![\d.])(\d+)个半(?=小时|钟头|月|星期|礼拜|世纪|学期)")
@@ -32,7 +32,7 @@ _DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝|�
 _PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)(?:( ?[~到至] ?)(?:百分之)?(\d++(?:\.\d++)?)(?![\d%.]))?")
 _PERCENT_RANGE = re.compile(r"(?<=\d)%(?= ?[~到至] ?\d++(?:\.\d++)?%)")
 _DENOMINATORS = {"千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "百亿": 10, "千亿": 11}
-_FRACTION = re.compile(r"(?<![\d.])(\d+|[十百千]?万|[百千]?亿|千)分之(\d+)(?![\d.])")
+_FRACTION = re.compile(r"(?<![\d.])(\d+|[十百千]?万|[百千]?亿|千)分之(\d++(?:\.\d++)?)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 _SCORE = re.compile("比分|爆冷|战平|[战大险完]胜|不敌|领先|落后|击败")
 _COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?![\d钟])")
