@@ -43,7 +43,7 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"(?:(?<![^\W{_CJK}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
     r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
@@ -72,8 +72,11 @@ def _digits_only(match: re.Match) -> str:
     return re.sub(r"\D", "", match[0])
 
 
-def _characters(text: str) -> str:
-    text = _BRACKETED.sub(r" \1 ", clean(text))
+def _characters(text: str, declared: frozenset[str]) -> str:
+    east_asian = languages.east_asian(text, declared)
+    if east_asian:
+        text = (words_zh if east_asian == "zh" else words_ja).prepare(text)
+    text = _BRACKETED.sub(r" \1 ", clean(text, japanese=east_asian == "ja"))
     return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
 
 
@@ -97,12 +100,16 @@ def _tokens(text: str, spoken: frozenset[str]) -> str:
 
 
 # Each step has the name that explanations call it by.
-_CLEANING: tuple[Step, ...] = (("characters", _characters),)
 _OF_LANGUAGES: dict[str, Step] = {
     "en": ("English", words_en.rewrite),
     "zh": ("Chinese", words_zh.rewrite),
     "ja": ("Japanese", words_ja.rewrite),
 }
+
+
+@lru_cache(maxsize=1000)
+def _cleaning(declared: frozenset[str]) -> tuple[Step, ...]:
+    return (("characters", partial(_characters, declared=declared)),)
 
 
 @lru_cache(maxsize=1000)
@@ -126,7 +133,7 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
     """
     steps: list[tuple[str, str, str]] = []
     remember = (lambda *step: steps.append(step)) if note else None
-    cleaned = take(_CLEANING, text, remember)
+    cleaned = take(_cleaning(declared), text, remember)
     spoken = languages.of_line(cleaned, declared)
     for _ in range(_MAX_PASSES):
         before, text = text, take(_steps(spoken), cleaned, remember)
@@ -139,5 +146,5 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
         for step in steps:
             note(*step)
         steps.clear()
-        cleaned = take(_CLEANING, text, remember)
+        cleaned = take(_cleaning(declared), text, remember)
     return text

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from recipe.normalize.characters import HAN
 from recipe.normalize.function_words import not_english
-from recipe.normalize.unicode_text import KANA
+from recipe.normalize.kanji import shows_japanese
 from recipe.text.languages import named
 
 # What stands for a language that no label names and no word tells: it is none that has rules of its own.
@@ -97,13 +97,25 @@ def of_line(text: str, declared: frozenset[str] = frozenset()) -> frozenset[str]
         return declared | {"en"} if declared <= _NOT_LATIN and _LATIN.search(text) else declared
     found: set[str] = set()
     if not text.isascii():
-        if KANA.search(text):
-            found.add("ja")
-        elif _ANY_HAN.search(text):
-            found.add("zh")
+        if spoken := east_asian(text, declared):
+            found.add(spoken)
         elif script := _ANY_SCRIPT.search(text):
             found.add(list(_SCRIPTS)[script.lastindex - 1])
     if _LATIN.search(text):
         others = None if found else not_english(text)
         found |= {"en"} if others is None else others or {OTHER}
     return frozenset(found)
+
+
+def east_asian(text: str, declared: frozenset[str]) -> str | None:
+    """ "zh" or "ja" if the line, cleaned or not, is in one of them; kana decide where both or none are declared."""
+    spoken = declared & {"zh", "ja"}
+    if len(spoken) == 1:
+        return next(iter(spoken))
+    if declared and not spoken:
+        return None
+    if text.isascii():
+        return None
+    if shows_japanese(text):
+        return "ja"
+    return "zh" if _ANY_HAN.search(text) else None

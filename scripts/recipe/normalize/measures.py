@@ -5,6 +5,7 @@ import re
 # With a decimal comma where `separators` had to leave it.
 _NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
+_ANY_DIGIT = re.compile(r"\d")
 _PERCENT = re.compile(rf"({_NUMBER}) ?(?:%|percent\b|per cent\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
@@ -14,7 +15,7 @@ _THOUSANDS_OF = {"‰": "1000", "‱": "10000"}
 def _number_and(names: dict[str, tuple[str, ...]]) -> re.Pattern:
     """A number and one of its names, one group for each key; `_name` tells which it was."""
     groups = "|".join(f"({'|'.join(alternatives)})" for alternatives in names.values())
-    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?![a-z\d])")
+    return re.compile(rf"({_NUMBER}) ?(?:{groups})(?:(?<![a-z\d])|(?![a-z\d]))")
 
 
 def _name(match: re.Match, names: dict[str, tuple[str, ...]]) -> str:
@@ -99,6 +100,8 @@ def _with_cents(match: re.Match) -> str:
 
 def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
+    if not _ANY_DIGIT.search(text):
+        return text
     text = _PERCENT.sub(r"\1%", _AND_HALF.sub(r"\1.5", text))
     text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
     text = _THOUSANDS.sub(r"\1千", text)

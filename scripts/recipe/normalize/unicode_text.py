@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from recipe.normalize import spelling_marks
 from recipe.normalize.characters import HAN, simplify_line
-
-KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]")
+from recipe.normalize.kanji import KANA
 
 _HAN_PAIR = re.compile(f"[{HAN}]{{2}}")
 _HAN_GAP = re.compile(f"(?<=[{HAN}])[ \u3000]+(?=[{HAN}])")
@@ -99,12 +98,12 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def clean(text: str) -> str:
+def clean(text: str, japanese: bool = False) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
     Superscripts become `^2`, so that 5² is not 52. Combining marks stay, but for vowel marks of Arabic and Hebrew;
-    invisible characters and variation selectors go. A line with kana keeps its characters: it is Japanese, which has
-    simplified characters of its own.
+    invisible characters and variation selectors go. A Japanese line, which one with kana is, keeps its characters:
+    Japanese has simplified ones of its own.
     """
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
@@ -114,7 +113,7 @@ def clean(text: str) -> str:
     text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
     text = _fold(spelling_marks.full_width_korean(text) if marked else text)
     text = (spelling_marks.one_spelling(text) if marked else text).translate(_AFTER_NFKC)
-    if not KANA.search(text):
+    if not (japanese or KANA.search(text)):
         if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
             text = _HAN_GAP.sub("", text)
         text = simplify_line(text)
