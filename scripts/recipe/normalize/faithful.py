@@ -9,7 +9,7 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import languages, measures, words_en, words_ja, words_zh
+from recipe.normalize import dates_en, languages, measures, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
@@ -43,6 +43,7 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
+    r"(?<![\w.])[2-6]g(?!\w)|"  # a generation of mobile networks, where 5 g are grams
     rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
@@ -56,13 +57,13 @@ _TOKEN = re.compile(
 )
 
 
-def _dates(text: str) -> str:
+def _dates(text: str, declared: frozenset[str]) -> str:
     """Year, month, day in digits, as a Chinese date unless the line is in a language of letters."""
-    in_letters = _LETTER.search(text) and not _ANY_HAN.search(text)
+    in_letters = (_LETTER.search(text) or declared == {"en"}) and not _ANY_HAN.search(text)
 
     def write(match: re.Match) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
-        return words_en.date(year, month, day) if in_letters else f"{year}年{month}月{day}日"
+        return dates_en.date(year, month, day) if in_letters else f"{year}年{month}月{day}日"
 
     return _ISO_DATE.sub(write, text)
 
@@ -75,7 +76,7 @@ def _normalize_once(text: str, declared: frozenset[str]) -> str:
     text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
     text = _THOUSANDS.sub(_digits_only, text)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
-    text = _SCRIPT_CHANGE.sub(" ", _dates(text))
+    text = _SCRIPT_CHANGE.sub(" ", _dates(text, declared))
     spoken = languages.of_line(text, declared)
     if "en" in spoken:
         text = words_en.rewrite(text)
@@ -94,6 +95,8 @@ def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
     `declared` are the codes of the languages that the line is known to be in (`recipe.text.languages`); without any
     they are found from its characters and words.
     """
+    if words_en.has_capitals(text) and "en" in languages.of_line(text.lower(), declared):
+        text = words_en.read_capitals(text)
     for _ in range(_MAX_PASSES):
         before, text = text, _normalize_once(text, declared)
         if text == before:

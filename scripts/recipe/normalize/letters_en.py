@@ -1,0 +1,57 @@
+"""Letters that are read one by one: `u.s.`, `J. K.`, `n b a`, and digits among them."""
+
+import re
+
+from recipe.normalize.numbers_en import DIGIT, one_by_one
+
+# u.s., u.s.a, a.m.: letters each with a period, two at least.
+_SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
+_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
+_DIGITS = re.compile(rf"(?<=(?<![\w'])[a-z] [a-z] )({DIGIT}(?: {DIGIT})+)(?![\w'-]| (?:hundred|thousand|million|point)\b)")
+_SIGN = r"[-=<>+*&@^/×÷]"
+_APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
+_CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
+_GENERATION = re.compile(r"\b(two|three|four|five|six|[2-6]) g(?![\w'])(?=(?: (?:network|phone|service|speeds?|coverage|signal|technology)s?\b))|\b(two|three|four|five|six) g(?![\w'.])(?! [a-z]\b)")
+_GENERATIONS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
+
+
+def initials(text: str) -> str:
+    """`u.s.` -> `us`, and `J. K.` in lower case -> `jk`."""
+    if "." not in text:
+        return text
+    text = _SPACED_INITIALS.sub(lambda found: found[0].replace(" ", ""), text)
+    return _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", text)
+
+
+def before_numbers(text: str) -> str:
+    """Digit words behind letters apart are digits (`k r three one` -> `k r 31`), and `five g` is a network."""
+    text = _DIGITS.sub(lambda match: one_by_one(match[1]), text)
+    return _GENERATION.sub(_generation, text) if " g" in text else text
+
+
+def _generation(match: re.Match) -> str:
+    number = match[1] or match[2]
+    return f"{_GENERATIONS.get(number, number)}g"
+
+
+def join_letters(text: str) -> str:
+    """`n b a` -> `nba`; a and i at the end may be words."""
+    return _APART.sub(_joined, text)
+
+
+def _joined(match: re.Match) -> str:
+    letters = match[0].split(" ")
+    following = match.string[match.end() : match.end() + 3]
+    kept: list[str] = []
+    while letters and _stands_alone(letters[-1], following):
+        kept.insert(0, letters.pop())
+        following = " ??"
+    if len(letters) < 2 or not any(map(_CONSONANT.match, letters)):
+        return match[0]
+    return " ".join(["".join(letters), *kept])
+
+
+def _stands_alone(letter: str, following: str) -> bool:
+    """An article or pronoun before a word, or the x of a number of times."""
+    word_follows = following[1:2].isalpha() or following == " ??"
+    return (letter in "ai" and word_follows) or (letter == "x" and following[1:2].isdigit())
