@@ -21,6 +21,7 @@ _DAY_MONTH_YEAR = re.compile(rf"(?:\bthe )?{_DAY}[ -]{_MONTH}\.?(?=[, -]*{_YEAR}
 _VERB = r"(?! (?:be|have|not|also|as|well|still|only|come|go|get|see|take|need|never|even|just|seem|or)\b)"
 _ORDINAL_MONTH = re.compile(rf"(?:\bthe )?{_ORDINAL_DAY} {_MONTH}{_VERB}\.?")
 _CARDINAL_MONTH = re.compile(rf"(?<![\d.:/$-])(?<!\d )(\d{{1,2}}) {_MONTH.replace('|march', '').replace('|mar', '').replace('|may', '')}(?! \d)")
+_ALONE = re.compile(r"(?<![\w.:/$-] )(?<![\w.:/$-])(\d{1,2}) (mar|march|may)\.?$")
 _THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
 _MONTH_DAY = re.compile(rf"{_MONTH}[.]?[ -](\d{{1,4}})(?:st|nd|rd|th)?\b(?:[ ,-]+({_YEAR}))?")
 _YEAR_FIRST = re.compile(rf"(?<![\d.:/$-])({_YEAR})[ ,-]+{_MONTH}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})")
@@ -49,7 +50,7 @@ def dates(text: str) -> str:
     """Dates with a month's name, when number words are digits."""
     if not _ANY_MONTH.search(text):
         return text
-    for pattern in (_OF_MONTH, _DAY_MONTH_YEAR, _ORDINAL_MONTH, _CARDINAL_MONTH):
+    for pattern in (_OF_MONTH, _DAY_MONTH_YEAR, _ORDINAL_MONTH, _CARDINAL_MONTH, _ALONE):
         text = pattern.sub(r"\2 \1", text)
     text = _YEAR_FIRST.sub(r"\2 \3 \1", _THE_DAY.sub(r"\1 ", text))
     return _MONTH_DAY.sub(_month_day, text)

@@ -42,8 +42,8 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKEN = re.compile(
-    # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     r"(?<![\w.])[2-6]g(?!\w)|"  # a generation of mobile networks, where 5 g are grams
+    # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation

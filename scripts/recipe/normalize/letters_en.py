@@ -7,7 +7,7 @@ from recipe.normalize.numbers_en import DIGIT, one_by_one
 # u.s., u.s.a, a.m.: letters each with a period, two at least.
 _SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
 _INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
-_DIGITS = re.compile(rf"(?<=(?<![\w'])[a-z] [a-z] )({DIGIT}(?: {DIGIT})+)(?![\w'-]| (?:hundred|thousand|million|point)\b)")
+_DIGITS = re.compile(rf"(?<=(?<![\w'])[a-np-z] [a-np-z] )({DIGIT}(?: {DIGIT})+)(?![\w'-]| (?:hundred|thousand|million|point)\b)")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")

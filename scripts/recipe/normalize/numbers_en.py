@@ -89,12 +89,14 @@ class _Item:
 class _Reader:
     """Reads the words of one sequence from left to right."""
 
-    def __init__(self, words: list[str], *, at_start: bool = False, vague: bool = False):
-        """`at_start`: nothing is before the words; `vague`: what is before them says `several` or the like."""
+    def __init__(self, words: list[str], *, at_start: bool = False, vague: bool = False, of_time: bool = False):
+        """`at_start`: nothing is before the words; `vague`: what is before them says `several` or the like;
+        `of_time`: what is before them says that a second is none of two (per second)."""
         self.words = words
         self.position = 0
         self.at_start = at_start
         self.vague = vague
+        self.of_time = of_time
 
     def peek(self, ahead: int = 0) -> str:
         index = self.position + ahead
@@ -119,11 +121,11 @@ class _Reader:
         if word in ("oh", "o"):
             self.take()
             return _Item(word, "zero")
-        if word == "second" and before and (before[-1].kind != "word" or before[-1].text == "a"):
+        if word == "second" and (before[-1].kind != "word" or before[-1].text == "a" if before else self.of_time):
             return _Item(self.take(), "word")  # of time
         if word in _DECADES:
             return _Item(f"{_DECADES[self.take()]}s", "decade")
-        if word == "point" and (self.peek(1) in _DIGITS or self.at_start and self.peek(1) in _POINT_STARTS):
+        if word == "point" and (self.peek(1) in _DIGITS or (self.at_start and self.peek(1) in _POINT_STARTS)):
             return _Item("0" + self._decimals(), "number")
         if word == "zeroth":
             self.take()
@@ -302,7 +304,7 @@ def _join(items: list[_Item], context: Context) -> list[str]:
     texts = [item.text for item in items]
     if kinds in (["digit", "tens"], ["tens", "tens"]) and texts[0] != "0":
         first, second = texts
-        hour = 1 <= int(first) <= 12 and int(second) < 60
+        hour = 1 <= int(first) <= (23 if context.at else 12) and int(second) < 60
         if hour and not context.count and not (context.year and len(first) == 2):
             return [f"{first}:{second}"]
         return [first + second]
@@ -350,7 +352,7 @@ def _rewrite(match: re.Match) -> str:
     context = around(match, _SEQUENCE)
     output: list[str] = []
     joinable: list[_Item] = []
-    reader = _Reader(words, at_start=not match.start(), vague=context.vague)
+    reader = _Reader(words, at_start=not match.start(), vague=context.vague, of_time=context.of_time)
     for item in [*reader.items(), _Item("", "word")]:
         if item.kind in ("digit", "tens", "zero", "decade"):
             joinable.append(item)

@@ -7,10 +7,11 @@ _YEAR_BEFORE = re.compile(r"\b(?:in|year) $")
 _CLOCK_AFTER = re.compile(r" ?[ap]\.? ?m\b| (?:in the (?:morning|afternoon|evening)|at night|tonight|sharp)\b")
 _CLOCK_BEFORE = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
 _VAGUE_BEFORE = re.compile(r"\b(?:few|several|many|some|couple(?: of)?|how many) $")
+_OF_TIME_BEFORE = re.compile(r"\b(?:per|each|split) $")
 # Words whose number is a name of three digits or four, letters apart among them (l g a 1150).
 _NAMED_BEFORE = re.compile(
-    r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number|no\.?"
-    r"|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat|car) $"
+    r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
+    r"|no\.?|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat|car) $"
     r"|(?<![a-z'])[a-z] [a-z] $"
 )
 _STREET = (
@@ -18,7 +19,8 @@ _STREET = (
 )
 _COUNT_AFTER = re.compile(
     r"[ -](?:(?:us|american|canadian|australian|hong kong|new zealand|singapore|united states) )?"
-    r"(?:dollars?|bucks|euros?|pounds?|pence|cents?|yen|yuan|won|rupees?|rubles?|francs?|pesos?|percent|per cent|degrees?"
+    r"(?:dollars?|bucks|euros?|pounds?|pence|cents?|yen|yuan|won|rupees?|rubles?|francs?|pesos?|percent|per cent"
+    r"|degrees?"
     r"|(?:kilo|mega|giga|tera|milli|centi|deci|micro|nano)[ -]?[a-z]+"
     r"|met(?:er|re)s?|grams?|lit(?:er|re)s?|inch(?:es)?|foot|feet|yards?|miles?|acres?|tons?|tonnes?|ounces?|gallons?|pints?"
     r"|volts?|watts?|amps?|hertz|bytes?|horsepower|calories|decibels?|knots|square|cubic|hectares?"
@@ -29,8 +31,8 @@ _COUNT_AFTER = re.compile(
 )
 # A noun in the plural is counted, but many a word that ends so is none.
 _PLURAL_AFTER = re.compile(
-    r" (?!(?:is|was|has|does|goes|this|its|his|hers|ours|yours|theirs|thanks|always|perhaps|sometimes|besides|unless|plus|minus"
-    r"|times|equals|works|sounds|seems|looks|suits|fits|gets|comes|starts|begins|ends|leaves|departs|arrives|means|makes|feels"
+    r" (?!(?:is|was|has|does|goes|this|its|his|hers|ours|yours|theirs|thanks|always|perhaps|sometimes|besides|unless|plus"
+    r"|minus|times|equals|works|sounds|seems|looks|suits|fits|gets|comes|starts|begins|ends|leaves|departs|arrives|means|makes|feels"
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days|weekdays|weekends|mornings|afternoons|evenings|nights)\b)"
     r"[a-z]{2,}[^\W\dsui]s(?![a-z'])"
 )
@@ -40,13 +42,15 @@ _RANGE = re.compile(r" (?:to|or) ")
 @dataclasses.dataclass
 class Context:
     """What the words around a number say of it. `exclaimed`: an `oh` that begins the line is no zero; `vague`: it is
-    not exact (several hundred)."""
+    not exact (several hundred); `of_time`: a second is one of sixty (per second)."""
 
+    at: bool
     clock: bool
     year: bool
     count: bool
     vague: bool
     exclaimed: bool
+    of_time: bool
 
 
 def around(match: re.Match, sequence: re.Pattern) -> Context:
@@ -61,13 +65,15 @@ def around(match: re.Match, sequence: re.Pattern) -> Context:
     if not counted and (word := _RANGE.match(text, end)) and (other := sequence.match(text, word.end())):
         counted = _counted(text, other.end(), clock)
     return Context(
+        at=before.endswith(" at ") or before == "at ",
         clock=clock,
         year=bool(_YEAR_BEFORE.search(before)) and not clock,
         count=counted or bool(_NAMED_BEFORE.search(before)),
         vague=bool(_VAGUE_BEFORE.search(before)),
+        of_time=bool(_OF_TIME_BEFORE.search(before)),
         exclaimed=not match.start() and text[match.end() : match.end() + 1] == " ",
     )
 
 
 def _counted(text: str, end: int, clock: bool) -> bool:
-    return bool(_COUNT_AFTER.match(text, end) or not clock and _PLURAL_AFTER.match(text, end))
+    return bool(_COUNT_AFTER.match(text, end) or (not clock and _PLURAL_AFTER.match(text, end)))

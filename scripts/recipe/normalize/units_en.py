@@ -62,7 +62,7 @@ _BEHIND_NUMBER = [
     ("kilos?|kgs", "kg"), ("kms", "km"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?", "inches"),
     ("feet|foot", "ft"), ("ounces?", "oz"), ("lbs?", "lb"), ("gallons?|gals?", "gal"), ("pints?|pt", "pt"), ("quarts?|qt", "qt"),
     ("acres?", "acres"), ("tons?|tonnes?", "tons"), ("hours?|hrs?|h", "hours"), ("minutes?|mins?", "minutes"),
-    ("seconds?|secs?|s", "seconds"), ("yrs?|years?", "years"), ("kelvins?", "kelvin"), ("knots?|kts?", "knots"),
+    ("seconds?|secs?|(?<= )s", "seconds"), ("yrs?|years?", "years"), ("kelvins?", "kelvin"), ("knots?|kts?", "knots"),
     ("radians?|rad", "rad"), ("lumens?|lm", "lm"), ("μg|mcg|ug", "μg"), ("um", "μm"), ("ul", "μl"),
     ("kbit/s|kb/s|kbits?", "kbps"), ("mbit/s|mb/s", "mbps"), ("gbit/s|gb/s", "gbps"), ("kph", "kmh"),
 ]  # fmt: skip
@@ -79,6 +79,11 @@ _UNIT = re.compile(
     r"(\d)(?: ?|-(?=[a-z]{3}))(?:" + "|".join(f"({name})" for name, _ in _BEHIND_NUMBER) + r")(?![a-z\d']|-[a-z])"
 )
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
+# Pounds are money, unless something is weighed.
+_POUNDS = re.compile(
+    r"(\d) pounds?(?= (?:of|heavier|lighter|overweight|in weight)\b)"
+    r"|(\b(?:weigh(?:s|ed|ing|t of)?|lost|gained) (?:about |around |over )?\d[\d.]*) pounds?\b"
+)
 _INCH = re.compile(r"(\d) ?in(?=\.?$|[.;,)] | (?:long|wide|tall|thick|deep|high|by|x)\b)")
 _SQUARE = re.compile(rf"(?<![a-z])(sq(?:uare)?|cu(?:bic)?)\.? ?({_SYMBOL}|{'|'.join(name for name, _ in _BEHIND_NUMBER)})(?![a-z\d])")
 _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])(?![\w^])")
@@ -137,5 +142,6 @@ def symbols(text: str) -> str:
     if not _DIGIT.search(text):
         return text
     text = _POWER.sub(lambda match: ("sq" if match[2] == "2" else "cu") + match[1], text)
+    text = _POUNDS.sub(lambda match: f"{match[1] or match[2]} lb", text)
     text = _UNIT.sub(_behind_number, _INCH.sub(r"\1 inches", _DEGREE.sub(_degrees, text)))
     return _PER_UNIT.sub(_per, text) if "/" in text else text

@@ -6,7 +6,8 @@ from recipe.normalize.numbers_en import DIGIT, one_by_one
 
 _SCHEME = r"(?:https?|ftps?|file)://[^\s<>]+"
 _MAIL = r"[a-z0-9][\w.+&%-]*+@[a-z0-9][a-z0-9-]*+(?:\.[a-z0-9-]++)+(?:/[^\s<>]*)?"
-# Top domains and endings of files that are no English words: a missing space behind a period (`done.it was`) is no address.
+# Top domains and endings of files that are no English words: a missing space behind a period (`done.it was`) makes no
+# address.
 _ENDING = (
     "com|org|net|edu|gov|mil|info|biz|io|ai|app|dev|co|tv|uk|de|fr|ca|au|jp|cn|ru|br|eu|ch|nl|se|es|pl|kr|tw|hk|sg|nz|ie"
     "|jpe?g|png|gif|svg|pdf|txt|html?|js|json|py|csv|xml|zip|mp3|mp4|wav|exe|docx?|xlsx?|pptx?|php|ya?ml"
@@ -16,14 +17,15 @@ _ADDRESS = re.compile(rf"(?<![\w@./&+-])(?:{_SCHEME}|{_MAIL}|{_DOMAIN})")
 _ALONE = re.compile(r"[a-z0-9-]{3,}(?:\.[a-z0-9-]+)*\.[a-z]{2,4}(?:/\S*)?")
 _HINT = re.compile(r"[@/.](?=[a-z0-9])")
 _SIGNS = {
-    "@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "&": "ampersand", "?": "question mark",
-    "=": "equals", "#": "hash", "~": "tilde", "+": "plus", "%": "percent",
+    "@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "&": "ampersand",
+    "?": "question mark", "=": "equals", "#": "hash", "~": "tilde", "+": "plus", "%": "percent",
 }  # fmt: skip
 _SIGN = re.compile("[@./_:&?=#~+%-]")
 _SPOKEN = re.compile(r"\b(?:dot|slash|dash|underscore)\b")
 _ALPHABET = re.compile("[a-z]")
 _ZERO = r"(?:\d+|o|oh)"
 _DIGITS_BEHIND_SIGN = re.compile(rf"(?<![a-z])(dot|slash|dash|underscore) ({DIGIT}(?: {DIGIT})+)(?![a-z0-9'])")
+_DIGITS_BEFORE_AT = re.compile(rf"(?<![a-z0-9'])({DIGIT}(?: {DIGIT})+)(?= at (?:[a-z0-9]+ ){1,8}?dot\b)")
 _DOTTED = re.compile(rf"(?<![\w.]){_ZERO}(?: dot {_ZERO}){{2,}}(?![\w.])")
 
 
@@ -45,9 +47,11 @@ def spell_signs(text: str) -> str:
 
 
 def join_digits(text: str) -> str:
-    """Digit words behind a spoken sign are one number: `slash one two` -> `slash 12`."""
+    """Digit words behind a spoken sign, or before the `at` of an address, are one number: `slash one two` -> `slash 12`."""
     if not _SPOKEN.search(text):
         return text
+    if " at " in text:
+        text = _DIGITS_BEFORE_AT.sub(lambda match: one_by_one(match[1]), text)
     return _DIGITS_BEHIND_SIGN.sub(lambda match: f"{match[1]} {one_by_one(match[2])}", text)
 
 
