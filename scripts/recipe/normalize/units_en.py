@@ -85,7 +85,13 @@ _POUNDS = re.compile(
     r"|(\b(?:weigh(?:s|ed|ing|t of)?|lost|gained) (?:about |around |over )?\d[\d.]*) pounds?\b"
 )
 _INCH = re.compile(r"(\d) ?in(?=\.?$|[.;,)] | (?:long|wide|tall|thick|deep|high|by|x)\b)")
-_SQUARE = re.compile(rf"(?<![a-z])(sq(?:uare)?|cu(?:bic)?)\.? ?({_SYMBOL}|{'|'.join(name for name, _ in _BEHIND_NUMBER)})(?![a-z\d])")
+_LENGTHS = [
+    ("met(?:er|re)s?|m", "m"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?|in", "in"), ("feet|foot|ft", "ft"),
+    ("km", "km"), ("cm", "cm"), ("mm", "mm"), ("dm", "dm"), ("μm", "μm"), ("nm", "nm"),
+]  # fmt: skip
+_SQUARE = re.compile(
+    rf"(?<![a-z])(?:(sq)(?:uare)?|(cu)(?:bic)?)\.? ?(?:{'|'.join(f'({name})' for name, _ in _LENGTHS)})(?![a-z\d'])"
+)
 _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])(?![\w^])")
 _DEGREE = re.compile(r"(\d) ?(?:°|degrees?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?(?![a-z])")
 _PER = {
@@ -105,10 +111,7 @@ _AFTER_PER = re.compile(
 
 
 def _squared(match: re.Match) -> str:
-    kind, unit = match[1][:2], match[2]
-    if unit not in _SYMBOLS:
-        unit = next(symbol for name, symbol in _BEHIND_NUMBER if re.fullmatch(name, unit))
-    return kind + ("in" if unit == "inches" else unit)
+    return f"{match[1] or match[2]}{_LENGTHS[match.lastindex - 3][1]}"
 
 
 def _per(match: re.Match) -> str:
