@@ -24,20 +24,26 @@ _TO = re.compile(
 )
 
 
+_PAST_OR_TO = re.compile(r"(?:quarter|half|\d|minutes?) (?:past|after|to|till|until|before|of) \d")
+_M = re.compile(r"\d ?[ap]\.? ?m")
+
+
 def before_numbers(text: str) -> str:
     """What must be read before number words are: the o of o'clock is no zero, and `p m` no letters."""
     if "clock" in text:
         text = _O_CLOCK.sub("oclock", text)
-    text = _SPOKEN_TO.sub(r"\1 minutes to ", text)
-    return _LETTERS.sub(r"\1 \2m", text)
+    if " to " in text or " till " in text or " until " in text:
+        text = _SPOKEN_TO.sub(r"\1 minutes to ", text)
+    return _LETTERS.sub(r"\1 \2m", text) if " m" in text else text
 
 
 def times(text: str) -> str:
     """Times of day with digits, as `9:15` and `9:00 am`."""
     if "oclock" in text:
         text = _WHOLE_HOUR.sub(r"\1:00", text)
-    text = _TO.sub(_to, _PAST.sub(_past, text))
-    return _HALF_DAY.sub(_half_day, text)
+    if _PAST_OR_TO.search(text):
+        text = _TO.sub(_to, _PAST.sub(_past, text))
+    return _HALF_DAY.sub(_half_day, text) if _M.search(text) else text
 
 
 def _minutes(spoken: str) -> int:

@@ -54,12 +54,19 @@ _PENNY = re.compile(r"(?<= pounds )((?:and )?\d+) (?:penny|p)\b|(?<= pound )((?:
 _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(?<= pounds) and 0 pence\b")
 
 
+_HINT = re.compile(
+    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
+)
+
+
 def _scaled(amount: str, suffix: str | None) -> str:
     return scale(amount, _SUFFIXES[suffix]) if suffix else amount
 
 
 def amounts(text: str) -> str:
     """The amount and then the currency's name: `US$3`, `3 USD` -> `3 dollars`, `¥30b` -> `30000000000 yen`."""
+    if not _HINT.search(text):
+        return text
     text = _BEFORE.sub(lambda match: f"{_scaled(match[2], match[3])} {_MARKS[match[1]]} ", text)
     text = _BEHIND.sub(lambda match: f"{_scaled(match[1], match[2])} {_MARKS[match[3]]} ", text)
     text = _NAMED.sub(lambda match: f"{_scaled(match[1], match[2])} ", text)

@@ -14,6 +14,7 @@ _WORDS = [
     (re.compile(r"(?<=\d) (?:equals?|is equal to) (?=-?\d)"), " = "),
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
+_HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is equal|over)|^plus|(?<= )plus \d")
 _OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
 _UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
@@ -52,6 +53,8 @@ def _join(match: re.Match) -> str:
 
 def operations(text: str) -> str:
     """`2-5` is `2 to 5`, but a difference in an equation; plus, times, equals and over between numbers are signs."""
+    if not _HINT.search(text):
+        return text
     text = _PLUS_NUMBER.sub("", text)
     if _EQUATION.search(text):
         text = _MINUS.sub(" - ", text)

@@ -17,7 +17,9 @@ _STREET = re.compile(
     rf"(?<![\w.:/$-])(\d+[a-z]? (?:[nsew]\.? )?{_NAME} (?:{_NAME} )?(?:{_NAME} )??)({_KIND})\b(?!')\.?(?! ft\b)"
     rf"|((?<!\w)on {_NAME} (?:{_NAME} )?)(st|ave|rd|blvd)\b(?!')\.?(?=$|,| (?:and|at|in|near|when|where|is|was)\b)"
 )
+_KIND_WORD = re.compile(rf" (?:{_KIND})(?![a-z0-9'])")
 _COMPASS = {"n": "north", "s": "south", "e": "east", "w": "west"}
+_POINT_LETTER = re.compile(r"\d[a-z]? [nsew]\.? ")
 _POINT = re.compile(
     rf"(?<![\w.:/$-])(\d+[a-z]? )([nsew])\.? (?=(?:{_NAME} ){{1,3}}(?:{'|'.join([*_KINDS, *_KINDS.values()])})\b)"
 )
@@ -43,10 +45,12 @@ _NUMBER = re.compile(r"\d")
 
 def addresses(text: str) -> str:
     """`12 S 1st St, Troy, NY 12180` -> `12 south 1st street, Troy, new york 12180`, in lower case."""
-    text = _STREET.sub(_street, text)
+    if _KIND_WORD.search(text):
+        text = _STREET.sub(_street, text)
     if not _NUMBER.search(text):
         return text
-    text = _POINT.sub(lambda match: f"{match[1]}{_COMPASS[match[2]]} ", text)
+    if _POINT_LETTER.search(text):
+        text = _POINT.sub(lambda match: f"{match[1]}{_COMPASS[match[2]]} ", text)
     return _STATE.sub(lambda match: {**_STATES, **_STATE_WORDS}[match[0]], text)
 
 

@@ -53,31 +53,28 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_NAMES_ALONE = [*_COMPOUND, *_PREFIXED, ("microns?", "μm")]
+_NAMES_ALONE = [*_COMPOUND, *_PREFIXED, ("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm")]
 # These words are something else, too, without a number; behind one they are units.
-_BEHIND_NUMBER = [
-    ("met(?:er|re)s?", "m"), ("grams?|grammes?|g", "g"), ("lit(?:er|re)s?", "l"), ("volts?", "v"), ("watts?", "w"),
-    ("watt hours?", "wh"), ("amp(?:ere)?s?", "amps"), ("joules?", "j"), ("newtons?", "newtons"), ("pascals?", "pa"),
-    ("calories?|cals?", "cal"), ("bars?", "bar"), ("moles?|mols?", "mol"), ("ohms?", "ohm"), ("bits? per second", "bps"),
-    ("kilos?|kgs", "kg"), ("kms", "km"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?", "inches"),
-    ("feet|foot", "ft"), ("ounces?", "oz"), ("lbs?", "lb"), ("gallons?|gals?", "gal"), ("pints?|pt", "pt"), ("quarts?|qt", "qt"),
-    ("acres?", "acres"), ("tons?|tonnes?", "tons"), ("hours?|hrs?|h", "hours"), ("minutes?|mins?", "minutes"),
-    ("seconds?|secs?|(?<= )s", "seconds"), ("yrs?|years?", "years"), ("kelvins?", "kelvin"), ("knots?|kts?", "knots"),
-    ("radians?|rad", "rad"), ("lumens?|lm", "lm"), ("μg|mcg|ug", "μg"), ("um", "μm"), ("ul", "μl"),
-    ("kbit/s|kb/s|kbits?", "kbps"), ("mbit/s|mb/s", "mbps"), ("gbit/s|gb/s", "gbps"), ("kph", "kmh"),
-]  # fmt: skip
-_SYMBOLS = sorted({symbol for _, symbol in [*_NAMES_ALONE, *_BEHIND_NUMBER]} | {"ha", "cc", "m", "rpm"}, key=len, reverse=True)
+_BEHIND_NUMBER = {
+    "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
+    "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules", "newtons": "newton",
+    "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars", "mol": "mole moles mols", "ohm": "ohms",
+    "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles", "yd": "yard yards yds", "inches": "inch",
+    "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs", "gal": "gallon gallons gals", "pt": "pint pints",
+    "qt": "quart quarts", "acres": "acre", "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kt kts",
+    "rad": "radian radians", "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
+    "milliwatts": "milliwatt", "hours": "hour hr hrs h", "minutes": "minute min mins", "seconds": "second sec secs",
+    "years": "year yr yrs",
+}  # fmt: skip
+_SYMBOL_OF = {word: symbol for symbol, words in _BEHIND_NUMBER.items() for word in [symbol, *words.split()]}
+_TIMES = ("hours", "minutes", "seconds", "years")
+_SYMBOLS = sorted({symbol for _, symbol in _NAMES_ALONE} | {*_BEHIND_NUMBER, "ha", "cc"}, key=len, reverse=True)
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINT = re.compile(
-    r"met(?:er|re)|gram|lit(?:er|re)|watt|volt|amp|hertz|second|byte|pascal|joule|calor|ton|mole|bar|ohm|newton|bel"
-    r"|micron|per|units?|year|atmosph|horse|force"
-)
+_HINTS = [*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp"]
 _NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES_ALONE) + ")(?![a-z])")
-_UNIT = re.compile(
-    r"(\d)(?: ?|-(?=[a-z]{3}))(?:" + "|".join(f"({name})" for name, _ in _BEHIND_NUMBER) + r")(?![a-z\d']|-[a-z])"
-)
+_UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμ]+)(?![a-z\d']|-[a-z])")
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
 # Pounds are money, unless something is weighed.
 _POUNDS = re.compile(
@@ -93,6 +90,7 @@ _SQUARE = re.compile(
     rf"(?<![a-z])(?:(sq)(?:uare)?|(cu)(?:bic)?)\.? ?(?:{'|'.join(f'({name})' for name, _ in _LENGTHS)})(?![a-z\d'])"
 )
 _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])(?![\w^])")
+_TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
 _DEGREE = re.compile(r"(\d) ?(?:°|degrees?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?(?![a-z])")
 _PER = {
     "d": "day", "day": "day", "yr": "year", "year": "year", "mo": "month", "mth": "month", "month": "month", "wk": "week",
@@ -103,11 +101,7 @@ _CURRENCY = "dollars?|euros?|pounds?|cents?|rupees?|yen|[$€£¥]"
 _PER_UNIT = re.compile(
     rf"(\d(?: ?(?:{_CURRENCY}|kgf|(?:sq|cu)?(?:{_SYMBOL})))?) ?/ ?(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})|lb))(?![a-z\d'])"
 )
-_TIMES = {"hours", "minutes", "seconds", "years"}
-_AFTER_PER_NAMES = [pair for pair in _BEHIND_NUMBER if pair[1] not in _TIMES] + [("pounds?|lbs?", "lb")]
-_AFTER_PER = re.compile(
-    rf"(?<=\bper )(?:{'|'.join(f'({name})' for name, _ in _AFTER_PER_NAMES)}|(?P<time>yr|mo|wk|hr|min|sec))(?![a-z])"
-)
+_AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
 
 
 def _squared(match: re.Match) -> str:
@@ -121,7 +115,11 @@ def _per(match: re.Match) -> str:
 
 
 def _after_per(match: re.Match) -> str:
-    return _PER[match["time"]] if match["time"] else _AFTER_PER_NAMES[match.lastindex - 1][1]
+    word = match[1]
+    if word in ("pound", "pounds"):
+        return "lb"
+    symbol = _SYMBOL_OF.get(word, word)
+    return _PER.get(word, word) if symbol in _TIMES else symbol
 
 
 def _degrees(match: re.Match) -> str:
@@ -129,14 +127,18 @@ def _degrees(match: re.Match) -> str:
 
 
 def _behind_number(match: re.Match) -> str:
-    if match[0][1:] == "g" and _GENERATION.match(match.string, match.start()):
+    word = match[2]
+    if word == "g" and _GENERATION.match(match.string, match.start()):
         return match[0]
-    return f"{match[1]} {_BEHIND_NUMBER[match.lastindex - 2][1]}"
+    if word == "s" and match.string[match.start() + 1] == " ":  # but 80s are years
+        word = "seconds"
+    symbol = _SYMBOL_OF.get(word)
+    return f"{match[1]} {symbol}" if symbol else match[0]
 
 
 def symbols(text: str) -> str:
     """Names of units as symbols: `eight kilo watt hours` (with digits) -> `8 kwh`, `$3/d` -> `$3 per day`."""
-    if _HINT.search(text):
+    if any(hint in text for hint in _HINTS):
         text = _NAME.sub(lambda match: _NAMES_ALONE[match.lastindex - 1][1], text)
     if "sq" in text or "cu" in text:
         text = _SQUARE.sub(_squared, text)
@@ -144,7 +146,11 @@ def symbols(text: str) -> str:
         text = _AFTER_PER.sub(_after_per, text)
     if not _DIGIT.search(text):
         return text
-    text = _POWER.sub(lambda match: ("sq" if match[2] == "2" else "cu") + match[1], text)
-    text = _POUNDS.sub(lambda match: f"{match[1] or match[2]} lb", text)
-    text = _UNIT.sub(_behind_number, _INCH.sub(r"\1 inches", _DEGREE.sub(_degrees, text)))
+    if _TWO_OR_THREE.search(text):
+        text = _POWER.sub(lambda match: ("sq" if match[2] == "2" else "cu") + match[1], text)
+    if "pound" in text:
+        text = _POUNDS.sub(lambda match: f"{match[1] or match[2]} lb", text)
+    if "°" in text or "degree" in text:
+        text = _DEGREE.sub(_degrees, text)
+    text = _UNIT.sub(_behind_number, _INCH.sub(r"\1 inches", text))
     return _PER_UNIT.sub(_per, text) if "/" in text else text
