@@ -14,6 +14,7 @@ _WORDS = [
     (re.compile(r"(?<=\d) (?:equals?|is equal to) (?=-?\d)"), " = "),
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
+_WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal) ")
 _HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is equal|over)|^plus|(?<= )plus \d")
 _OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
@@ -55,11 +56,13 @@ def operations(text: str) -> str:
     """`2-5` is `2 to 5`, but a difference in an equation; plus, times, equals and over between numbers are signs."""
     if not _HINT.search(text):
         return text
-    text = _PLUS_NUMBER.sub("", text)
+    if "plus " in text:
+        text = _PLUS_NUMBER.sub("", text)
     if _EQUATION.search(text):
         text = _MINUS.sub(" - ", text)
     elif "-" in text:
         text = _RANGE.sub(r"\1 to ", text)
-    for pattern, sign in _WORDS:
-        text = pattern.sub(sign, text)
+    if _WORD.search(text):
+        for pattern, sign in _WORDS:
+            text = pattern.sub(sign, text)
     return _OVER.sub(r"\1/\2", text) if " over " in text else text

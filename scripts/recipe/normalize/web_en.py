@@ -41,7 +41,7 @@ def spell_signs(text: str) -> str:
     """Written addresses in words; numbers with points (an IP address, a version) stay."""
     if not _HINT.search(text):
         return text
-    if _ALONE.fullmatch(text) and _ALPHABET.search(text):
+    if " " not in text and _ALONE.fullmatch(text) and _ALPHABET.search(text):
         text = _read(_ALONE.fullmatch(text))
     return " ".join(_ADDRESS.sub(_read, text).split())
 

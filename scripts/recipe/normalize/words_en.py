@@ -73,6 +73,7 @@ _A_POUND = re.compile(r"\b(an?|half|per) lbs?\b\.?")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
 _SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
+_SIGN = re.compile("[#&§]")
 _HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion)\b)")
 _COMMA_IN_NUMBER = re.compile(
     r"\b(thousand|million|billion|trillion), (?=(?:[a-z-]+ ){1,3}?(?:hundred|thousand|million)\b)"
@@ -107,13 +108,21 @@ def rewrite(text: str) -> str:
     if alone:
         text = web_en.join_digits(web_en.spell_signs(text))
         text = operations_en.spoken_groups(dates_en.in_digits(text))
-    text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
-    text = streets_en.addresses(_NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text))
-    text = _TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text)
-    text = letters_en.initials(clock_en.before_numbers(text))
-    text = _COMMA_IN_NUMBER.sub(r"\1 ", _HALF_POWER.sub("0.5 ", text))
+    if _SIGN.search(text):
+        text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
+    if "." in text:
+        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text)
+    text = streets_en.addresses(text)
+    if "." in text:
+        text = letters_en.initials(_TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text))
+    text = clock_en.before_numbers(text)
+    if "half " in text:
+        text = _HALF_POWER.sub("0.5 ", text)
+    if ", " in text:
+        text = _COMMA_IN_NUMBER.sub(r"\1 ", text)
     text = digits_for_words(letters_en.before_numbers(text))
-    text = dates_en.dates(clock_en.times(_MIXED_FRACTION.sub(_mixed_fraction, text)))
+    if _DIGIT.search(text):
+        text = dates_en.dates(clock_en.times(_MIXED_FRACTION.sub(_mixed_fraction, text)))
     return _signs_and_units(text) if alone else text
 
 
@@ -125,12 +134,19 @@ def _spelled_out(text: str) -> str:
 
 
 def _signs_and_units(text: str) -> str:
-    text = web_en.point_numbers(letters_en.join_letters(text))
+    """The rules that only lines with digits need, units' names apart."""
+    text = letters_en.join_letters(text)
+    if " lb" in text:
+        text = _A_POUND.sub(r"\1 pound", text)
+    if not _DIGIT.search(text):
+        return romans_en.numerals(units_en.symbols(text))
+    text = web_en.point_numbers(text)
     text = money_en.amounts(operations_en.operations(operations_en.groups(text)))
-    text = _THOUSANDS.sub(lambda match: scale(match[1], 3), _A_POUND.sub(r"\1 pound", text))
+    text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
     return romans_en.numerals(units_en.symbols(text))
 
 
+_DIGIT = re.compile(r"\d")
 _PARTS = {"half": "1/2", "third": "1/3", "quarter": "1/4"}
 
 
