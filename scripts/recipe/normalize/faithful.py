@@ -32,7 +32,7 @@ _PHONE = re.compile(
     r"(?:\d{3} \d{3} \d{4}|\d{3}\.\d{3}\.\d{4}|1[3-9]\d \d{4} \d{4})"
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
-_LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
+_LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(?=\d:[0-5]\d(?![\d/]))")
 _COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _COMPARISON = re.compile("[><!=]=")
 _BRACKETED = re.compile("(?<![^ ])<(?! )([^<>]*)(?<! )>")  # <noise>, but not x < y
@@ -73,7 +73,10 @@ def _digits_only(match: re.Match) -> str:
 
 
 def _normalize_once(text: str, declared: frozenset[str]) -> str:
-    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], _BRACKETED.sub(r" \1 ", clean(text)))
+    text = clean(text)
+    if "<" in text:
+        text = _BRACKETED.sub(r" \1 ", text)
+    text = _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
     text = _THOUSANDS.sub(_digits_only, text)
     text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
     text = _SCRIPT_CHANGE.sub(" ", _dates(text, declared))
@@ -84,8 +87,8 @@ def _normalize_once(text: str, declared: frozenset[str]) -> str:
         text = words_zh.rewrite(text)
     if "ja" in spoken:
         text = words_ja.rewrite(text)
-    text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
-    text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
+    text = _LEADING_ZERO_HOUR.sub("", measures.rewrite(text))
+    text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(lambda sign: f" {sign[1]} ", text))
     return " ".join(map(words_en.spell, _TOKEN.findall(text)))
 
 

@@ -26,7 +26,7 @@ def numerals(text: str) -> str:
         return text
     text = _PART.sub(lambda match: f"{match[1]} {_value(match[2])}", text)
     text = _NAME.sub(_ordinal, _RULER.sub(_ordinal, text))
-    return _THE.sub(r"\1 ", text)
+    return _THE.sub(lambda match: f"{match[1]} ", text)
 
 
 def _ordinal(match: re.Match) -> str:

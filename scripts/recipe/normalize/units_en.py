@@ -81,7 +81,7 @@ _POUNDS = re.compile(
     r"(\d) pounds?(?= (?:of|heavier|lighter|overweight|in weight)\b)"
     r"|(\b(?:weigh(?:s|ed|ing|t of)?|lost|gained) (?:about |around |over )?\d[\d.]*) pounds?\b"
 )
-_INCH = re.compile(r"(\d) ?in(?=\.?$|[.;,)] | (?:long|wide|tall|thick|deep|high|by|x)\b)")
+_INCH = re.compile(r"(\d) in(?=\.?$|[.;,)] | (?:long|wide|tall|thick|deep|high|by|x)\b)")
 _LENGTHS = [
     ("met(?:er|re)s?|m", "m"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?|in", "in"), ("feet|foot|ft", "ft"),
     ("km", "km"), ("cm", "cm"), ("mm", "mm"), ("dm", "dm"), ("μm", "μm"), ("nm", "nm"),
@@ -152,5 +152,7 @@ def symbols(text: str) -> str:
         text = _POUNDS.sub(lambda match: f"{match[1] or match[2]} lb", text)
     if "°" in text or "degree" in text:
         text = _DEGREE.sub(_degrees, text)
-    text = _UNIT.sub(_behind_number, _INCH.sub(r"\1 inches", text))
+    if " in" in text:
+        text = _INCH.sub(r"\1 inches", text)
+    text = _UNIT.sub(_behind_number, text)
     return _PER_UNIT.sub(_per, text) if "/" in text else text
