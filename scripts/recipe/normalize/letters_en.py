@@ -8,6 +8,7 @@ from recipe.normalize.numbers_en import DIGIT, one_by_one
 _SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
 _INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
 _DIGITS = re.compile(rf"(?<=(?<![\w'])[a-np-z] [a-np-z] )({DIGIT}(?: {DIGIT})+)(?![\w'-]| (?:hundred|thousand|million|point)\b)")
+_TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} {DIGIT})(?![\w'-]| {DIGIT}\b| (?:hundred|thousand|million|point)\b)")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
@@ -25,7 +26,7 @@ def initials(text: str) -> str:
 
 def before_numbers(text: str) -> str:
     """Digit words behind letters apart are digits (`k r three one` -> `k r 31`), and `five g` is a network."""
-    text = _DIGITS.sub(lambda match: one_by_one(match[1]), text)
+    text = _TWO_DIGITS.sub(lambda match: one_by_one(match[1]), _DIGITS.sub(lambda match: one_by_one(match[1]), text))
     return _GENERATION.sub(_generation, text) if " g" in text else text
 
 
@@ -43,7 +44,7 @@ def _joined(match: re.Match) -> str:
     letters = match[0].split(" ")
     following = match.string[match.end() : match.end() + 3]
     kept: list[str] = []
-    while letters and _stands_alone(letters[-1], following):
+    while letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
         kept.insert(0, letters.pop())
         following = " ??"
     if len(letters) < 2 or not any(map(_CONSONANT.match, letters)):

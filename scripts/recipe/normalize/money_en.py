@@ -11,6 +11,8 @@ _CODES = {
     "chf": "swiss francs", "sek": "swedish kronor", "nok": "norwegian kroner", "dkk": "danish kroner", "pln": "zloty",
     "brl": "reais", "zar": "rand", "myr": "ringgit", "idr": "rupiah", "aed": "dirhams", "sar": "riyals", "czk": "czech koruna",
     "huf": "forints", "egp": "egyptian pounds", "pkr": "pakistani rupees", "hkd": "hong kong dollars",
+    "kwd": "kuwaiti dinars", "qar": "qatari riyals", "jod": "jordanian dinars", "lbp": "lebanese pounds", "kzt": "tenge",
+    "mnt": "tugrik", "uah": "hryvnia", "bgn": "bulgarian leva", "jmd": "jamaican dollars", "ngn": "naira",
     "aud": "australian dollars", "cad": "canadian dollars", "nzd": "new zealand dollars", "sgd": "singapore dollars",
     "twd": "taiwan dollars",
 }  # fmt: skip
@@ -19,7 +21,7 @@ _SIGNS = {
     "ca$": "canadian dollars", "nz$": "new zealand dollars", "hk$": "hong kong dollars", "s$": "singapore dollars",
     "sg$": "singapore dollars", "nt$": "taiwan dollars", "r$": "reais", "mx$": "mexican pesos", "cn¥": "元", "rmb¥": "元",
     "jp¥": "yen", "¥": "yen", "rs.": "rupees", "rs": "rupees", "$": "dollars", "€": "euros", "£": "pounds", "₹": "rupees",
-    "₩": "won",
+    "₩": "won", "l.e.": "egyptian pounds", "l.e": "egyptian pounds", "rm": "ringgit", "j$": "jamaican dollars",
 }  # fmt: skip
 _MARKS = {**_CODES, **_SIGNS}
 _MARK = "|".join(re.escape(mark) for mark in sorted(_MARKS, key=len, reverse=True))
@@ -31,7 +33,7 @@ _BEHIND = re.compile(rf"(?<![\d.])({_AMOUNT}) ?({_SUFFIX})?+ ?({_MARK})(?![a-z\d
 _NAMED = re.compile(rf"(?<![\d.])({_AMOUNT}) ?({_SUFFIX}) ?(?=(?:dollars?|euros?|pounds?|rupees?|yen|yuan)\b)")
 # These are told by their names alone.
 _NAMES = {
-    "dollars": "(?:us|u\\.s\\.|american|united states) dollars?",
+    "dollars": "(?:us|american|united states) dollars?|bucks?",
     "元": "(?:chinese )?yuan|renminbi",
     "yen": "japanese yen",
     "euros": "euros?",
@@ -48,6 +50,17 @@ _NAMES = {
     "swiss francs": "swiss francs?",
     "mexican pesos": "mexican pesos?",
     "philippine pesos": "philippine pesos?",
+    "egyptian pounds": "egyptian pounds?|le",
+    "kuwaiti dinars": "kuwaiti dinars?",
+    "qatari riyals": "qatari ri[yj]?als?",
+    "jordanian dinars": "jordanian dinars?",
+    "lebanese pounds": "lebanese pounds?",
+    "dirhams": "(?:emirati |uae )?dirhams?",
+    "riyals": "saudi ri[yj]?als?",
+    "ringgit": "(?:malaysian )?ringgits?",
+    "tugrik": "tugriks?",
+    "zloty": "zlotys?|zloties",
+    "rand": "(?:south african )?rand",
 }
 _NAME = re.compile(rf"(?<![\d.])({_AMOUNT}) (?:{'|'.join(f'({name})' for name in _NAMES.values())})(?![a-z])")
 _PENNY = re.compile(r"(?<= pounds )((?:and )?\d+) (?:penny|p)\b|(?<= pound )((?:and )?\d+) (?:penny|p)\b")
@@ -55,7 +68,7 @@ _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(
 
 
 _HINT = re.compile(
-    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
+    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|dinar|dirham|ri[yj]?al|ringgit|tugrik|zlot|rand|buck|\d le\b|l\.e|(?<![a-z])rm|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
 )
 
 

@@ -5,17 +5,19 @@ import re
 from recipe.normalize.numbers_en import DIGIT, one_by_one
 
 _EQUATION = re.compile(r"\d ?(?:[=+*×÷]|equals?|is equal to|plus|times) ?-?\d")
-_QUANTITY = r"\d(?:%|s|st|nd|rd|th|k|m)?|(?<=\d) ?[ap]\.?m\.?|(?<=\d)(?<! )[€£$]"
+_QUANTITY = r"\d(?: ?%|st|nd|rd|th|[gklms]|[ck]m|kg|lbs?|ft|mi|hrs?|mins?|°[cf]?)?|(?<=\d) ?[ap]\.?m\.?|(?<=\d)[€£$]"
 _RANGE = re.compile(rf"({_QUANTITY})(?! -[\d$€£¥])(?: - | ?- ?)(?=[$€£¥₹]?\d)")
 _WORDS = [
     (re.compile(r"(?<=\d) plus (?=-?\d)"), " + "),
     (re.compile(r"(?<=\d) (?:times|multiplied by) (?=-?\d)"), " * "),
     (re.compile(r"(?<=\d) divided by (?=-?\d)"), " ÷ "),
     (re.compile(r"(?<=\d) (?:equals?|is equal to) (?=-?\d)"), " = "),
+    (re.compile(r"(?<=\d) (?:is )?greater than (?=-?\d)"), " > "),
+    (re.compile(r"(?<=\d) (?:is )?less than (?=-?\d)"), " < "),
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
-_WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal) ")
-_HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is equal|over)|^plus|(?<= )plus \d")
+_WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
+_HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is |greater|less|over)|^plus|(?<= )plus \d")
 _OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
 _UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
@@ -28,11 +30,13 @@ _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
 _COMMAS = re.compile(
     rf"(?<![a-z0-9'])(?:{DIGIT}(?: {DIGIT})+|(?<=plus ){DIGIT})(?:, {DIGIT}(?: {DIGIT})*){{2,}}(?![a-z0-9'-]| (?:hundred|thousand|and\b))"
 )
+_FREE_CALL = re.compile(rf"\bone (eight|nine) hundred (?=(?:{DIGIT} ){{6}}{DIGIT}\b)")
 _PLUS_NUMBER = re.compile(r"(?<![\d%] )\bplus (?=\d{7,}\b)")
 
 
 def spoken_groups(text: str) -> str:
-    """Digit words in groups with commas between them, seven digits and more, are one number."""
+    """Digit words in groups with commas between them, seven digits and more, are one number, with `one eight hundred`."""
+    text = _FREE_CALL.sub(lambda match: f"one {match[1]} zero zero ", text)
     return _COMMAS.sub(_spoken_group, text) if "," in text else text
 
 

@@ -6,7 +6,7 @@ _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _NUMERAL = "x{0,3}(?:ix|iv|v?i{0,3})"
 _NUMBERED = (
     "chapter|section|part|volume|act|scene|book|article|appendix|phase|type|class|grade|level|stage|title|figure|table|world war"
-    "|super bowl|mark|schedule|annex|category|unit|episode|lesson|exhibit"
+    "|super bowl|mark|schedule|annex|category|unit|season|episode|lesson|exhibit"
 )
 _REGAL = (
     "henry|george|william|charles|james|edward|richard|louis|philip|peter|alexander|frederick|napoleon|ferdinand|francis|leo"

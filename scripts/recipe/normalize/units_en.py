@@ -53,7 +53,7 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_NAMES_ALONE = [*_COMPOUND, *_PREFIXED, ("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm")]
+_NAMES_ALONE = [*_COMPOUND, *_PREFIXED, ("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz")]
 # These words are something else, too, without a number; behind one they are units.
 _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
@@ -64,15 +64,16 @@ _BEHIND_NUMBER = {
     "qt": "quart quarts", "acres": "acre", "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kt kts",
     "rad": "radian radians", "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
     "milliwatts": "milliwatt", "hours": "hour hr hrs h", "minutes": "minute min mins", "seconds": "second sec secs",
-    "years": "year yr yrs",
+    "years": "year yr yrs", "ml": "mls", "tbsp": "tablespoon tablespoons tbsps", "tsp": "teaspoon teaspoons tsps",
+    "cups": "cup", "days": "day", "weeks": "week wk wks", "months": "month", "dozen": "",
 }  # fmt: skip
 _SYMBOL_OF = {word: symbol for symbol, words in _BEHIND_NUMBER.items() for word in [symbol, *words.split()]}
-_TIMES = ("hours", "minutes", "seconds", "years")
+_TIMES = ("hours", "minutes", "seconds", "days", "weeks", "months", "years")
 _SYMBOLS = sorted({symbol for _, symbol in _NAMES_ALONE} | {*_BEHIND_NUMBER, "ha", "cc"}, key=len, reverse=True)
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINTS = [*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp"]
+_HINTS = [*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]
 _NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES_ALONE) + ")(?![a-z])")
 _UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμ]+)(?![a-z\d']|-[a-z])")
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
@@ -91,7 +92,7 @@ _SQUARE = re.compile(
 )
 _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])(?![\w^])")
 _TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
-_DEGREE = re.compile(r"(\d) ?(?:°|degrees?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?(?![a-z])")
+_DEGREE = re.compile(r"(\d) ?(?:(?:°|degrees?|deg\b\.?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?|(celsius|centigrade|fahrenheit))(?![a-z])")
 _PER = {
     "d": "day", "day": "day", "yr": "year", "year": "year", "mo": "month", "mth": "month", "month": "month", "wk": "week",
     "week": "week", "hr": "hour", "h": "hour", "hour": "hour", "min": "minute", "minute": "minute", "s": "second",
@@ -123,7 +124,8 @@ def _after_per(match: re.Match) -> str:
 
 
 def _degrees(match: re.Match) -> str:
-    return f"{match[1]} °{match[2][0]}" if match[2] else f"{match[1]} degrees"
+    scale = match[2] or match[3]
+    return f"{match[1]} °{scale[0]}" if scale else f"{match[1]} degrees"
 
 
 def _behind_number(match: re.Match) -> str:
@@ -150,7 +152,7 @@ def symbols(text: str) -> str:
         text = _POWER.sub(lambda match: ("sq" if match[2] == "2" else "cu") + match[1], text)
     if "pound" in text:
         text = _POUNDS.sub(lambda match: f"{match[1] or match[2]} lb", text)
-    if "°" in text or "degree" in text:
+    if "°" in text or "deg" in text or "celsius" in text or "fahrenheit" in text:
         text = _DEGREE.sub(_degrees, text)
     if " in" in text:
         text = _INCH.sub(r"\1 inches", text)

@@ -50,6 +50,7 @@ def join_digits(text: str) -> str:
     """Digit words behind a spoken sign, or before the `at` of an address, are one number: `slash one two` -> `slash 12`."""
     if not _SPOKEN.search(text):
         return text
+    text = text.replace(" g mail dot ", " gmail dot ")
     if " at " in text:
         text = _DIGITS_BEFORE_AT.sub(lambda match: one_by_one(match[1]), text)
     return _DIGITS_BEHIND_SIGN.sub(lambda match: f"{match[1]} {one_by_one(match[2])}", text)

@@ -64,8 +64,9 @@ _ABBREVIATIONS = {
 _WITH_PERIOD = {
     "gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint", "hon": "honorable",
     "ft": "fort", "pres": "president", "supt": "superintendent",
+    "co": "company", "ave": "avenue", "rd": "road",
 }  # fmt: skip
-_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )({'|'.join(_WITH_PERIOD)})\. (?=[a-z])")
+_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
 # And these a number.
 _BEFORE_NUMBER = {"no": "number", "nos": "numbers", "vol": "volume", "fig": "figure", "ext": "extension", "apt": "apartment", "pp": "pages"}
 _NUMBERED = re.compile(rf"(?<![\w'])({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)")
@@ -75,6 +76,17 @@ _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
 _SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
 _SIGN = re.compile("[#&§]")
 _HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion)\b)")
+_HALF_UNIT = re.compile(
+    r"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? )?(?=(?:hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre"
+    r"|met(?:er|re)|kilomet(?:er|re)|lit(?:er|re)|kilo|gram|ton)s?\b)"
+)
+_AND_HALF = re.compile(
+    r"\b(?:an? |one |1 )(hour|minute|second|day|week|month|year|mile|pound|ounce|gallon|pint|cup|dozen|acre|ton|kilo) and a half\b"
+)
+_BELOW_ZERO = re.compile(r"(?<![\w.:/-])(\d[\d.]*) (degrees?(?: celsius| fahrenheit| [cf]\b)? )?below (?:zero|0)\b")
+_INDIAN_GROUPS = re.compile(r"(?<![\d,.])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
+_FEET_INCHES = re.compile(r"(?<![\d.:/])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
+_INCHES = re.compile(r'(?<=\d)"')
 _COMMA_IN_NUMBER = re.compile(
     r"\b(thousand|million|billion|trillion), (?=(?:[a-z-]+ ){1,3}?(?:hundred|thousand|million)\b)"
 )
@@ -104,8 +116,12 @@ def rewrite(text: str) -> str:
     """A line in lower case with contractions spelled out, number words as digits, and one form for each date, time, amount
     and unit. In a line with Chinese, signs and letters behind numbers are left to its rules."""
     alone = not _ANY_HAN.search(text)
+    if alone and '"' in text:
+        text = _FEET_INCHES.sub(lambda match: f"{match[1]} ft {match[2]} inches", text)
     text = _spelled_out(text)
     if alone:
+        if "," in text:
+            text = _INDIAN_GROUPS.sub(lambda number: number[0].replace(",", ""), text)
         text = web_en.join_digits(web_en.spell_signs(text))
         text = operations_en.spoken_groups(dates_en.in_digits(text))
     if _SIGN.search(text):
@@ -117,7 +133,9 @@ def rewrite(text: str) -> str:
         text = letters_en.initials(_TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text))
     text = clock_en.before_numbers(text)
     if "half " in text:
-        text = _HALF_POWER.sub("0.5 ", text)
+        text = _HALF_UNIT.sub("1/2 ", _HALF_POWER.sub("0.5 ", text))
+    if " and a half" in text:
+        text = _AND_HALF.sub(lambda match: f"1.5 {match[1]}s", text)
     if ", " in text:
         text = _COMMA_IN_NUMBER.sub(r"\1 ", text)
     text = digits_for_words(letters_en.before_numbers(text))
@@ -141,6 +159,10 @@ def _signs_and_units(text: str) -> str:
     if not _DIGIT.search(text):
         return romans_en.numerals(units_en.symbols(text))
     text = web_en.point_numbers(text)
+    if " below " in text:
+        text = _BELOW_ZERO.sub(lambda match: f"-{match[1]} {match[2] or 'degrees '}", text)
+    if text.count('"') == 1:
+        text = _INCHES.sub(" inches", text)
     text = money_en.amounts(operations_en.operations(operations_en.groups(text)))
     text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
     return romans_en.numerals(units_en.symbols(text))
