@@ -7,20 +7,19 @@ _WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d{1,2})(?::00)? oclock\b")
 _HOUR_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 # Ten to eleven is a range as well: only these say that it is a time of day.
 _SPOKEN_TO = re.compile(
-    rf"\b((?:at|it is|it was) (?:five|ten|twenty(?:[ -]five)?)) (?:to|till|until) (?={_HOUR_WORDS})(?!\w+[ -](?:hundred|thousand|percent|\w+s\b))"
+    rf"\b((?:at|it is|it was) (?:five|ten|twenty(?:[ -]five)?)) (?:to|till|until) (?={_HOUR_WORDS})"
+    r"(?!\w+[ -](?:hundred|thousand|percent|\w+s\b))"
 )
-_HALF_DAY = re.compile(
-    r"(?<![\d.:/$-])(\d{1,2})(?:([.:])(\d\d))? ?([ap])(?:\. ?m\b\.?| ?m\b(?!'))"
-)
-_LETTERS = re.compile(
-    rf"\b({_HOUR_WORDS}|twenty|thirty|forty|fifty|\w+teen|clock|\d+) ([ap]) m\b"
-)
+_HALF_DAY = re.compile(r"(?<![\d.:/$-])(\d{1,2})(?:([.:])(\d\d))? ?([ap])(?:\. ?m\b\.?| ?m\b(?!'))")
+_LETTERS = re.compile(rf"\b({_HOUR_WORDS}|twenty|thirty|forty|fifty|\w+teen|clock|\d+) ([ap]) m\b")
 _PAST = re.compile(
-    r"\b(?:(half|(?:a )?quarter|(?<![\d.:/-])\d{1,2}(?: minutes?)?) past|(?:a )?(quarter) after|(?<![\d.:/-])(\d{1,2}) minutes? after) "
+    r"\b(?:(half|(?:a )?quarter|(?<![\d.:/-])\d{1,2}(?: minutes?)?) past"
+    r"|(?:a )?(quarter) after|(?<![\d.:/-])(\d{1,2}) minutes? after) "
     r"(\d{1,2})\b(?![.:/%]\d)"
 )
 _TO = re.compile(
-    r"\b(?:(?:a )?(quarter) (?:to|till|until|before|of)|(?<![\d.:/-])(\d{1,2})(?: minutes? (?:to|till|until|before)| (till))) (\d{1,2})\b(?![.:/%]\d)"
+    r"\b(?:(?:a )?(quarter) (?:to|till|until|before|of)"
+    r"|(?<![\d.:/-])(\d{1,2})(?: minutes? (?:to|till|until|before)| till)) (\d{1,2})\b(?![.:/%]\d)"
 )
 
 
@@ -56,7 +55,7 @@ def _past(match: re.Match) -> str:
 
 
 def _to(match: re.Match) -> str:
-    minutes, hour = _minutes(match[1] or match[2]), int(match[4])
+    minutes, hour = _minutes(match[1] or match[2]), int(match[3])
     if not (1 <= hour <= 24 and 0 < minutes < 60):
         return match[0]
     return f"{(hour - 2) % 12 + 1}:{60 - minutes:02d}"

@@ -20,11 +20,15 @@ _OF_MONTH = re.compile(rf"(?:\bthe )?{_DAY} of {_MONTH}\.?")
 _DAY_MONTH_YEAR = re.compile(rf"(?:\bthe )?{_DAY}[ -]{_MONTH}\.?(?=[, -]*{_YEAR})")
 _VERB = r"(?! (?:be|have|not|also|as|well|still|only|come|go|get|see|take|need|never|even|just|seem|or)\b)"
 _ORDINAL_MONTH = re.compile(rf"(?:\bthe )?{_ORDINAL_DAY} {_MONTH}{_VERB}\.?")
-_CARDINAL_MONTH = re.compile(rf"(?<![\d.:/$-])(?<!\d )(\d{{1,2}}) {_MONTH.replace('|march', '').replace('|mar', '').replace('|may', '')}(?! \d)")
+_CARDINAL_MONTH = re.compile(
+    rf"(?<![\d.:/$-])(?<!\d )(\d{{1,2}}) {_MONTH.replace('|march', '').replace('|mar', '').replace('|may', '')}(?! \d)"
+)
 _ALONE = re.compile(r"(?<![\w.:/$-] )(?<![\w.:/$-])(\d{1,2}) (mar|march|may)\.?$")
 _THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
 _MONTH_DAY = re.compile(rf"{_MONTH}[.]?[ -](\d{{1,4}})(?:st|nd|rd|th)?\b(?:[ ,-]+({_YEAR}))?")
-_YEAR_FIRST = re.compile(rf"(?<![\d.:/$-])({_YEAR})[ ,-]+{_MONTH}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})")
+_YEAR_FIRST = re.compile(
+    rf"(?<![\d.:/$-])({_YEAR})[ ,-]+{_MONTH}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})"
+)
 _NUMERIC = re.compile(r"(?<![\d./-])(0?[1-9]|[12]\d|3[01])([/-])(0?[1-9]|[12]\d|3[01])\2((?:19|20)\d\d)(?![\d/-]|\.\d)")
 _ANY_MONTH = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
 

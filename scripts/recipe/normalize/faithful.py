@@ -9,7 +9,7 @@ twice is normalizing once.
 
 import re
 
-from recipe.normalize import dates_en, languages, measures, words_en, words_ja, words_zh
+from recipe.normalize import capitals_en, dates_en, languages, measures, words_en, words_ja, words_zh
 from recipe.normalize.characters import HAN
 from recipe.normalize.unicode_text import SIGNS, clean
 
@@ -41,8 +41,7 @@ _TIGHT = re.compile(r"(?<=\d) ?\^ ?(?=-?\d)|(?<=\d) / (?=\d)")  # powers and fra
 _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
-_TOKEN = re.compile(
-    r"(?<![\w.])[2-6]g(?!\w)|"  # a generation of mobile networks, where 5 g are grams
+_TOKENS = (
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     rf"(?:(?<![^\W{HAN}])(?<![%°)])-)?\d+(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
@@ -55,6 +54,9 @@ _TOKEN = re.compile(
     rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
     rf"|{_WORD}(?:'{_WORD})*"
 )
+_TOKEN = re.compile(_TOKENS)
+# In English, 5 g are grams and 5g a generation of mobile networks.
+_ENGLISH_TOKEN = re.compile(rf"(?<![\w.])[2-6]g(?!\w)|{_TOKENS}")
 
 
 def _dates(text: str, declared: frozenset[str]) -> str:
@@ -89,7 +91,8 @@ def _normalize_once(text: str, declared: frozenset[str]) -> str:
         text = words_ja.rewrite(text)
     text = _LEADING_ZERO_HOUR.sub("", measures.rewrite(text))
     text = _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(lambda sign: f" {sign[1]} ", text))
-    return " ".join(map(words_en.spell, _TOKEN.findall(text)))
+    token = _ENGLISH_TOKEN if "en" in spoken and not _ANY_HAN.search(text) else _TOKEN
+    return " ".join(map(words_en.spell, token.findall(text)))
 
 
 def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
@@ -98,8 +101,8 @@ def normalize(text: str, declared: frozenset[str] = frozenset()) -> str:
     `declared` are the codes of the languages that the line is known to be in (`recipe.text.languages`); without any
     they are found from its characters and words.
     """
-    if words_en.has_capitals(text) and "en" in languages.of_line(text.lower(), declared):
-        text = words_en.read_capitals(text)
+    if capitals_en.has_capitals(text) and "en" in languages.of_line(text.lower(), declared):
+        text = capitals_en.read_capitals(text)
     for _ in range(_MAX_PASSES):
         before, text = text, _normalize_once(text, declared)
         if text == before:

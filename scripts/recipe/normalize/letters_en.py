@@ -7,13 +7,24 @@ from recipe.normalize.numbers_en import DIGIT, one_by_one
 # u.s., u.s.a, a.m.: letters each with a period, two at least.
 _SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
 _INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
-_DIGITS = re.compile(rf"(?<=(?<![\w'])[a-np-z] [a-np-z] )({DIGIT}(?: {DIGIT})+)(?![\w'-]| (?:hundred|thousand|million|point)\b)")
-_TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} {DIGIT})(?![\w'-]| {DIGIT}\b| (?:hundred|thousand|million|point)\b)")
+_NO_DIGITS = r"(?![\w'-]| (?:hundred|thousand|million|point)\b)"
+_DIGITS = re.compile(rf"(?<=(?<![\w'])[a-np-z] [a-np-z] )({DIGIT}(?: {DIGIT})+){_NO_DIGITS}")
+_TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} {DIGIT}){_NO_DIGITS}(?! {DIGIT}\b)")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
-_GENERATION = re.compile(r"\b(two|three|four|five|six|[2-6]) g(?![\w'])(?=(?: (?:network|phone|service|speeds?|coverage|signal|technology)s?\b))|\b(two|three|four|five|six) g(?![\w'.])(?! [a-z]\b)")
+# The network, not the weight in grams.
+_GENERATION = re.compile(
+    r"\b(two|three|four|five|six|[2-6]) g(?= (?:network|phone|service|speed|coverage|signal|technology)s?(?![\w']))"
+    r"|\b(two|three|four|five|six) g(?![\w'.])(?! [a-z]\b)"
+)
 _GENERATIONS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
+
+
+_ERA = re.compile(
+    r"(\d|hundred|thousand|ty|teen|ten|eleven|twelve|one|two|three|four|five|six|seven|eight|nine)"
+    r" (a d|b c e|b c|c e)(?![\w'])"
+)
 
 
 def initials(text: str) -> str:
@@ -26,6 +37,7 @@ def initials(text: str) -> str:
 
 def before_numbers(text: str) -> str:
     """Digit words behind letters apart are digits (`k r three one` -> `k r 31`), and `five g` is a network."""
+    text = _ERA.sub(lambda match: f"{match[1]} {match[2].replace(' ', '')}", text)
     text = _TWO_DIGITS.sub(lambda match: one_by_one(match[1]), _DIGITS.sub(lambda match: one_by_one(match[1]), text))
     return _GENERATION.sub(_generation, text) if " g" in text else text
 
@@ -44,15 +56,19 @@ def _joined(match: re.Match) -> str:
     letters = match[0].split(" ")
     following = match.string[match.end() : match.end() + 3]
     kept: list[str] = []
+    if letters[-1] == "x" and len(letters) > 3 and following[1:2].isdigit():  # the times of an x8
+        kept.append(letters.pop())
     while letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
         kept.insert(0, letters.pop())
         following = " ??"
+    if letters[:-1] in (["a"], ["i"]) and not following[1:2].isdigit():
+        return match[0]  # the first is a word, the second perhaps a mark at school
     if len(letters) < 2 or not any(map(_CONSONANT.match, letters)):
         return match[0]
     return " ".join(["".join(letters), *kept])
 
 
 def _stands_alone(letter: str, following: str) -> bool:
-    """An article or pronoun before a word, or the x of a number of times."""
+    """An article or pronoun before a word."""
     word_follows = following[1:2].isalpha() or following == " ??"
-    return (letter in "ai" and word_follows) or (letter == "x" and following[1:2].isdigit())
+    return letter in "ai" and word_follows

@@ -6,22 +6,23 @@ from recipe.normalize.decimals import scale
 
 # Codes that are no words.
 _CODES = {
-    "usd": "dollars", "eur": "euros", "gbp": "pounds", "jpy": "yen", "cny": "元", "rmb": "元", "inr": "rupees", "krw": "won",
-    "rub": "rubles", "vnd": "dong", "thb": "baht", "ils": "shekels", "php": "philippine pesos", "mxn": "mexican pesos",
-    "chf": "swiss francs", "sek": "swedish kronor", "nok": "norwegian kroner", "dkk": "danish kroner", "pln": "zloty",
-    "brl": "reais", "zar": "rand", "myr": "ringgit", "idr": "rupiah", "aed": "dirhams", "sar": "riyals", "czk": "czech koruna",
-    "huf": "forints", "egp": "egyptian pounds", "pkr": "pakistani rupees", "hkd": "hong kong dollars",
-    "kwd": "kuwaiti dinars", "qar": "qatari riyals", "jod": "jordanian dinars", "lbp": "lebanese pounds", "kzt": "tenge",
-    "mnt": "tugrik", "uah": "hryvnia", "bgn": "bulgarian leva", "jmd": "jamaican dollars", "ngn": "naira",
-    "aud": "australian dollars", "cad": "canadian dollars", "nzd": "new zealand dollars", "sgd": "singapore dollars",
-    "twd": "taiwan dollars",
+    "usd": "dollars", "eur": "euros", "gbp": "pounds", "jpy": "yen", "cny": "元", "rmb": "元", "inr": "rupees",
+    "krw": "won", "rub": "rubles", "vnd": "dong", "thb": "baht", "ils": "shekels", "php": "philippine pesos",
+    "mxn": "mexican pesos", "chf": "swiss francs", "sek": "swedish kronor", "nok": "norwegian kroner",
+    "dkk": "danish kroner", "pln": "zloty", "brl": "reais", "zar": "rand", "myr": "ringgit", "idr": "rupiah",
+    "aed": "dirhams", "sar": "riyals", "czk": "czech koruna", "huf": "forints", "egp": "egyptian pounds",
+    "pkr": "pakistani rupees", "hkd": "hong kong dollars", "kwd": "kuwaiti dinars", "qar": "qatari riyals",
+    "jod": "jordanian dinars", "lbp": "lebanese pounds", "kzt": "tenge", "mnt": "tugrik", "uah": "hryvnia",
+    "bgn": "bulgarian leva", "jmd": "jamaican dollars", "ngn": "naira", "aud": "australian dollars",
+    "cad": "canadian dollars", "nzd": "new zealand dollars", "sgd": "singapore dollars", "twd": "taiwan dollars",
 }  # fmt: skip
 _SIGNS = {
     "us$": "dollars", "a$": "australian dollars", "au$": "australian dollars", "c$": "canadian dollars",
     "ca$": "canadian dollars", "nz$": "new zealand dollars", "hk$": "hong kong dollars", "s$": "singapore dollars",
-    "sg$": "singapore dollars", "nt$": "taiwan dollars", "r$": "reais", "mx$": "mexican pesos", "cn¥": "元", "rmb¥": "元",
-    "jp¥": "yen", "¥": "yen", "rs.": "rupees", "rs": "rupees", "$": "dollars", "€": "euros", "£": "pounds", "₹": "rupees",
-    "₩": "won", "l.e.": "egyptian pounds", "l.e": "egyptian pounds", "rm": "ringgit", "j$": "jamaican dollars",
+    "sg$": "singapore dollars", "nt$": "taiwan dollars", "r$": "reais", "mx$": "mexican pesos", "cn¥": "元",
+    "rmb¥": "元", "jp¥": "yen", "¥": "yen", "rs.": "rupees", "rs": "rupees", "$": "dollars", "€": "euros",
+    "£": "pounds", "₹": "rupees", "₩": "won", "l.e.": "egyptian pounds", "l.e": "egyptian pounds", "rm": "ringgit",
+    "j$": "jamaican dollars",
 }  # fmt: skip
 _MARKS = {**_CODES, **_SIGNS}
 _MARK = "|".join(re.escape(mark) for mark in sorted(_MARKS, key=len, reverse=True))
@@ -68,7 +69,9 @@ _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(
 
 
 _HINT = re.compile(
-    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|dinar|dirham|ri[yj]?al|ringgit|tugrik|zlot|rand|buck|\d le\b|l\.e|(?<![a-z])rm|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
+    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|dinar|dirham"
+    rf"|ri[yj]?al|ringgit|tugrik|zlot|rand|buck|\d le\b|l\.e"
+    rf"|(?<![a-z])rm|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
 )
 
 

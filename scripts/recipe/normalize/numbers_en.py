@@ -42,9 +42,7 @@ def _ordinal(word: str) -> str:
 
 _ORDINALS = {_ordinal(word): word for word in [*_ONES, *_TEENS, *_TENS, *_ALL_POWERS]}
 _DECADES = {word[:-1] + "ies": value for word, value in _TENS.items()}
-_DENOMINATORS = {"half": 2, "quarter": 4} | {
-    _ordinal(word): value for word, value in _SMALL.items() if value > 2
-}
+_DENOMINATORS = {"half": 2, "quarter": 4} | {_ordinal(word): value for word, value in _SMALL.items() if value > 2}
 _DENOMINATORS |= {"hundredth": 100, "thousandth": 1000}
 _PLURAL_DENOMINATORS = {word + "s": value for word, value in _DENOMINATORS.items()} | {"halves": 2}
 

@@ -28,14 +28,16 @@ _GROUPS = re.compile(
 )
 _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
 _COMMAS = re.compile(
-    rf"(?<![a-z0-9'])(?:{DIGIT}(?: {DIGIT})+|(?<=plus ){DIGIT})(?:, {DIGIT}(?: {DIGIT})*){{2,}}(?![a-z0-9'-]| (?:hundred|thousand|and\b))"
+    rf"(?<![a-z0-9'])(?:{DIGIT}(?: {DIGIT})+|(?<=plus ){DIGIT})(?:, {DIGIT}(?: {DIGIT})*){{2,}}"
+    r"(?![a-z0-9'-]| (?:hundred|thousand|and\b))"
 )
 _FREE_CALL = re.compile(rf"\bone (eight|nine) hundred (?=(?:{DIGIT} ){{6}}{DIGIT}\b)")
 _PLUS_NUMBER = re.compile(r"(?<![\d%] )\bplus (?=\d{7,}\b)")
 
 
 def spoken_groups(text: str) -> str:
-    """Digit words in groups with commas between them, seven digits and more, are one number, with `one eight hundred`."""
+    """Digit words in groups with commas between them, seven digits and more, are one number; so is `one eight hundred`
+    before seven."""
     text = _FREE_CALL.sub(lambda match: f"one {match[1]} zero zero ", text)
     return _COMMAS.sub(_spoken_group, text) if "," in text else text
 

@@ -5,8 +5,8 @@ import re
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _NUMERAL = "x{0,3}(?:ix|iv|v?i{0,3})"
 _NUMBERED = (
-    "chapter|section|part|volume|act|scene|book|article|appendix|phase|type|class|grade|level|stage|title|figure|table|world war"
-    "|super bowl|mark|schedule|annex|category|unit|season|episode|lesson|exhibit"
+    "chapter|section|part|volume|act|scene|book|article|appendix|phase|type|class|grade|level|stage|title|figure|table"
+    "|world war|super bowl|mark|schedule|annex|category|unit|season|episode|lesson|exhibit"
 )
 _REGAL = (
     "henry|george|william|charles|james|edward|richard|louis|philip|peter|alexander|frederick|napoleon|ferdinand|francis|leo"
@@ -15,7 +15,9 @@ _REGAL = (
 _PART = re.compile(rf"\b({_NUMBERED}) (?=[ivx])({_NUMERAL})(?![\w'])")
 _RULER = re.compile(rf"\b({_REGAL}) (?=[ivx])({_NUMERAL})(?![\w'])")
 # Of a name that is not known as a ruler's, only what is no word or abbreviation by itself (IV, VI, XL).
-_NAME = re.compile(r"(?<![\w'])((?!the\b|and\b|for\b|with\b)[a-z]{3,}) (ii|iii|vii|viii|ix|xi{1,3}|xiv|xvi{0,3})(?![\w'])")
+_NAME = re.compile(
+    r"(?<![\w'])((?!the\b|and\b|for\b|with\b)[a-z]{3,}) (ii|iii|vii|viii|ix|xi{1,3}|xiv|xvi{0,3})(?![\w'])"
+)
 _THE = re.compile(rf"\b({_REGAL}) the (?=\d+(?:st|nd|rd|th)\b)")
 _HINT = re.compile(r" [ivx]+(?![\w'])|[a-z] the \d")
 

@@ -11,11 +11,13 @@ _OF_TIME_BEFORE = re.compile(r"\b(?:per|each|split) $")
 # Words whose number is a name of three digits or four, letters apart among them (l g a 1150).
 _NAMED_BEFORE = re.compile(
     r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
-    r"|no\.?|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat|car) $"
+    r"|no\.?|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
+    r"|car) $"
     r"|(?<![a-z'])[a-z] [a-z] $"
 )
 _STREET = (
-    "street|st|avenue|ave|road|rd|court|ct|drive|dr|lane|ln|boulevard|blvd|highway|hwy|expressway|expy|parkway|pkwy|place|terrace|circle"
+    "street|st|avenue|ave|road|rd|court|ct|drive|dr|lane|ln|boulevard|blvd|highway|hwy|expressway|expy|parkway|pkwy|place"
+    "|terrace|circle"
 )
 _COUNT_AFTER = re.compile(
     r"[ -](?:(?:us|american|canadian|australian|hong kong|new zealand|singapore|united states) )?"
@@ -31,8 +33,9 @@ _COUNT_AFTER = re.compile(
 )
 # A noun in the plural is counted, but many a word that ends so is none.
 _PLURAL_AFTER = re.compile(
-    r" (?!(?:is|was|has|does|goes|this|its|his|hers|ours|yours|theirs|thanks|always|perhaps|sometimes|besides|unless|plus"
-    r"|minus|times|equals|works|sounds|seems|looks|suits|fits|gets|comes|starts|begins|ends|leaves|departs|arrives|means|makes|feels"
+    r" (?!(?:is|was|has|does|goes|this|its|his|hers|ours|yours|theirs|thanks|always|perhaps|sometimes|besides|unless"
+    r"|plus|minus|times|equals|works|sounds|seems|looks|suits|fits|gets|comes|starts|begins|ends|leaves|departs|arrives|means|makes"
+    r"|feels"
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days|weekdays|weekends|mornings|afternoons|evenings|nights)\b)"
     r"[a-z]{2,}[^\W\dsui]s(?![a-z'])"
 )

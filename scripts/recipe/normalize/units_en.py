@@ -32,10 +32,14 @@ _METRIC = [
     ("bels?", "b", "deci"),
 ]
 _PREFIXES = {
-    "tera": "t", "peta": "p", "giga": "g", "mega": "m", "kilo": "k", "hecto": "h", "deci": "d", "centi": "c", "milli": "m",
-    "micro": "μ", "nano": "n",
+    "tera": "t", "peta": "p", "giga": "g", "mega": "m", "kilo": "k", "hecto": "h", "deci": "d", "centi": "c",
+    "milli": "m", "micro": "μ", "nano": "n",
 }  # fmt: skip
-_PREFIXED = [(f"{prefix}[ -]?(?:{name})", _PREFIXES[prefix] + symbol) for name, symbol, some in _METRIC for prefix in some.split()]
+_PREFIXED = [
+    (f"{prefix}[ -]?(?:{name})", _PREFIXES[prefix] + symbol)
+    for name, symbol, some in _METRIC
+    for prefix in some.split()
+]
 # Compounds before their parts.
 _COMPOUND = [
     ("pounds?(?:[ -]force)? per square inch", "psi"),
@@ -53,16 +57,24 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_NAMES_ALONE = [*_COMPOUND, *_PREFIXED, ("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz")]
+_NAMES_ALONE = [
+    *_COMPOUND,
+    *_PREFIXED,
+    ("watt[ -]?hours?", "wh"),
+    ("amp(?:ere)?[ -]?hours?", "ah"),
+    ("microns?", "μm"),
+    ("hertz", "hz"),
+]
 # These words are something else, too, without a number; behind one they are units.
 _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
-    "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules", "newtons": "newton",
-    "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars", "mol": "mole moles mols", "ohm": "ohms",
-    "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles", "yd": "yard yards yds", "inches": "inch",
-    "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs", "gal": "gallon gallons gals", "pt": "pint pints",
-    "qt": "quart quarts", "acres": "acre", "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kt kts",
-    "rad": "radian radians", "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
+    "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules",
+    "newtons": "newton", "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars",
+    "mol": "mole moles mols", "ohm": "ohms", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
+    "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
+    "gal": "gallon gallons gals", "pt": "pint pints", "qt": "quart quarts", "acres": "acre",
+    "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kt kts", "rad": "radian radians",
+    "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
     "milliwatts": "milliwatt", "hours": "hour hr hrs h", "minutes": "minute min mins", "seconds": "second sec secs",
     "years": "year yr yrs", "ml": "mls", "tbsp": "tablespoon tablespoons tbsps", "tsp": "teaspoon teaspoons tsps",
     "cups": "cup", "days": "day", "weeks": "week wk wks", "months": "month", "dozen": "",
@@ -84,23 +96,31 @@ _POUNDS = re.compile(
 )
 _INCH = re.compile(r"(\d) in(?=\.?$|[.;,)] | (?:long|wide|tall|thick|deep|high|by|x)\b)")
 _LENGTHS = [
-    ("met(?:er|re)s?|m", "m"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?|in", "in"), ("feet|foot|ft", "ft"),
-    ("km", "km"), ("cm", "cm"), ("mm", "mm"), ("dm", "dm"), ("μm", "μm"), ("nm", "nm"),
+    ("met(?:er|re)s?|m", "m"), ("miles?|mi", "mi"), ("yards?|yds?", "yd"), ("inch(?:es)?|in", "in"),
+    ("feet|foot|ft", "ft"), ("km", "km"), ("cm", "cm"), ("mm", "mm"), ("dm", "dm"), ("μm", "μm"), ("nm", "nm"),
 ]  # fmt: skip
 _SQUARE = re.compile(
     rf"(?<![a-z])(?:(sq)(?:uare)?|(cu)(?:bic)?)\.? ?(?:{'|'.join(f'({name})' for name, _ in _LENGTHS)})(?![a-z\d'])"
 )
 _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])(?![\w^])")
 _TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
-_DEGREE = re.compile(r"(\d) ?(?:(?:°|degrees?|deg\b\.?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?|(celsius|centigrade|fahrenheit))(?![a-z])")
+_BELOW_ZERO = re.compile(r"(?<![\w.:/-])(\d[\d.]*) (degrees?(?: celsius| fahrenheit| [cf]\b)? )?below (?:zero|0)\b")
+_FEET_INCHES = re.compile(r"(?<![\d.:/])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
+_INCHES = re.compile(r'(?<=\d)"')
+_DEGREE = re.compile(
+    r"(\d) ?(?:(?:°|degrees?|deg\b\.?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?"
+    r"|(celsius|centigrade|fahrenheit))(?![a-z])"
+)
 _PER = {
-    "d": "day", "day": "day", "yr": "year", "year": "year", "mo": "month", "mth": "month", "month": "month", "wk": "week",
-    "week": "week", "hr": "hour", "h": "hour", "hour": "hour", "min": "minute", "minute": "minute", "s": "second",
-    "sec": "second", "second": "second", "person": "person", "night": "night", "head": "head", "unit": "unit", "each": "each",
+    "d": "day", "day": "day", "yr": "year", "year": "year", "mo": "month", "mth": "month", "month": "month",
+    "wk": "week", "week": "week", "hr": "hour", "h": "hour", "hour": "hour", "min": "minute", "minute": "minute",
+    "s": "second", "sec": "second", "second": "second", "person": "person", "night": "night", "head": "head",
+    "unit": "unit", "each": "each",
 }  # fmt: skip
 _CURRENCY = "dollars?|euros?|pounds?|cents?|rupees?|yen|[$€£¥]"
 _PER_UNIT = re.compile(
-    rf"(\d(?: ?(?:{_CURRENCY}|kgf|(?:sq|cu)?(?:{_SYMBOL})))?) ?/ ?(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})|lb))(?![a-z\d'])"
+    rf"(\d(?: ?(?:{_CURRENCY}|(?:sq|cu)?(?:{_SYMBOL})))?) ?/ ?"
+    rf"(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})))(?![a-z\d'])"
 )
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
 
@@ -136,6 +156,18 @@ def _behind_number(match: re.Match) -> str:
         word = "seconds"
     symbol = _SYMBOL_OF.get(word)
     return f"{match[1]} {symbol}" if symbol else match[0]
+
+
+def lengths(text: str) -> str:
+    """Lengths and depths with signs or words around the number: `5'10"`, `8"`, `5 degrees below zero`."""
+    if " below " in text:
+        text = _BELOW_ZERO.sub(lambda match: f"-{match[1]} {match[2] or 'degrees '}", text)
+    return _INCHES.sub(" inches", text) if text.count('"') == 1 else text
+
+
+def feet(text: str) -> str:
+    """`5'10"` -> `5 ft 10 inches`; before apostrophes are read."""
+    return _FEET_INCHES.sub(lambda match: f"{match[1]} ft {match[2]} inches", text) if '"' in text else text
 
 
 def symbols(text: str) -> str:

@@ -25,7 +25,7 @@ _SPOKEN = re.compile(r"\b(?:dot|slash|dash|underscore)\b")
 _ALPHABET = re.compile("[a-z]")
 _ZERO = r"(?:\d+|o|oh)"
 _DIGITS_BEHIND_SIGN = re.compile(rf"(?<![a-z])(dot|slash|dash|underscore) ({DIGIT}(?: {DIGIT})+)(?![a-z0-9'])")
-_DIGITS_BEFORE_AT = re.compile(rf"(?<![a-z0-9'])({DIGIT}(?: {DIGIT})+)(?= at (?:[a-z0-9]+ ){1,8}?dot\b)")
+_DIGITS_BEFORE_AT = re.compile(rf"(?<![a-z0-9'])({DIGIT}(?: {DIGIT})+)(?= at (?:[a-z0-9]+ ){1, 8}?dot\b)")
 _DOTTED = re.compile(rf"(?<![\w.]){_ZERO}(?: dot {_ZERO}){{2,}}(?![\w.])")
 
 
@@ -47,7 +47,7 @@ def spell_signs(text: str) -> str:
 
 
 def join_digits(text: str) -> str:
-    """Digit words behind a spoken sign, or before the `at` of an address, are one number: `slash one two` -> `slash 12`."""
+    """Digit words behind a spoken sign, or before the `at` of an address, are one number: `slash 12`."""
     if not _SPOKEN.search(text):
         return text
     text = text.replace(" g mail dot ", " gmail dot ")
