@@ -186,6 +186,9 @@ DIFFERENT = [
     ("ten to five", "5 to 10"),
     ("23-04-2018", "23 to 4 to 2018"),
     ("2 sq mi", "2 mi"),
+    ("5 kilotons", "5 knots"),
+    ("5 milliwatts", "5 megawatts"),
+    ("5 kilobits per second", "5 kilobytes per second"),
     ("4 kwh", "4 kw"),
     ("one thirty-fifth", "1 35"),
 ]
@@ -256,9 +259,9 @@ def test_powers_need_no_number_of_their_own_behind_and(power):
 
 FRAGMENTS = """
 one two five ten twenty fifteen hundred thousand million and a half quarter point minus plus oh second third to past till
-at am pm p m o'clock st. ave k K M m g s h lb pounds dollars cents yen $ £ ¥ usd per / - + = * x % . , @ dot slash www. 's
-.com a.b@c.de ii chapter henry may april 5 10 2 05 9:15 3-5 555 1234 ° degrees square cm2 ft kilo watt dog's in' 'em few
-lakh hundreds over times equals n b i u.s. 12 S Main fl 95051 # 2024-02-29 3/4/1998 1960s 401 5g mW jan. people ½ 5'6"
+at am pm p m o'clock st. ave k K M m g s h lb pounds dollars cents yen $ £ ¥ usd per / - + = * x % . , @ dot slash www.
+.com a.b@c.de ii chapter henry may april 5 10 2 05 9:15 3-5 555 1234 ° degrees square cm2 ft kilo watt dog's in' 'em
+few 's lakh hundreds over times equals n b i u.s. 12 S Main fl 95051 # 2024-02-29 3/4/1998 1960s 401 5g mW jan. people ½ 5'6"
 """
 PARTS = FRAGMENTS.split()
 

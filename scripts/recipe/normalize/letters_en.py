@@ -21,6 +21,7 @@ _GENERATION = re.compile(
 _GENERATIONS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
 
 
+_ALONE = re.compile(r"(?<![\w'])[b-z](?![\w'])")
 _ERA = re.compile(
     r"(\d|hundred|thousand|ty|teen|ten|eleven|twelve|one|two|three|four|five|six|seven|eight|nine)"
     r" (a d|b c e|b c|c e)(?![\w'])"
@@ -37,6 +38,8 @@ def initials(text: str) -> str:
 
 def before_numbers(text: str) -> str:
     """Digit words behind letters apart are digits (`k r three one` -> `k r 31`), and `five g` is a network."""
+    if not _ALONE.search(text):
+        return text
     text = _ERA.sub(lambda match: f"{match[1]} {match[2].replace(' ', '')}", text)
     text = _TWO_DIGITS.sub(lambda match: one_by_one(match[1]), _DIGITS.sub(lambda match: one_by_one(match[1]), text))
     return _GENERATION.sub(_generation, text) if " g" in text else text

@@ -43,6 +43,7 @@ _STATE = re.compile(
     rf"(?:(?<=[a-z], )(?:{'|'.join([*_STATE_WORDS, *_STATES])})|(?<=[a-z] )(?:{'|'.join(_STATES)}))"
     r"(?=,? \d{5}(?![\d.,:/]))"
 )
+_POSTCODE = re.compile(r"\d{5}")
 _NUMBER = re.compile(r"\d")
 
 
@@ -54,6 +55,8 @@ def addresses(text: str) -> str:
         return text
     if _POINT_LETTER.search(text):
         text = _POINT.sub(lambda match: f"{match[1]}{_COMPASS[match[2]]} ", text)
+    if not _POSTCODE.search(text):
+        return text
     return _STATE.sub(lambda match: {**_STATES, **_STATE_WORDS}[match[0]], text)
 
 

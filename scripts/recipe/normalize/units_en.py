@@ -35,11 +35,6 @@ _PREFIXES = {
     "tera": "t", "peta": "p", "giga": "g", "mega": "m", "kilo": "k", "hecto": "h", "deci": "d", "centi": "c",
     "milli": "m", "micro": "μ", "nano": "n",
 }  # fmt: skip
-_PREFIXED = [
-    (f"{prefix}[ -]?(?:{name})", _PREFIXES[prefix] + symbol)
-    for name, symbol, some in _METRIC
-    for prefix in some.split()
-]
 # Compounds before their parts.
 _COMPOUND = [
     ("pounds?(?:[ -]force)? per square inch", "psi"),
@@ -50,21 +45,18 @@ _COMPOUND = [
     ("parts per million", "ppm"),
     ("miles per gallon", "mpg"),
     ("miles? (?:per|an) hour", "mph"),
-    ("kilo(?:gram)?s?[ -]force", "kgf"),
+    ("(?:kilos?|kg)[ -]force", "kgf"),
     ("astronomical units?", "au"),
     ("light[ -]years?", "ly"),
     ("atmospheres?", "atm"),
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_NAMES_ALONE = [
-    *_COMPOUND,
-    *_PREFIXED,
-    ("watt[ -]?hours?", "wh"),
-    ("amp(?:ere)?[ -]?hours?", "ah"),
-    ("microns?", "μm"),
-    ("hertz", "hz"),
-]
+_ALONE = [("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz")]
+_NAMES = [*_COMPOUND, *_ALONE]
+_PREFIXED_SYMBOLS = {
+    (prefix, symbol): _PREFIXES[prefix] + symbol for _, symbol, prefixes in _METRIC for prefix in prefixes.split()
+}
 # These words are something else, too, without a number; behind one they are units.
 _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
@@ -73,7 +65,7 @@ _BEHIND_NUMBER = {
     "mol": "mole moles mols", "ohm": "ohms", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
     "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
     "gal": "gallon gallons gals", "pt": "pint pints", "qt": "quart quarts", "acres": "acre",
-    "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kt kts", "rad": "radian radians",
+    "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kts", "rad": "radian radians",
     "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
     "milliwatts": "milliwatt", "hours": "hour hr hrs h", "minutes": "minute min mins", "seconds": "second sec secs",
     "years": "year yr yrs", "ml": "mls", "tbsp": "tablespoon tablespoons tbsps", "tsp": "teaspoon teaspoons tsps",
@@ -81,12 +73,17 @@ _BEHIND_NUMBER = {
 }  # fmt: skip
 _SYMBOL_OF = {word: symbol for symbol, words in _BEHIND_NUMBER.items() for word in [symbol, *words.split()]}
 _TIMES = ("hours", "minutes", "seconds", "days", "weeks", "months", "years")
-_SYMBOLS = sorted({symbol for _, symbol in _NAMES_ALONE} | {*_BEHIND_NUMBER, "ha", "cc"}, key=len, reverse=True)
+_SYMBOLS = sorted(
+    {symbol for _, symbol in _NAMES} | {*_PREFIXED_SYMBOLS.values(), *_BEHIND_NUMBER, "ha", "cc"}, key=len, reverse=True
+)
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
 _HINTS = [*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]
-_NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES_ALONE) + ")(?![a-z])")
+_PREFIXED = re.compile(
+    rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
+)
+_NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES) + ")(?![a-z])")
 _UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμ]+)(?![a-z\d']|-[a-z])")
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
 # Pounds are money, unless something is weighed.
@@ -123,6 +120,10 @@ _PER_UNIT = re.compile(
     rf"(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})))(?![a-z\d'])"
 )
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
+
+
+def _with_prefix(match: re.Match) -> str:
+    return _PREFIXED_SYMBOLS.get((match[1], _METRIC[match.lastindex - 2][1]), match[0])
 
 
 def _squared(match: re.Match) -> str:
@@ -173,7 +174,7 @@ def feet(text: str) -> str:
 def symbols(text: str) -> str:
     """Names of units as symbols: `eight kilo watt hours` (with digits) -> `8 kwh`, `$3/d` -> `$3 per day`."""
     if any(hint in text for hint in _HINTS):
-        text = _NAME.sub(lambda match: _NAMES_ALONE[match.lastindex - 1][1], text)
+        text = _NAME.sub(lambda match: _NAMES[match.lastindex - 1][1], _PREFIXED.sub(_with_prefix, text))
     if "sq" in text or "cu" in text:
         text = _SQUARE.sub(_squared, text)
     if "per " in text:

@@ -1,5 +1,6 @@
 """English in lower case: abbreviations, spelling, and the order in which all English rules act."""
 
+import functools
 import re
 
 from recipe.normalize import (
@@ -111,7 +112,15 @@ def _signs_and_units(text: str) -> str:
     return romans_en.numerals(units_en.symbols(text))
 
 
+@functools.cache
+def _spellings() -> dict[str, str]:
+    return {**spelling(), **_ABBREVIATIONS}
+
+
 def spell(word: str) -> str:
     """The one spelling of a word, with or without `'s`: American, abbreviations in full."""
+    spellings = _spellings()
+    if "'" not in word:
+        return spellings.get(word, word)
     stem, mark, end = word.partition("'")
-    return (_ABBREVIATIONS.get(stem) or spelling().get(stem, stem)) + mark + end
+    return spellings.get(stem, stem) + mark + end
