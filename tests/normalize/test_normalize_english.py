@@ -258,10 +258,11 @@ def test_powers_need_no_number_of_their_own_behind_and(power):
 
 
 FRAGMENTS = """
-one two five ten twenty fifteen hundred thousand million and a half quarter point minus plus oh second third to past till
-at am pm p m o'clock st. ave k K M m g s h lb pounds dollars cents yen $ £ ¥ usd per / - + = * x % . , @ dot slash www.
-.com a.b@c.de ii chapter henry may april 5 10 2 05 9:15 3-5 555 1234 ° degrees square cm2 ft kilo watt dog's in' 'em
-few 's lakh hundreds over times equals n b i u.s. 12 S Main fl 95051 # 2024-02-29 3/4/1998 1960s 401 5g mW jan. people ½ 5'6"
+one two five ten twenty fifteen hundred thousand million and a half quarter point minus plus oh second third to past
+till at am pm p m o'clock st. ave k K M m g s h lb pounds dollars cents yen $ £ ¥ usd per / - + = * x % . , @ dot slash
+www. .com a.b@c.de ii chapter henry may april 5 10 2 05 9:15 3-5 555 1234 ° degrees square cm2 ft kilo
+watt dog's in' 'em few 's lakh hundreds over times equals n b i u.s. 12 S Main fl 95051 # 2024-02-29 3/4/1998 1960s
+401 5g mW jan. people ½ 5'6"
 """
 PARTS = FRAGMENTS.split()
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from recipe.normalize.decimals import scale
-from recipe.normalize.surroundings_en import Context, around
+from recipe.normalize.surroundings_en import Surroundings, around
 
 _NAMES = re.findall(
     r"\w+",
@@ -296,7 +296,7 @@ def _suffix(number: str) -> str:
     return {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
-def _join(items: list[_Item], context: Context) -> list[str]:
+def _join(items: list[_Item], context: Surroundings) -> list[str]:
     """Neighbouring spelled numbers as what they are together: a time, a year, a count, a string of digits."""
     kinds = [item.kind for item in items]
     texts = [item.text for item in items]

@@ -43,7 +43,7 @@ _RANGE = re.compile(r" (?:to|or) ")
 
 
 @dataclasses.dataclass
-class Context:
+class Surroundings:
     """What the words around a number say of it. `exclaimed`: an `oh` that begins the line is no zero; `vague`: it is
     not exact (several hundred); `of_time`: a second is one of sixty (per second)."""
 
@@ -56,7 +56,7 @@ class Context:
     of_time: bool
 
 
-def around(match: re.Match, sequence: re.Pattern) -> Context:
+def around(match: re.Match, sequence: re.Pattern) -> Surroundings:
     """The context of a match of number words; `sequence` matches number words, for ranges (one fifty to two hundred
     dollars)."""
     text, end = match.string, match.end()
@@ -67,7 +67,7 @@ def around(match: re.Match, sequence: re.Pattern) -> Context:
     counted = _counted(text, end, clock)
     if not counted and (word := _RANGE.match(text, end)) and (other := sequence.match(text, word.end())):
         counted = _counted(text, other.end(), clock)
-    return Context(
+    return Surroundings(
         at=before.endswith(" at ") or before == "at ",
         clock=clock,
         year=bool(_YEAR_BEFORE.search(before)) and not clock,
