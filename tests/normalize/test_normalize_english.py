@@ -122,6 +122,7 @@ SAME = {
         ("4/23/2018", "april 23, 2018"),
         ("8-Feb-2015", "february eighth twenty fifteen"),
         ("9 june", "the ninth of june"),
+        ("1998-march-4", "march fourth nineteen ninety eight"),
         ("the 7th May was wet", "the seventh of may was wet"),
     ],
     "signs": [
@@ -144,6 +145,9 @@ SAME = {
         ("o k", "okay"),
         ("5G network", "five g network"),
         ("Act II", "act two"),
+        ("World War I", "world war one"),
+        ("Volume XIV", "volume fourteen"),
+        ("a Ph.D. student", "a PhD student"),
         ("King George V", "king George the fifth"),
         ("She stayed at 88 Pine St. It was dark.", "she stayed at 88 Pine Street. It was dark."),
         ("9 E 3rd ave, Reno, NV 89501", "nine east third avenue, Reno, Nevada eight nine five zero one"),
@@ -218,6 +222,9 @@ def test_different_content(one, other):
         ("it was done.it was late", "it was done it was late"),
         ("a few hundred", "a few hundred"),
         ("5 mi/h", "5 mi per hour"),
+        ("march 2020, may 5", "march 2020 may 5"),
+        ("and oh one more thing", "and oh 1 more thing"),
+        ("the part i like", "the part i like"),
     ],
 )
 def test_canonical_form(text, canonical):

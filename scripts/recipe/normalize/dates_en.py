@@ -27,7 +27,8 @@ _ALONE = re.compile(r"(?<![\w.:/$-] )(?<![\w.:/$-])(\d{1,2}) (mar|march|may)\.?$
 _THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
 _MONTH_DAY = re.compile(rf"{_MONTH}[.]?[ -](\d{{1,4}})(?:st|nd|rd|th)?\b(?:[ ,-]+({_YEAR}))?")
 _YEAR_FIRST = re.compile(
-    rf"(?<![\d.:/$-])({_YEAR})[ ,-]+{_MONTH}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})"
+    rf"(?:^|(?<=\bon )|(?<=^in ))({_YEAR})(?: ?- ?|,? ){_MONTH}\.? "
+    rf"(\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})"
 )
 _NUMERIC = re.compile(r"(?<![\d./-])(0?[1-9]|[12]\d|3[01])([/-])(0?[1-9]|[12]\d|3[01])\2((?:19|20)\d\d)(?![\d/-]|\.\d)")
 _ANY_MONTH = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")

@@ -22,6 +22,7 @@ _GENERATIONS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
 
 
 _ALONE = re.compile(r"(?<![\w'])[b-z](?![\w'])")
+_DOCTORATE = re.compile(r"\bph\. ?d\b\.?")
 _ERA = re.compile(
     r"(\d|hundred|thousand|ty|teen|ten|eleven|twelve|one|two|three|four|five|six|seven|eight|nine)"
     r" (a d|b c e|b c|c e)(?![\w'])"
@@ -32,6 +33,7 @@ def initials(text: str) -> str:
     """`u.s.` -> `us`, and `J. K.` in lower case -> `jk`."""
     if "." not in text:
         return text
+    text = _DOCTORATE.sub("phd", text)
     text = _SPACED_INITIALS.sub(lambda found: found[0].replace(" ", ""), text)
     return _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", text)
 

@@ -296,8 +296,9 @@ def _suffix(number: str) -> str:
     return {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
-def _join(items: list[_Item], context: Surroundings) -> list[str]:
-    """Neighbouring spelled numbers as what they are together: a time, a year, a count, a string of digits."""
+def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str]:
+    """Neighbouring spelled numbers as what they are together: a time, a year, a count, a string of digits. `first`: no
+    number word is before them."""
     kinds = [item.kind for item in items]
     texts = [item.text for item in items]
     if kinds in (["digit", "tens"], ["tens", "tens"]) and texts[0] != "0":
@@ -313,7 +314,7 @@ def _join(items: list[_Item], context: Surroundings) -> list[str]:
         return [f"{texts[0]}:0{texts[2]}"]
     if kinds == ["tens", "decade"]:
         return ["".join(texts)]
-    if kinds[:1] == ["zero"] and context.exclaimed:
+    if kinds[:1] == ["zero"] and first and context.exclaimed:
         return [texts[0], *_join_digits(items[1:])]
     return _join_digits(items)
 
@@ -355,7 +356,7 @@ def _rewrite(match: re.Match) -> str:
         if item.kind in ("digit", "tens", "zero", "decade"):
             joinable.append(item)
             continue
-        output += _join(joinable, context)
+        output += _join(joinable, context, first=not any(part[:1].isdigit() for part in output))
         joinable.clear()
         output.append(item.text)
     return " ".join(output[:-1])

@@ -12,7 +12,12 @@ _REGAL = (
     "henry|george|william|charles|james|edward|richard|louis|philip|peter|alexander|frederick|napoleon|ferdinand|francis|leo"
     "|john|paul|pius|benedict|gregory|clement|innocent|elizabeth|catherine|nicholas|ivan|robert|alfonso|ramses|ptolemy|darius"
 )
-_PART = re.compile(rf"\b({_NUMBERED}) (?=[ivx])({_NUMERAL})(?![\w'])")
+# A single letter is a numeral behind few words, and i is a pronoun, too (the part i like).
+_PART = re.compile(
+    rf"\b(?:({_NUMBERED}) (?=[ivx]{{2}})({_NUMERAL})"
+    r"|(chapter|volume|act|scene|article|section|super bowl) ([vx]))(?![\w'])"
+)
+_FIRST = re.compile(rf"\b({_NUMBERED}) i(?=$|[.,;:!?)]| (?:of|and|is|was|in)\b)")
 _RULER = re.compile(rf"\b({_REGAL}) (?=[ivx])({_NUMERAL})(?![\w'])")
 # Of a name that is not known as a ruler's, only what is no word or abbreviation by itself (IV, VI, XL).
 _NAME = re.compile(
@@ -26,7 +31,8 @@ def numerals(text: str) -> str:
     """`chapter iv` -> `chapter 4`; `Henry III`, `Henry the 3rd` -> `henry 3rd`."""
     if not _HINT.search(text):
         return text
-    text = _PART.sub(lambda match: f"{match[1]} {_value(match[2])}", text)
+    text = _FIRST.sub(lambda match: f"{match[1]} 1", text)
+    text = _PART.sub(lambda match: f"{match[1] or match[3]} {_value(match[2] or match[4])}", text)
     text = _NAME.sub(_ordinal, _RULER.sub(_ordinal, text))
     return _THE.sub(lambda match: f"{match[1]} ", text)
 

@@ -44,8 +44,8 @@ _RANGE = re.compile(r" (?:to|or) ")
 
 @dataclasses.dataclass
 class Surroundings:
-    """What the words around a number say of it. `exclaimed`: an `oh` that begins the line is no zero; `vague`: it is
-    not exact (several hundred); `of_time`: a second is one of sixty (per second)."""
+    """What the words around a number say of it. `at`: a time of 24 hours, too; `exclaimed`: more follows, and an `oh`
+    before is no zero; `vague`: it is not exact (several hundred); `of_time`: a second is one of sixty (per second)."""
 
     at: bool
     clock: bool
@@ -74,7 +74,7 @@ def around(match: re.Match, sequence: re.Pattern) -> Surroundings:
         count=counted or bool(_NAMED_BEFORE.search(before)),
         vague=bool(_VAGUE_BEFORE.search(before)),
         of_time=bool(_OF_TIME_BEFORE.search(before)),
-        exclaimed=not match.start() and text[match.end() : match.end() + 1] == " ",
+        exclaimed=text[match.end() : match.end() + 1] == " " and not _CLOCK_AFTER.match(text, match.end()),
     )
 
 
