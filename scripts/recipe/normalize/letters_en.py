@@ -64,13 +64,13 @@ def _joined(match: re.Match) -> str:
     if letters[-1] == "x" and len(letters) > 3 and following[1:2].isdigit():  # the times of an x8
         kept.append(letters.pop())
     while letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
-        kept.insert(0, letters.pop())
+        kept.append(letters.pop())
         following = " ??"
     if letters[:-1] in (["a"], ["i"]) and not following[1:2].isdigit():
         return match[0]  # the first is a word, the second perhaps a mark at school
     if len(letters) < 2 or not any(map(_CONSONANT.match, letters)):
         return match[0]
-    return " ".join(["".join(letters), *kept])
+    return " ".join(["".join(letters), *reversed(kept)])
 
 
 def _stands_alone(letter: str, following: str) -> bool:

@@ -351,12 +351,14 @@ def _rewrite(match: re.Match) -> str:
     context = around(match, _SEQUENCE)
     output: list[str] = []
     joinable: list[_Item] = []
+    first = True  # no number was before
     reader = _Reader(words, at_start=not match.start(), vague=context.vague, of_time=context.of_time)
     for item in [*reader.items(), _Item("", "word")]:
         if item.kind in ("digit", "tens", "zero", "decade"):
             joinable.append(item)
             continue
-        output += _join(joinable, context, first=not any(part[:1].isdigit() for part in output))
+        output += _join(joinable, context, first=first)
+        first = first and not joinable and item.kind == "word"
         joinable.clear()
         output.append(item.text)
     return " ".join(output[:-1])
