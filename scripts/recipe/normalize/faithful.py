@@ -10,7 +10,17 @@ twice is normalizing once.
 import re
 from functools import lru_cache, partial
 
-from recipe.normalize import languages, measures, numbers_other, separators, words_en, words_ja, words_zh
+from recipe.normalize import (
+    capitals_en,
+    dates_en,
+    languages,
+    measures,
+    numbers_other,
+    separators,
+    words_en,
+    words_ja,
+    words_zh,
+)
 from recipe.normalize.characters import HAN
 from recipe.normalize.steps import Note, Step, take
 from recipe.normalize.unicode_text import SIGNS, clean
@@ -32,7 +42,7 @@ _PHONE = re.compile(
     r"(?:\d{3} \d{3} \d{4}|\d{3}\.\d{3}\.\d{4}|1[3-9]\d \d{4} \d{4})"
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
-_LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(\d:[0-5]\d)(?![\d/])")
+_LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(?=\d:[0-5]\d(?![\d/]))")
 _COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _COMPARISON = re.compile("[><!=]=")
 _BRACKETED = re.compile("(?<![^ ])<(?! )([^<>]*)(?<! )>")  # <noise>, but not x < y
@@ -41,7 +51,7 @@ _TIGHT = re.compile(r"(?<=\d) ?\^ ?(?=-?\d)|(?<=\d) / (?=\d)")  # powers and fra
 _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
-_TOKEN = re.compile(
+_TOKENS = (
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
     rf"(?:(?<![^\W{_CJK}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
@@ -54,6 +64,9 @@ _TOKEN = re.compile(
     rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
     rf"|{_WORD}(?:'{_WORD})*"
 )
+_TOKEN = re.compile(_TOKENS)
+# In English, 5 g are grams and 5g a generation of mobile networks.
+_ENGLISH_TOKEN = re.compile(rf"(?<![\w.])[2-6]g(?!\w)|{_TOKENS}")
 
 
 def _dates(text: str, spoken: frozenset[str]) -> str:
@@ -63,7 +76,7 @@ def _dates(text: str, spoken: frozenset[str]) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
         if not spoken or spoken & {"zh", "ja"}:
             return f"{year}年{month}月{day}日"
-        return words_en.date(year, month, day) if "en" in spoken else f"{year}/{month}/{day}"
+        return dates_en.date(year, month, day) if "en" in spoken else f"{year}/{month}/{day}"
 
     return _ISO_DATE.sub(write, text)
 
@@ -76,7 +89,9 @@ def _characters(text: str, declared: frozenset[str]) -> str:
     east_asian = languages.east_asian(text, declared)
     if east_asian:
         text = (words_zh if east_asian == "zh" else words_ja).prepare(text)
-    text = _BRACKETED.sub(r" \1 ", clean(text, japanese=east_asian == "ja"))
+    text = clean(text, japanese=east_asian == "ja")
+    if "<" in text:
+        text = _BRACKETED.sub(r" \1 ", text)
     return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
 
 
@@ -90,13 +105,15 @@ def _numbers(text: str, spoken: frozenset[str]) -> str:
 
 
 def _units(text: str) -> str:
-    text = _LEADING_ZERO_HOUR.sub(r"\1", measures.rewrite(text))
-    return _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(r" \1 ", text))
+    text = _LEADING_ZERO_HOUR.sub("", measures.rewrite(text))
+    return _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(lambda sign: f" {sign[1]} ", text))
 
 
 def _tokens(text: str, spoken: frozenset[str]) -> str:
-    tokens = _TOKEN.findall(text)
-    return " ".join(map(words_en.spell, tokens) if "en" in spoken else tokens)
+    if "en" not in spoken:
+        return " ".join(_TOKEN.findall(text))
+    token = _TOKEN if spoken & {"zh", "ja"} else _ENGLISH_TOKEN
+    return " ".join(map(words_en.spell, token.findall(text)))
 
 
 # Each step has the name that explanations call it by.
@@ -135,6 +152,10 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
     remember = (lambda *step: steps.append(step)) if note else None
     cleaned = take(_cleaning(declared), text, remember)
     spoken = languages.of_line(cleaned, declared)
+    if "en" in spoken and not spoken & {"zh", "ja"} and capitals_en.has_capitals(text):
+        steps.clear()
+        text = take((("capitals", capitals_en.read_capitals),), text, remember)
+        cleaned = take(_cleaning(declared), text, remember)
     for _ in range(_MAX_PASSES):
         before, text = text, take(_steps(spoken), cleaned, remember)
         if text == before:

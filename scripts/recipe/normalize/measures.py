@@ -6,7 +6,7 @@ import re
 _NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
 _ANY_DIGIT = re.compile(r"\d")
-_PERCENT = re.compile(rf"({_NUMBER}) ?(?:%|percent\b|per cent\b)")
+_PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
 _THOUSANDS_OF = {"‰": "1000", "‱": "10000"}
@@ -102,7 +102,10 @@ def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
     if not _ANY_DIGIT.search(text):
         return text
-    text = _PERCENT.sub(r"\1%", _AND_HALF.sub(r"\1.5", text))
+    if " 1/2" in text:
+        text = _AND_HALF.sub(r"\1.5", text)
+    text = _PERCENT.sub("%", text)
     text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
-    text = _THOUSANDS.sub(r"\1千", text)
+    if "000" in text:
+        text = _THOUSANDS.sub(r"\1千", text)
     return _money(_UNIT.sub(lambda match: _name(match, _UNITS), text))

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from recipe.normalize.decimals import scale
+from recipe.normalize.surroundings_en import Surroundings, around
 
 _NAMES = re.findall(
     r"\w+",
@@ -14,9 +15,16 @@ _ONES = dict(zip(_NAMES, range(1, 10)))
 _TEENS = dict(zip(_NAMES[9:], range(10, 20)))
 _TENS = dict(zip(_NAMES[19:], range(20, 100, 10)))
 _TENS["fourty"] = 40
-_POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15}
-_ZEROS = {"zero", "oh", "o"}
-_DIGITS = {**_ONES, "zero": 0, "oh": 0, "o": 0}
+_SMALL = {**_ONES, **_TEENS, **_TENS}
+_POWERS = {
+    "thousand": 3, "lakh": 5, "lac": 5, "million": 6, "crore": 7, "billion": 9, "trillion": 12, "quadrillion": 15,
+    "quintillion": 18, "sextillion": 21, "septillion": 24, "octillion": 27, "nonillion": 30, "decillion": 33,
+}  # fmt: skip
+_ALL_POWERS = {"hundred": 2, **_POWERS}
+_PLURAL_POWERS = {f"{word}s": word for word in _POWERS if word != "thousand"}
+_NOUGHTS = ("zero", "nought", "naught")
+_ZEROS = {*_NOUGHTS, "oh", "o"}
+_DIGITS = {**_ONES, **dict.fromkeys(_ZEROS, 0)}
 _IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",
@@ -32,18 +40,16 @@ def _ordinal(word: str) -> str:
     return _IRREGULAR_ORDINALS.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
 
 
-_ORDINALS = {_ordinal(word): word for word in [*_ONES, *_TEENS, *_TENS, "hundred", *_POWERS]}
+_ORDINALS = {_ordinal(word): word for word in [*_ONES, *_TEENS, *_TENS, *_ALL_POWERS]}
 _DECADES = {word[:-1] + "ies": value for word, value in _TENS.items()}
-_DENOMINATORS = {"half": 2, "quarter": 4} | {
-    _ordinal(word): value for word, value in {**_ONES, **_TEENS, **_TENS}.items() if value > 2
-}
+_DENOMINATORS = {"half": 2, "quarter": 4} | {_ordinal(word): value for word, value in _SMALL.items() if value > 2}
 _DENOMINATORS |= {"hundredth": 100, "thousandth": 1000}
 _PLURAL_DENOMINATORS = {word + "s": value for word, value in _DENOMINATORS.items()} | {"halves": 2}
 
 _WORDS = sorted(
     {
         *_ONES, *_TEENS, *_TENS, *_POWERS, *_DIGITS, *_ORDINALS, *_DECADES, *_DENOMINATORS, *_PLURAL_DENOMINATORS,
-        "hundred", "and", "a", "point", "minus", "negative", "double", "triple",
+        *_PLURAL_POWERS, "zeroth", "hundred", "hundreds", "and", "a", "point", "minus", "negative", "double", "triple",
     },
     key=len,
     reverse=True,
@@ -51,9 +57,22 @@ _WORDS = sorted(
 _LETTER = "a-z0-9'\u00df-\u024f\u1e00-\u1eff\u0300-\u036f"
 _UNIT = rf"(?:(?:{'|'.join(_WORDS)})(?![{_LETTER}])|\d++(?:\.\d++)?(?![{_LETTER}%]|[.,:/^-]\d))"
 _SEQUENCE = re.compile(rf"(?<![{_LETTER}.,:/^]){_UNIT}(?:(?: |(?<=[a-z])-(?=[a-z])){_UNIT})*")
-_YEAR_CONTEXT = re.compile(r"\b(?:in|year) $")
-_CLOCK_AFTER = re.compile(r" ?[ap]\.?m\b")
-_CLOCK_CONTEXT = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
+# A digit as it is said alone, and two or three alike.
+DIGIT = rf"(?:(?:double |triple )?(?:{'|'.join(_DIGITS)}))"
+
+
+def one_by_one(words: str) -> str:
+    """Digits read one by one, by words that match DIGIT: `four double two o` -> `4220`."""
+    digits, times = "", 1
+    for word in words.split():
+        if word in _TIMES:
+            times = _TIMES[word]
+        else:
+            digits, times = digits + str(_DIGITS[word]) * times, 1
+    return digits
+
+
+_TIMES = {"double": 2, "triple": 3}
 
 
 @dataclasses.dataclass
@@ -68,9 +87,14 @@ class _Item:
 class _Reader:
     """Reads the words of one sequence from left to right."""
 
-    def __init__(self, words: list[str]):
+    def __init__(self, words: list[str], *, at_start: bool = False, vague: bool = False, of_time: bool = False):
+        """`at_start`: nothing is before the words; `vague`: what is before them says `several` or the like;
+        `of_time`: what is before them says that a second is none of two (per second)."""
         self.words = words
         self.position = 0
+        self.at_start = at_start
+        self.vague = vague
+        self.of_time = of_time
 
     def peek(self, ahead: int = 0) -> str:
         index = self.position + ahead
@@ -90,72 +114,99 @@ class _Reader:
         word = self.peek()
         if word in ("minus", "negative") and (self.peek(1) in _CARDINAL_STARTS or self.peek(1)[:1].isdigit()):
             return self._signed(before)
-        if word in ("double", "triple") and self.peek(1) in _DIGITS:
-            self.take()
-            digit = str(_DIGITS[self.take()])
-            return _Item(digit * (2 if word == "double" else 3), "digit")
+        if word in _TIMES and self.peek(1) in _DIGITS:
+            return _Item(one_by_one(f"{self.take()} {self.take()}"), "digit")
         if word in ("oh", "o"):
             self.take()
             return _Item(word, "zero")
-        if word == "second" and before and (before[-1].kind != "word" or before[-1].text == "a"):
+        if word == "second" and (before[-1].kind != "word" or before[-1].text == "a" if before else self.of_time):
             return _Item(self.take(), "word")  # of time
         if word in _DECADES:
             return _Item(f"{_DECADES[self.take()]}s", "decade")
-        if word == "point" and self.peek(1) in _DIGITS:
+        if word == "point" and (self.peek(1) in _DIGITS or (self.at_start and self.peek(1) in _POINT_STARTS)):
             return _Item("0" + self._decimals(), "number")
+        if word == "zeroth":
+            self.take()
+            return _Item("0th", "number")
         if word in _CARDINAL_STARTS or word in _ORDINALS or word[0].isdigit() or self._is_article():
+            return self._number()
+        if word in _BARE_POWERS and not self.vague and not (before and before[-1].text in _ALL_POWERS):
             return self._number()
         return _Item(self.take(), "word")
 
     def _signed(self, before: list[_Item]) -> _Item:
-        """A sign, or between two numbers the operation, which stands for itself."""
+        """A sign, or between two numbers the operation, which stands for itself: `2 - 5` would be from two to five."""
         self.take()
         if before and before[-1].kind != "word":
-            return _Item("-", "word")
+            return _Item("minus", "word")
         return _Item("-" + self._number().text, "number")
 
     def _is_article(self) -> bool:
-        return self.peek() == "a" and self.peek(1) in ("hundred", *_POWERS)
+        return self.peek() == "a" and self.peek(1) in _ALL_POWERS
 
     def _number(self) -> _Item:
         start = self.position
-        if self.peek()[0].isdigit():
+        in_digits = self.peek()[0].isdigit()
+        if in_digits and not (self._in_words(self.peek()) and self.peek(1) in _ALL_POWERS):
             value, ordinal = self.take(), False
         else:
             value, ordinal = self._cardinal()
         if ordinal:
             return _Item(value + _suffix(value), "number")
-        spelled = start + 1 == self.position and not self.words[start][0].isdigit()
+        if self.peek() == "hundreds" and len(value) == 2:
+            self.take()
+            return _Item(f"{value}00s", "number")
+        spelled = start + 1 == self.position and not in_digits
         value, exact = self._continue(value)
         if exact and (denominator := self._denominator(value)):
             return _Item(f"{value}/{denominator}", "number")
         if spelled and exact and len(value) == 1:
             return _Item(value, "digit")
-        kind = "tens" if exact and len(value) == 2 and not self.words[start][0].isdigit() else "number"
+        kind = "tens" if exact and len(value) == 2 and not in_digits else "number"
         return _Item(value, kind)
 
     def _continue(self, value: str) -> tuple[str, bool]:
         """Decimals, `and a half` and a power after a number; whether there were none of them."""
         exact = True
+        large = _POWERS.get(_singular(self.words[self.position - 1]), 0) > 3
         if self.peek() == "point" and "." not in value and (self.peek(1) in _POINT_STARTS or self.peek(1).isdigit()):
             value += self._decimals()
             exact = False
-        elif [self.peek(ahead) for ahead in range(3)] == ["and", "a", "half"] and "." not in value:
+        elif [self.peek(ahead) for ahead in range(3)] == ["and", "a", "half"] and "." not in value and not large:
             self.position += 3
             value += ".5"
             exact = False
-        while self.peek() in _POWERS or self.peek() == "hundred":
-            value = scale(value, 2 if self.peek() == "hundred" else _POWERS[self.peek()])
+        while (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
+            value = scale(value, power)
+            large = power > 3
             self.take()
             exact = False
+        if large and "." not in value and (part := self._part_of_power()):
+            return _sum(value, *part), False
         return value, exact
 
+    def _part_of_power(self) -> tuple[int, int] | None:
+        """Numerator and denominator of what is added to six million in `six million and a half`."""
+        power = 10 ** _POWERS[_singular(self.words[self.position - 1])]
+        if self.peek() != "and":
+            return None
+        one = self.peek(1) in ("a", "one")
+        numerator = 1 if one else _SMALL.get(self.peek(1), 0)
+        denominator = (_DENOMINATORS if one else _PLURAL_DENOMINATORS).get(self.peek(2))
+        if not (numerator and denominator):
+            return None
+        self.position += 3
+        return power * numerator, denominator
+
     def _denominator(self, value: str) -> int | None:
-        word = self.peek()
-        found = _DENOMINATORS.get(word) if value == "1" else _PLURAL_DENOMINATORS.get(word)
-        if found:
+        found = _DENOMINATORS if value == "1" else _PLURAL_DENOMINATORS
+        if self.peek() in _TENS and found.get(self.peek(1), 20) < 10:  # twenty-fifths, but no twenty halves
+            tens, ones = _TENS[self.take()], found[self.take()]
+            return tens + ones
+        denominator = found.get(self.peek())
+        if denominator:
             self.take()
-        return found
+        return denominator
 
     def _decimals(self) -> str:
         self.take()
@@ -172,21 +223,28 @@ class _Reader:
         word = self.take()
         if word in _TENS:
             return _TENS[word] + (_ONES[self.take()] if self.peek() in _ONES else 0)
-        return {**_ONES, **_TEENS}[word]
+        return _SMALL[word]
+
+    def _in_words(self, word: str) -> bool:
+        """Whether digits are part of a number in words: before `hundred` or a power, or behind `and`."""
+        if not word.isdigit() or len(word) > 3 or word[0] == "0":
+            return False
+        behind_and = self.position > 0 and self.words[self.position - 1] == "and"
+        return self.peek(1) in _ALL_POWERS or behind_and
 
     def _cardinal(self) -> tuple[str, bool]:
         """A cardinal as far as the grammar goes, or an ordinal (the second value)."""
-        if self.peek() == "zero":
+        if self.peek() in _NOUGHTS:
             self.take()
             return "0", False
         if self.peek() == "a":
             self.words[self.position] = "one"
-        total, group, limit = 0, 0, 10**18
+        total, group, limit = 0, int(self.peek() in _ALL_POWERS), 10**36
         room = 1000  # the next part of the group must be smaller than this
         while True:
-            word = self.peek()
+            word = _singular(self.peek())
             base = _ORDINALS.get(word, word)
-            value = _ONES.get(base) or _TEENS.get(base) or _TENS.get(base)
+            value = _SMALL.get(base) or (int(base) if self._in_words(base) else 0)
             if value and value < room and not (group >= 100 and self.peek(1) == "hundred"):
                 group += value
                 room = 10 if base in _TENS else 0
@@ -196,8 +254,8 @@ class _Reader:
             elif base in _POWERS and group and 10 ** _POWERS[base] < limit:
                 limit = 10 ** _POWERS[base]
                 total, group, room = total + group * limit, 0, 1000
-            elif base in ("hundred", *_POWERS) and word != base and not (total or group):
-                total = 100 if base == "hundred" else 10 ** _POWERS[base]
+            elif base in _ALL_POWERS and word != base and not (total or group):
+                total = 10 ** _ALL_POWERS[base]
             elif word == "and" and self._and_continues(room, limit):
                 self.take()
                 continue
@@ -209,14 +267,26 @@ class _Reader:
 
     def _and_continues(self, room: int, limit: int) -> bool:
         """`and` belongs to the number after hundred or a power, before something below a hundred (two thousand and
-        five, but not one hundred and two hundred)."""
+        five, but not one hundred and two hundred, and not a million and two thirds)."""
         following = _ORDINALS.get(self.peek(1), self.peek(1))
-        below_hundred = following in _ONES or following in _TEENS or following in _TENS
-        power = 10 ** _POWERS.get(self.peek(2), 0)
-        return room in (100, 1000) and below_hundred and self.peek(2) != "hundred" and power < limit
+        below_hundred = following in _SMALL or (following.isdigit() and len(following) < 3 and following[0] != "0")
+        fraction = self.peek(2) in (_DENOMINATORS if following == "one" else _PLURAL_DENOMINATORS)
+        power = 10 ** _POWERS.get(_singular(self.peek(2)), 0)
+        return room in (100, 1000) and below_hundred and not fraction and self.peek(2) != "hundred" and power < limit
 
 
-_CARDINAL_STARTS = {*_ONES, *_TEENS, *_TENS, "zero"}
+def _singular(word: str) -> str:
+    return _PLURAL_POWERS.get(word, word)
+
+
+def _sum(value: str, numerator: int, denominator: int) -> str:
+    """An integer and a fraction, as an integer if it is one."""
+    whole = int(value) * denominator + numerator
+    return f"{whole}/{denominator}" if whole % denominator else str(whole // denominator)
+
+
+_CARDINAL_STARTS = {*_SMALL, *_NOUGHTS}
+_BARE_POWERS = {"hundred", "thousand", "lakh", "crore"}  # `thousand litres`
 _POINT_STARTS = {*_DIGITS, *_TEENS, *_TENS}
 
 
@@ -226,43 +296,50 @@ def _suffix(number: str) -> str:
     return {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
-def _join(items: list[_Item], clock: bool, year: bool) -> list[str]:
-    """Neighbouring spelled numbers as what they are together: a time, a year, a string of digits. `clock` and `year`
-    say what the words around expect."""
+def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str]:
+    """Neighbouring spelled numbers as what they are together: a time, a year, a count, a string of digits. `first`: no
+    number word is before them."""
     kinds = [item.kind for item in items]
     texts = [item.text for item in items]
-    if kinds in (["digit", "tens"], ["tens", "tens"]):
+    if kinds in (["digit", "tens"], ["tens", "tens"]) and texts[0] != "0":
         first, second = texts
-        if 1 <= int(first) <= 12 and int(second) < 60 and not (year and len(first) == 2):
+        hour = 1 <= int(first) <= (23 if context.at else 12) and int(second) < 60
+        if hour and not context.count and not (context.year and len(first) == 2):
             return [f"{first}:{second}"]
-        return [first + second] if len(first) == 2 else texts
+        return [first + second]
     if kinds == ["tens", "zero", "digit"]:
-        hour = int(texts[0])
-        return [f"{hour}:0{texts[2]}" if hour <= 12 else f"{hour}0{texts[2]}"]
-    if kinds == ["digit", "zero", "digit"] and clock and all(len(text) == 1 for text in (texts[0], texts[2])):
+        hour = int(texts[0]) <= 12 and not context.count
+        return [f"{texts[0]}:0{texts[2]}" if hour else f"{texts[0]}0{texts[2]}"]
+    if kinds == ["digit", "zero", "digit"] and context.clock and all(len(text) == 1 for text in (texts[0], texts[2])):
         return [f"{texts[0]}:0{texts[2]}"]
     if kinds == ["tens", "decade"]:
         return ["".join(texts)]
+    if kinds[:1] == ["zero"] and first and context.exclaimed:
+        return [texts[0], *_join_digits(items[1:])]
     return _join_digits(items)
 
 
 def _join_digits(items: list[_Item]) -> list[str]:
-    """Three digits or more that are spoken one by one are one number; a spoken letter o among digits is a zero."""
+    """Three digits or more that are spoken one by one are one number, and so is a zero with what follows; a spoken
+    letter o among digits is a zero."""
     parts: list[str] = []
     digits: list[str] = []
 
     def flush() -> None:
         joined = "".join("0" if part in _ZEROS else part for part in digits)
-        is_string = len(joined) > 2 and any(part not in _ZEROS for part in digits)
+        is_string = len(joined) > 2 or (len(joined) == 2 and joined[0] == "0")
+        is_string = is_string and any(part not in _ZEROS for part in digits)
         parts.extend([joined] if is_string else digits)
         digits.clear()
 
     for item in items:
-        if item.kind in ("digit", "zero"):
+        if item.kind in ("digit", "zero") or (item.kind == "tens" and len(digits) == 1 and digits[0] in (*_ZEROS, "0")):
             digits.append(item.text)
         else:
             flush()
             parts.append(item.text)
+        if item.kind == "tens":
+            flush()
     flush()
     return parts
 
@@ -271,16 +348,17 @@ def _rewrite(match: re.Match) -> str:
     words = re.split("[ -]", match[0])
     if all(word[0].isdigit() for word in words):
         return match[0]
-    before = match.string[max(0, match.start() - 8) : match.start()]
-    clock = bool(_CLOCK_CONTEXT.search(before) or _CLOCK_AFTER.match(match.string, match.end()))
-    year = bool(_YEAR_CONTEXT.search(before)) and not clock
+    context = around(match, _SEQUENCE)
     output: list[str] = []
     joinable: list[_Item] = []
-    for item in [*_Reader(words).items(), _Item("", "word")]:
+    first = True  # no number was before
+    reader = _Reader(words, at_start=not match.start(), vague=context.vague, of_time=context.of_time)
+    for item in [*reader.items(), _Item("", "word")]:
         if item.kind in ("digit", "tens", "zero", "decade"):
             joinable.append(item)
             continue
-        output += _join(joinable, clock, year)
+        output += _join(joinable, context, first=first)
+        first = first and not joinable and item.kind == "word"
         joinable.clear()
         output.append(item.text)
     return " ".join(output[:-1])

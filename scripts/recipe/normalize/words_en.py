@@ -1,104 +1,126 @@
-"""English text in lower case: contractions, initials, titles, spelling, and numbers where words and digits meet."""
+"""English in lower case: abbreviations, spelling, and the order in which all English rules act."""
 
+import functools
 import re
 
+from recipe.normalize import (
+    clock_en,
+    dates_en,
+    fractions_en,
+    letters_en,
+    money_en,
+    operations_en,
+    romans_en,
+    streets_en,
+    units_en,
+    web_en,
+)
+from recipe.normalize.characters import HAN
+from recipe.normalize.contractions_en import spelled_out
+from recipe.normalize.decimals import scale
 from recipe.normalize.numbers_en import digits_for_words
 from recipe.normalize.whisper import spelling
 
-_PRONOUN = "it|he|she|that|what|who|there|here|where|how|when"
-_SUBJECT = "i|you|he|she|it|we|they|who|what|that|there"
-_CONTRACTIONS = [
-    (re.compile(pattern), full)
-    for pattern, full in (
-        (r"\bcan(?:'t|not)\b", "can not"),
-        (r"\bwon't\b", "will not"),
-        (r"\bshan't\b", "shall not"),
-        (r"(?<!\bai)n't\b", " not"),
-        (r"\blet's\b", "let us"),
-        (r"\by'all\b", "you all"),
-        (r"(?<=\d0)'s\b", "s"),  # the 1980's
-        (rf"\b({_PRONOUN})'s (?=(?:been|got|gone|done|had|become|made|taken|seen|never|already|just)\b)", r"\1 has "),
-        (rf"\b({_PRONOUN})'s\b", r"\1 is"),
-        (rf"\b({_SUBJECT})'d (?=(?:been|gone|done|better|had)\b)", r"\1 had "),
-        (rf"\b({_SUBJECT})'d\b", r"\1 would"),
-        (r"(?<=[a-z])'re\b", " are"),
-        (r"(?<=[a-z])'ll\b", " will"),
-        (r"(?<=[a-z])'ve\b", " have"),
-        (r"\bi'm\b", "i am"),
-        (r"\bgonna\b", "going to"),
-        (r"\bwanna\b", "want to"),
-        (r"\bgotta\b", "got to"),
-    )
-]
-_CONTRACTED = re.compile("'|cannot|gonna|wanna|gotta")
 # Abbreviations that are read as the word, and nothing else.
 _ABBREVIATIONS = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor", "sr": "senior", "jr": "junior",
-    "capt": "captain", "lt": "lieutenant", "sgt": "sergeant", "gov": "governor", "sen": "senator", "ltd": "limited",
-    "corp": "corporation", "dept": "department", "approx": "approximately", "etc": "et cetera", "vs": "versus",
-    "ok": "okay",
+    "maj": "major", "capt": "captain", "lt": "lieutenant", "sgt": "sergeant", "gov": "governor", "sen": "senator",
+    "ltd": "limited", "cpl": "corporal", "pvt": "private", "cmdr": "commander", "adm": "admiral", "atty": "attorney",
+    "assoc": "associate", "asst": "assistant", "inc": "incorporated", "bros": "brothers", "govt": "government",
+    "intl": "international", "univ": "university", "corp": "corporation", "dept": "department",
+    "approx": "approximately", "etc": "et cetera", "vs": "versus", "ok": "okay", "mt": "mount", "mts": "mountains",
+    "hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "expy": "expressway", "jpg": "jpeg",
+    "acknowledgement": "acknowledgment", "judgement": "judgment", "grey": "gray", "ageing": "aging",
+    "doughnut": "donut", "doughnuts": "donuts",
 }  # fmt: skip
 # Those that are also words of their own need their period and a word behind it.
-_WITH_PERIOD = {"gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint"}
-_TITLE = re.compile(rf"(?<![a-z0-9.'])({'|'.join(_WITH_PERIOD)})\. (?=[a-z])")
+_WITH_PERIOD = {
+    "gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint", "hon": "honorable",
+    "ft": "fort", "pres": "president", "supt": "superintendent", "co": "company", "ave": "avenue", "rd": "road",
+}  # fmt: skip
+_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
+# And these a number.
+_BEFORE_NUMBER = {
+    "no": "number",
+    "nos": "numbers",
+    "vol": "volume",
+    "fig": "figure",
+    "ext": "extension",
+    "apt": "apartment",
+    "pp": "pages",
+}
+_NUMBERED = re.compile(rf"(?<![\w'])({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)")
+_A_POUND = re.compile(r"\b(an?|half|per) lbs?\b\.?")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
 _SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
-_HALF_POWER = re.compile(r"(?<!\ba )\bhalf a (?=(?:hundred|thousand|million|billion|trillion)\b)")
-_MIXED_FRACTION = re.compile(r"(?<![\d.:/-])(\d+)(?: and a quarter| and(?= \d+/\d))\b")
-# u.s., u.s.a, a.m.: letters each with a period, two at least.
-_SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
-_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
-
-_MONTHS = {
-    name[:3]: name
-    for name in (
-        "january", "february", "march", "april", "may", "june",
-        "july", "august", "september", "october", "november", "december",
-    )
-}  # fmt: skip
-_MONTHS |= {name: name for name in _MONTHS.values()} | {"sept": "september"}
-_MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
-_DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
-# March and may are other words too: a year or `of` says that a month is meant.
-_DAY_MONTH = re.compile(rf"(?:\bthe )?{_DAY} (?:of {_MONTH}\.?|{_MONTH}\.?(?=,? (?:19|20)\d\d\b))")
-_THE_DAY = re.compile(rf"{_MONTH}\.? the (?=\d{{1,2}}(?:st|nd|rd|th)\b)")
-_MONTH_DAY = re.compile(rf"{_MONTH}\.? (\d{{1,4}})(?:st|nd|rd|th)?\b")
-_PAST = re.compile(r"\b(?:(half|(?:a )?quarter) past|(?:a )?quarter to) (\d{1,2})\b(?![.:/%]\d)")
-
-
-def _clock_past(match: re.Match) -> str:
-    hour = int(match[2])
-    if match[1]:
-        return f"{hour}:{30 if match[1] == 'half' else 15}"
-    return f"{(hour - 2) % 12 + 1}:45"
+_SIGN = re.compile("[#&§]")
+_INDIAN_GROUPS = re.compile(r"(?<![\d,.])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
+_COMMA_IN_NUMBER = re.compile(
+    r"\b(thousand|million|billion|trillion), (?=(?:[a-z-]+ ){1,3}?(?:hundred|thousand|million)\b)"
+)
+_THOUSANDS = re.compile(r"(?<![\w.:/-])(?!40[13] ?k|457 ?k)(\d++(?:\.\d++)?) ?k(?![\w'])")
+_ANY_HAN = re.compile(f"[{HAN}]")
+_DIGIT = re.compile(r"\d")
 
 
 def rewrite(text: str) -> str:
-    """Contractions spelled out, initials joined, number words as digits, dates and times of day in one form."""
-    if _CONTRACTED.search(text):
-        for pattern, full in _CONTRACTIONS:
-            text = pattern.sub(full, text)
-    text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
-    text = _TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text)
-    text = _SPACED_INITIALS.sub(lambda initials: initials[0].replace(" ", ""), text)
-    text = _INITIALS.sub(lambda initials: initials[0].replace(".", "") + " ", text)
-    text = digits_for_words(_HALF_POWER.sub("0.5 ", text))
-    text = _PAST.sub(_clock_past, _MIXED_FRACTION.sub(_mixed_fraction, text))
-    text = _THE_DAY.sub(r"\1 ", _DAY_MONTH.sub(lambda match: f"{match[2] or match[3]} {match[1]}", text))
-    return _MONTH_DAY.sub(lambda match: f"{_MONTHS[match[1]]} {match[2]}", text)
+    """A line in lower case with contractions spelled out, number words as digits, and one form for each date, time,
+    amount and unit. In a line with Chinese, signs and letters behind numbers are left to its rules."""
+    alone = not _ANY_HAN.search(text)
+    text = spelled_out(units_en.feet(text) if alone else text)
+    if alone:
+        text = _written_groups(text)
+    text = _abbreviations(text)
+    text = fractions_en.halves(clock_en.before_numbers(text))
+    if ", " in text:
+        text = _COMMA_IN_NUMBER.sub(r"\1 ", text)
+    text = digits_for_words(letters_en.before_numbers(text))
+    if _DIGIT.search(text):
+        text = dates_en.dates(clock_en.times(fractions_en.mixed_fractions(text)))
+    return _signs_and_units(text) if alone else text
 
 
-def date(year: str, month: int, day: int) -> str:
-    """As it is said: `march 3 2021`."""
-    return f"{list(_MONTHS.values())[month - 1]} {day} {year}"
+def _written_groups(text: str) -> str:
+    """What punctuation holds together: addresses of the web, dates in digits, numbers in groups."""
+    if "," in text:
+        text = _INDIAN_GROUPS.sub(lambda number: number[0].replace(",", ""), text)
+    text = web_en.join_digits(web_en.spell_signs(text))
+    return operations_en.spoken_groups(dates_en.in_digits(text))
 
 
-def _mixed_fraction(match: re.Match) -> str:
-    return f"{match[1]} 1/4" if match[0].endswith("quarter") else match[1]
+def _abbreviations(text: str) -> str:
+    if _SIGN.search(text):
+        text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
+    if "." in text:
+        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text)
+    text = streets_en.addresses(text)
+    if "." not in text:
+        return text
+    return letters_en.initials(_TITLE.sub(lambda title: f"{_WITH_PERIOD[title[1]]} ", text))
+
+
+def _signs_and_units(text: str) -> str:
+    """What is read when number words are digits; without any, units' names and Roman numerals only."""
+    text = letters_en.join_letters(text)
+    if " lb" in text:
+        text = _A_POUND.sub(r"\1 pound", text)
+    if _DIGIT.search(text):
+        text = units_en.lengths(web_en.point_numbers(text))
+        text = money_en.amounts(operations_en.operations(operations_en.groups(text)))
+        text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
+    return romans_en.numerals(units_en.symbols(text))
+
+
+@functools.cache
+def _spellings() -> dict[str, str]:
+    return {**spelling(), **_ABBREVIATIONS}
 
 
 def spell(word: str) -> str:
     """The one spelling of a word, with or without `'s`: American, abbreviations in full."""
+    spellings = _spellings()
+    if "'" not in word:
+        return spellings.get(word, word)
     stem, mark, end = word.partition("'")
-    return (_ABBREVIATIONS.get(stem) or spelling().get(stem, stem)) + mark + end
+    return spellings.get(stem, stem) + mark + end

@@ -1,0 +1,34 @@
+"""Halves and other fractions around English number words."""
+
+import re
+
+_HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion)\b)")
+_UNIT = (
+    "hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre|kilo(?:met(?:er|re))?"
+    "|met(?:er|re)|lit(?:er|re)|gram|ton"
+)
+_HALF_UNIT = re.compile(rf"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? )?(?=(?:{_UNIT})s?\b)")
+_AND_HALF = re.compile(rf"\b(?:an? |one |1 )({_UNIT}) and a half\b")
+_MIXED = re.compile(
+    r"(?<![\d.:/-])(\d+)(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
+)
+_PARTS = {"half": "1/2", "quarter": "1/4"}
+
+
+def halves(text: str) -> str:
+    """Halves of what is no number word: `half a million`, `half an hour`, `an hour and a half`."""
+    if "half " in text:
+        text = _HALF_UNIT.sub("1/2 ", _HALF_POWER.sub("0.5 ", text))
+    return _AND_HALF.sub(lambda match: f"1.5 {match[1]}s", text) if " and a half" in text else text
+
+
+def mixed_fractions(text: str) -> str:
+    """`2 and a quarter` -> `2 1/4`, when number words are digits."""
+    return _MIXED.sub(_mixed, text) if " and " in text else text
+
+
+def _mixed(match: re.Match) -> str:
+    whole, part, denominator = match.groups()
+    if denominator:
+        return f"{whole} 1/{denominator}"
+    return f"{whole} {_PARTS.get(part, part)}" if part else whole

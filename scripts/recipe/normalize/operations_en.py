@@ -1,0 +1,74 @@
+"""Signs between English numbers: ranges, sums, phone numbers in groups."""
+
+import re
+
+from recipe.normalize.numbers_en import DIGIT, one_by_one
+
+_EQUATION = re.compile(r"\d ?(?:[=+*×÷]|equals?|is equal to|plus|times) ?-?\d")
+_QUANTITY = r"\d(?: ?%|st|nd|rd|th|[gklms]|[ck]m|kg|lbs?|ft|mi|hrs?|mins?|°[cf]?)?|(?<=\d) ?[ap]\.?m\.?|(?<=\d)[€£$]"
+_RANGE = re.compile(rf"({_QUANTITY})(?! -[\d$€£¥])(?: - | ?- ?)(?=[$€£¥₹]?\d)")
+_WORDS = [
+    (re.compile(r"(?<=\d) plus (?=-?\d)"), " + "),
+    (re.compile(r"(?<=\d) (?:times|multiplied by) (?=-?\d)"), " * "),
+    (re.compile(r"(?<=\d) divided by (?=-?\d)"), " ÷ "),
+    (re.compile(r"(?<=\d) (?:equals?|is equal to) (?=-?\d)"), " = "),
+    (re.compile(r"(?<=\d) (?:is )?greater than (?=-?\d)"), " > "),
+    (re.compile(r"(?<=\d) (?:is )?less than (?=-?\d)"), " < "),
+    (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
+]
+_WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
+_HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is |greater|less|over)|^plus|(?<= )plus \d")
+_OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
+_MINUS = re.compile(r"(?<=\d) minus (?=\d)")
+_UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
+# Groups of digits with dashes, three and more, are a name of seven digits and more (a telephone, a passport, an ISBN).
+_GROUPS = re.compile(
+    r"(?<![\w.:/$-])(?:\+?\d{1,3}[ -])?\(\d{2,4}\)[ -]?\d{3}[ -]\d{4}(?:-\d{1,4})?(?![\w/-])"
+    r"|(?<![\w.:/$-])(?:\+?\d{1,3} (?=\d{3}-\d{3}-\d{4}))?\d+(?:-\d+){2,}(?![\w/-]|[.:]\d)"
+)
+_LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
+_COMMAS = re.compile(
+    rf"(?<![a-z0-9'])(?:{DIGIT}(?: {DIGIT})+|(?<=plus ){DIGIT})(?:, {DIGIT}(?: {DIGIT})*){{2,}}"
+    r"(?![a-z0-9'-]| (?:hundred|thousand|and\b))"
+)
+_FREE_CALL = re.compile(rf"\bone (eight|nine) hundred (?=(?:{DIGIT} ){{6}}{DIGIT}\b)")
+_PLUS_NUMBER = re.compile(r"(?<![\d%] )\bplus (?=\d{7,}\b)")
+
+
+def spoken_groups(text: str) -> str:
+    """Digit words in groups with commas between them, seven digits and more, are one number; so is `one eight hundred`
+    before seven."""
+    text = _FREE_CALL.sub(lambda match: f"one {match[1]} zero zero ", text)
+    return _COMMAS.sub(_spoken_group, text) if "," in text else text
+
+
+def _spoken_group(match: re.Match) -> str:
+    digits = one_by_one(match[0].replace(",", ""))
+    return digits if len(digits) >= 7 else match[0]
+
+
+def groups(text: str) -> str:
+    """Groups of digits with dashes or brackets as one number."""
+    text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text)) if "-" in text else text
+    return _UNARY_PLUS.sub("plus ", text) if "+" in text else text
+
+
+def _join(match: re.Match) -> str:
+    digits = re.sub(r"\D", "", match[0])
+    return digits if len(digits) >= 7 else match[0]
+
+
+def operations(text: str) -> str:
+    """`2-5` is `2 to 5`, but a difference in an equation; plus, times, equals and over between numbers are signs."""
+    if not _HINT.search(text):
+        return text
+    if "plus " in text:
+        text = _PLUS_NUMBER.sub("", text)
+    if _EQUATION.search(text):
+        text = _MINUS.sub(" - ", text)
+    elif "-" in text:
+        text = _RANGE.sub(r"\1 to ", text)
+    if _WORD.search(text):
+        for pattern, sign in _WORDS:
+            text = pattern.sub(sign, text)
+    return _OVER.sub(r"\1/\2", text) if " over " in text else text
