@@ -118,7 +118,6 @@ def _tokens(text: str, spoken: frozenset[str]) -> str:
 
 # Each step has the name that explanations call it by.
 _OF_LANGUAGES: dict[str, Step] = {
-    "en": ("English", words_en.rewrite),
     "zh": ("Chinese", words_zh.rewrite),
     "ja": ("Japanese", words_ja.rewrite),
 }
@@ -133,6 +132,8 @@ def _cleaning(declared: frozenset[str]) -> tuple[Step, ...]:
 def _steps(spoken: frozenset[str]) -> tuple[Step, ...]:
     """What is done to a cleaned line in these languages."""
     steps = [("numbers in digits", partial(_numbers, spoken=spoken))]
+    if "en" in spoken:
+        steps.append(("English", partial(words_en.rewrite, alone=not spoken & _OF_LANGUAGES.keys())))
     steps += [step for code, step in _OF_LANGUAGES.items() if code in spoken]
     others = spoken - languages.WITH_RULES
     if len(others) == 1:

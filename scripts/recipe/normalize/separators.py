@@ -21,6 +21,8 @@ _SEVERAL_POINTS = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:\.\d{3}){2,}(?!\.?\d)")
 _SPACED = re.compile(r"(?<![\d,.:/+-])(?<![\d,.:/+-] )[1-9]\d{0,2}(?: \d{3})+(?![\d/:]| \d)")
 _COMMAS_TWICE = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3}){2,}(?![\d,])|(?<![\d,.])\d{1,3}(?:,\d{3})+(?=\.\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d+)(?![,.]?\d)")
+# In no language anything else than 1000.5.
+_BOTH = re.compile(r"(?<![\d,.])\d{1,3}(?:\.\d{3})+,\d+(?![,.]?\d)")
 _ADDRESS = re.compile(r"(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)){3}")
 _DAY_FIRST = re.compile(
     r"(?<![\d,./:-])(0?[1-9]|[12]\d|3[01])([./-])(0?[1-9]|1[0-2])\2((?:19|20)\d\d)(?![\d/:-]|[.,]\d)"
@@ -47,6 +49,8 @@ _WITH_COMMAS, _WITHOUT_COMMAS = _point(True), _point(False)
 def rewrite(text: str, spoken: frozenset[str]) -> str:
     """Numbers of a cleaned line without what groups their digits and with a decimal point; dates in digits with the day
     first as year/month/day."""
+    if "," in text and "." in text:
+        text = _BOTH.sub(lambda number: number[0].replace(".", "").replace(",", "."), text)
     if spoken and spoken <= languages.WITH_RULES:
         return _COMMAS.sub(_digits_only, text)
     if "," not in text and "." not in text and "%" not in text and not any(sign in text for sign in "/'- "):

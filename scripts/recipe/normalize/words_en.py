@@ -15,7 +15,6 @@ from recipe.normalize import (
     units_en,
     web_en,
 )
-from recipe.normalize.characters import HAN
 from recipe.normalize.contractions_en import spelled_out
 from recipe.normalize.decimals import scale
 from recipe.normalize.numbers_en import digits_for_words
@@ -60,14 +59,13 @@ _COMMA_IN_NUMBER = re.compile(
     r"\b(thousand|million|billion|trillion), (?=(?:[a-z-]+ ){1,3}?(?:hundred|thousand|million)\b)"
 )
 _THOUSANDS = re.compile(r"(?<![\w.:/-])(?!40[13] ?k|457 ?k)(\d++(?:\.\d++)?) ?k(?![\w'])")
-_ANY_HAN = re.compile(f"[{HAN}]")
 _DIGIT = re.compile(r"\d")
 
 
-def rewrite(text: str) -> str:
+def rewrite(text: str, alone: bool = True) -> str:
     """A line in lower case with contractions spelled out, number words as digits, and one form for each date, time,
-    amount and unit. In a line with Chinese, signs and letters behind numbers are left to its rules."""
-    alone = not _ANY_HAN.search(text)
+    amount and unit. If English is not `alone`, as beside Chinese, signs and letters behind numbers are left to the
+    rules of the other language."""
     text = spelled_out(units_en.feet(text) if alone else text)
     if alone:
         text = _written_groups(text)
