@@ -4,7 +4,9 @@ Units are resampled (Bisani and Ney, "Bootstrap estimates for confidence interva
 ICASSP 2004). The bare percentiles of resamples are too narrow where units are few: k of them vary as k - 1 free ones
 do, and the standard deviation is itself uncertain. So it is the resamples' standard deviation that is used, larger by
 sqrt(k / (k - 1)), and Student's t in place of the normal distribution. Where some units are larger than others, fewer
-of them count: Kish's effective number, (sum n)^2 / sum n^2, gives the degrees of freedom.
+of them count. Kish's effective number, (sum n)^2 / sum n^2, says as how many for the rate; for its variance, in which
+their squares add up, it is (sum n^2)^2 / sum n^4 (Satterthwaite, Biometrics Bulletin 2, 1946). What lies between them,
+their geometric mean, gives the degrees of freedom.
 docs/scoring.md has the simulation by which this was chosen.
 """
 
@@ -74,8 +76,9 @@ def of_utterances(cells: Cells) -> Spread:
 
 
 def _degrees(cells: Cells) -> float:
-    tokens, squares = sums(cells, 1)[0], sum(times * cell[0] ** 2 for cell, times in cells.items())
-    return max(1.0, tokens**2 / squares - 1)
+    first, second, fourth = (sum(times * cell[0] ** power for cell, times in cells.items()) for power in (1, 2, 4))
+    # In whole numbers up to the roots: fourth powers of many tokens are large.
+    return max(1.0, math.sqrt(first**2 / second) * math.sqrt(second**2 / fourth) - 1)
 
 
 def together(spreads: Sequence[Spread]) -> Spread:
