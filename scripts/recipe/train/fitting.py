@@ -44,8 +44,8 @@ def tables(
     is listed in `rejects_file`. RecipeError if nothing does."""
     front_end = FrontEnd(recognizer)
     limit = min(ENCODER_FRAMES, preflight.frames_of(settings) or ENCODER_FRAMES)
-    fits = _Fit(recognizer, limit, settings.augment.speeds, None), _Fit(recognizer, ENCODER_FRAMES, [1.0], Limits())
-    train, valid = ([_Part(manifest, fit) for manifest in part] for part, fit in zip(manifests, fits, strict=True))
+    fits = Fit(recognizer, limit, settings.augment.speeds, None), Fit(recognizer, ENCODER_FRAMES, [1.0], Limits())
+    train, valid = ([Part(manifest, fit) for manifest in part] for part, fit in zip(manifests, fits, strict=True))
     everything = [*train, *valid]
     for part in everything:
         part.leave_out_by_length()
@@ -62,10 +62,10 @@ def tables(
     _leave_out_by_positions(valid, front_end, HotwordSampler(listing, settings.seed, []))
     if any((part.why == _POSITIONS).any() for part in everything):
         _tell(everything, rejects_file, _POSITIONS)
-    return _write(train, folder / "train"), _write(valid, folder / "valid"), words
+    return write_table(train, folder / "train"), write_table(valid, folder / "valid"), words
 
 
-class _Fit:
+class Fit:
     """What fits into `limit` stacked frames and into the language model's positions, of utterances at all `speeds`."""
 
     def __init__(self, recognizer: Recognizer, limit: int, speeds: Sequence[float], limits: Limits | None):
@@ -96,10 +96,10 @@ class _Fit:
         return contexts[rows["context"]] + self._audio[frames] + np.maximum(text, self._written[frames])
 
 
-class _Part:
+class Part:
     """A manifest's utterances, and which of them are left out, and why."""
 
-    def __init__(self, manifest: ManifestIndex, fit: _Fit):
+    def __init__(self, manifest: ManifestIndex, fit: Fit):
         self.manifest, self.fit = manifest, fit
         self.why = np.zeros(len(manifest), np.uint8)
         # Tokens of each context, as it is and with the longest hotwords.
@@ -144,7 +144,7 @@ class _Part:
         return f"{tokens} tokens of prompt, audio and text, the language model has {fit.positions} positions"
 
 
-def _texts(parts: Sequence[_Part]) -> Iterator[str]:
+def _texts(parts: Sequence[Part]) -> Iterator[str]:
     """Transcripts of utterances that are kept: all, or `MOST_TEXTS` evenly over them."""
     total = sum(int((part.why == 0).sum()) for part in parts)
     wanted, place = min(total, MOST_TEXTS), 0
@@ -156,7 +156,7 @@ def _texts(parts: Sequence[_Part]) -> Iterator[str]:
             place += len(rows)
 
 
-def _leave_out_by_positions(parts: Sequence[_Part], front_end: FrontEnd, hotwords: HotwordSampler) -> None:
+def _leave_out_by_positions(parts: Sequence[Part], front_end: FrontEnd, hotwords: HotwordSampler) -> None:
     """Leave out what does not fit into the positions of the language model. RecipeError if nothing does."""
     words, least = hotwords.longest(front_end.context_tokens), []
     for part in parts:
@@ -175,7 +175,7 @@ def _leave_out_by_positions(parts: Sequence[_Part], front_end: FrontEnd, hotword
         )
 
 
-def _refuse_hotwords(parts: Sequence[_Part], front_end: FrontEnd, words: Sequence[str], most: int) -> None:
+def _refuse_hotwords(parts: Sequence[Part], front_end: FrontEnd, words: Sequence[str], most: int) -> None:
     """RecipeError if utterances would fit into the positions, were it not for hotwords that they may get."""
     fitting = []  # the shortest and the longest of each block: tokens, part, row
     for part in parts:
@@ -198,7 +198,7 @@ def _refuse_hotwords(parts: Sequence[_Part], front_end: FrontEnd, words: Sequenc
     )
 
 
-def _words_within(part: _Part, row: np.void, front_end: FrontEnd, words: Sequence[str], room: int) -> int:
+def _words_within(part: Part, row: np.void, front_end: FrontEnd, words: Sequence[str], room: int) -> int:
     """How many of the longest hotwords add at most `room` tokens to an utterance's prompt."""
     utterance = part.manifest.read(int(row["offset"]))
     bare = front_end.context_tokens(utterance.prompt, utterance.after)
@@ -210,7 +210,7 @@ def _words_within(part: _Part, row: np.void, front_end: FrontEnd, words: Sequenc
     return bisect.bisect_left(range(1, len(words) + 1), True, key=is_too_much)
 
 
-def _write(parts: Sequence[_Part], folder: Path) -> Table:
+def write_table(parts: Sequence[Part], folder: Path) -> Table:
     """The table of what is kept."""
     shortest = min(int(part.bare[rows["context"]].min()) for part in parts for _, rows in part.blocks())
     seconds, file = 0.0, make_folder(folder) / "rows"
@@ -238,7 +238,7 @@ _ADVICE = {
 }
 
 
-def _tell(parts: Sequence[_Part], rejects_file: Path, *reasons: int) -> None:
+def _tell(parts: Sequence[Part], rejects_file: Path, *reasons: int) -> None:
     """List what is left out, and say how many for which of these reasons."""
     groups = [(_LONG, _SHORT)] + [(_POSITIONS,)] * (_POSITIONS in reasons)
     rejects = (reject for group in groups for part in parts for reject in part.rejects(*group))
