@@ -152,7 +152,7 @@ def rank(args: argparse.Namespace, folder: Path, manifest: Path) -> None:
             values = [own_memory() - run.base, *(memory_of(worker.pid) for worker in iterator._workers)]
             for name, value in zip(names, values, strict=True):
                 found[name].append(round(value, 1))
-    (folder / f"memory-{os.environ['RANK']}.json").write_text(json.dumps(found))
+            (folder / f"memory-{os.environ['RANK']}.json").write_text(json.dumps(found))
     torch.distributed.barrier()
 
 

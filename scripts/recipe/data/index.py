@@ -78,11 +78,11 @@ class IndexWriter:
         for name in (FACTS, ROWS, CONTEXTS, UNPACKED):
             (folder / name).unlink(missing_ok=True)
         self._files = contextlib.ExitStack()
-        self._rows = self._files.enter_context(open(folder / ROWS, "wb"))
-        self._contexts = self._files.enter_context(open(folder / CONTEXTS, "w", encoding="utf-8"))
+        rows, contexts = open(folder / ROWS, "wb"), open(folder / CONTEXTS, "w", encoding="utf-8")  # noqa: SIM115
+        self._rows, self._contexts = self._files.enter_context(rows), self._files.enter_context(contexts)
         self._known: dict[tuple[str, str], int] = {}
         self._listed = self._count = 0
-        self._prompts: Counter[str] = Counter()
+        self._times: Counter[int] = Counter()  # utterances by context, of those remembered
         self._seconds, self._languages = 0.0, set()
 
     def __enter__(self) -> "IndexWriter":
@@ -99,7 +99,8 @@ class IndexWriter:
         row = offset, zlib.crc32(one.key.encode()), _fit(one.frames), _fit(one.tokens), context, one.seconds
         self._rows.write(_PACKED.pack(*row))
         self._count += 1
-        self._prompts[one.prompt] += one.prompt in self._prompts or len(self._prompts) < _REMEMBERED
+        if context < len(self._known):
+            self._times[context] += 1
         self._seconds += one.seconds
         self._languages.add(one.language)
 
@@ -109,6 +110,13 @@ class IndexWriter:
             self._known[prompt, after] = self._listed
         self._listed += 1
         return self._listed - 1
+
+    def _prompts(self) -> dict[str, int]:
+        """The commonest prompts, each with its utterances."""
+        counts: Counter[str] = Counter()
+        for (prompt, _), context in self._known.items():
+            counts[prompt] += self._times[context]
+        return dict(counts.most_common(_PROMPTS))
 
     def finish(self, path: str | os.PathLike, blank: list[int] | None = None) -> None:
         """All lines of the manifest at `path` are in; `blank` has the number of utterances before each blank line."""
@@ -120,7 +128,7 @@ class IndexWriter:
             "seconds": self._seconds,
             "languages": sorted(self._languages - {None}),
             "contexts": self._listed,
-            "prompts": dict(self._prompts.most_common(_PROMPTS)),
+            "prompts": self._prompts(),
             "blank": blank or [],
         }
         write_json(self._folder / FACTS, facts)
@@ -192,6 +200,11 @@ class ManifestIndex:
         """Number of a line, from 1."""
         row = bisect.bisect_left(range(len(self)), offset, key=lambda number: self.row(number)["offset"])
         return row + 1 + bisect.bisect_right(self.facts["blank"], row)
+
+
+def left_by_data_stage(path: str | os.PathLike) -> ManifestIndex | None:
+    """The index that the data stage made of a manifest, if it is there and still of this file."""
+    return ManifestIndex(path, beside(path)) if _belongs(beside(path), path, []) else None
 
 
 def find(path: str | os.PathLike, folder: Path) -> ManifestIndex:
