@@ -119,10 +119,11 @@ class TrainingBatches:
     def epoch_at(self, batch: int) -> float:
         """Epochs done after `batch` batches."""
         epoch = 0
-        while batch >= self._size(epoch):
+        # At the end of an epoch the next one, which may not be planned yet, is not asked.
+        while batch and batch >= self._size(epoch):
             batch -= self._size(epoch)
             epoch += 1
-        return epoch + batch / self._size(epoch)
+        return epoch + (batch / self._size(epoch) if batch else 0.0)
 
     def __len__(self) -> int:
         return self.length
