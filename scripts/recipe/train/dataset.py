@@ -17,7 +17,7 @@ from recipe.train.augment import Augment
 from recipe.train.frozen import FrozenOutputs
 from recipe.train.hotwords import HotwordSampler
 from recipe.train.left_out import Unread
-from recipe.train.table import Table
+from recipe.train.table import UtteranceTable
 
 ENCODER_FRAMES = 2048  # stacked frames that the encoder takes, 122.9 s
 
@@ -65,7 +65,7 @@ class Utterances(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        utterances: Table,
+        utterances: UtteranceTable,
         front_end: FrontEnd,
         augment: Augment | None = None,
         hotwords: HotwordSampler | None = None,

@@ -24,7 +24,7 @@ from recipe.train import preflight, table
 from recipe.train.dataset import ENCODER_FRAMES, listed, most_frames
 from recipe.train.hotwords import MOST_TEXTS, HotwordSampler, words_of
 from recipe.train.left_out import Reject, reject_line
-from recipe.train.table import Table
+from recipe.train.table import UtteranceTable
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def tables(
     manifests: tuple[Sequence[ManifestIndex], Sequence[ManifestIndex]],
     rejects_file: Path,
     folder: Path,
-) -> tuple[Table, Table, list[str]]:
+) -> tuple[UtteranceTable, UtteranceTable, list[str]]:
     """Tables of training and validation set, in `folder`, and the words that hotwords are drawn from. What does not fit
     is listed in `rejects_file`. RecipeError if nothing does."""
     front_end = FrontEnd(recognizer)
@@ -210,7 +210,7 @@ def _words_within(part: Part, row: np.void, front_end: FrontEnd, words: Sequence
     return bisect.bisect_left(range(1, len(words) + 1), True, key=is_too_much)
 
 
-def write_table(parts: Sequence[Part], folder: Path) -> Table:
+def write_table(parts: Sequence[Part], folder: Path) -> UtteranceTable:
     """The table of what is kept."""
     shortest = min(int(part.bare[rows["context"]].min()) for part in parts for _, rows in part.blocks())
     seconds, file = 0.0, make_folder(folder) / "rows"
@@ -225,7 +225,7 @@ def write_table(parts: Sequence[Part], folder: Path) -> Table:
                 seconds += float(rows["seconds"].sum())
                 out.write(made.tobytes())
     # And the token that ends a transcript.
-    return Table(file, [part.manifest for part in parts], shortest + 1, seconds)
+    return UtteranceTable(file, [part.manifest for part in parts], shortest + 1, seconds)
 
 
 # What is said of utterances that were rejected for a reason, and what can be done.

@@ -22,7 +22,7 @@ ROW = np.dtype(
 BLOCK = 1 << 20  # rows looked at at a time
 
 
-class Table(Sequence[Utterance]):
+class UtteranceTable(Sequence[Utterance]):
     """Utterances of manifests, each read from its own line when it is asked for.
 
     `file` holds a `ROW` for each. `common_tokens` are those of the shortest prompt and of the end of a transcript;
@@ -37,7 +37,7 @@ class Table(Sequence[Utterance]):
         self._count = os.path.getsize(file) // ROW.itemsize
 
     def __reduce__(self):
-        return Table, (self.file, self.manifests, self.common_tokens, self.seconds)
+        return UtteranceTable, (self.file, self.manifests, self.common_tokens, self.seconds)
 
     def __len__(self) -> int:
         return self._count
