@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 VOCABULARY = 151936
@@ -95,6 +97,7 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
     from recipe.settings import train as settings
     from recipe.train import batching, bookkeeping, trainer
     from recipe.train import run as train
+    from recipe.train.plans import EpochPlan
     from recipe.train.sets import TrainingInputs
 
     torch.set_num_threads(args.threads)
@@ -118,7 +121,9 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
             clock.step()
 
     train.AsrTrainer, train.Bookkeeping = Timed, Steps
-    batching.epoch_batches = lambda *_: batches
+    ends = np.cumsum([len(batch) for batch in batches])
+    starts = np.concatenate([[0], ends[:-1]])
+    batching.epoch_plan = lambda *_: EpochPlan(np.concatenate(batches).astype(np.int32), starts, ends, 0.0)
     chosen = settings.TrainSettings(
         max_steps=len(batches), workers=0, freeze=tuple(args.freeze), learning_rate=RATE, select="last",
         decode_utterances=0, batch_seconds=args.batch_seconds, evaluations=1,
@@ -194,8 +199,10 @@ def cut(folder: Path, args: argparse.Namespace) -> tuple[list[list[int]], float]
     from recipe.train import batching
 
     utterances = list(manifest.read(folder / "train.jsonl"))
-    frames = [stacked_frames(utterance.speech_length) for utterance in utterances]
-    batches = batching.epoch_batches(frames, int(args.batch_seconds / FRAME_SECONDS), 1, 0)[: WARM_UP + args.steps]
+    frames = np.array([stacked_frames(utterance.speech_length) for utterance in utterances])
+    budget = int(args.batch_seconds / FRAME_SECONDS)
+    plan = batching.epoch_plan(np.arange(len(frames)), frames.__getitem__, budget, 1, 0)
+    batches = list(plan.batches())[: WARM_UP + args.steps]
     return batches, sum(utterances[i].duration for batch in batches[WARM_UP:] for i in batch)
 
 

@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -74,8 +76,12 @@ class MadeUp:
     def __getitem__(self, position):
         return self.item
 
-    def plan(self, epoch: int):
-        return range(self.count), [self.frames] * self.count
+    def plan(self, epoch: int, rows: int):
+        """Its batches in an epoch, of so many rows."""
+        from recipe.train.plans import EpochPlan
+
+        starts = np.arange(0, self.count, rows)
+        return EpochPlan(np.arange(self.count, dtype=np.int32), starts, starts + rows, 0.0)
 
 
 def made_up(recognizer, seconds: float, rows: int, batches: int, frozen: tuple, cached: bool) -> MadeUp:
@@ -115,6 +121,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     from recipe.train.arguments import precision_of, trainer_arguments
     from recipe.train.collate import CollateReadable
     from recipe.train.left_out import LeftOut
+    from recipe.train.plans import Plans
 
     frozen, cached = MODES[mode]
     chosen = settings.TrainSettings(
@@ -126,8 +133,6 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     data = made_up(recognizer, args.seconds, rows, WARM_UP + args.steps, frozen, cached)
     model = recognizer.model
     model.freeze(set(frozen))
-    batches = batching.TrainingBatches(data.plan, rows * data.frames, 1)
-    batches.set_length(WARM_UP + args.steps)
     on_gpu = model.device.type == "cuda"
     times = []
 
@@ -145,6 +150,9 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
+        plans = Plans(Path(folder), lambda epoch: data.plan(epoch, rows))
+        batches = batching.TrainingBatches(plans, rows * data.frames)
+        batches.set_length(WARM_UP + args.steps)
         precision = precision_of(chosen)
         arguments = trainer_arguments(chosen, Path(folder), precision)
         arguments.max_steps = WARM_UP + args.steps

@@ -8,6 +8,9 @@ RUN_SETTINGS = {run: {name: value for name, value in changed(RUNS[run]).items() 
 TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run in RUNS}
 
 
+FIRST_PROCESS, GPU_PROCESS, WORKER = 15000, 7000, 500  # MB
+
+
 def told_how(run):
     """Steps between log lines; but for the usual ones, the trackers; and of several runs the name that lines begin
     with: in one resource, since a change of the rule's command would train every model again."""
@@ -29,6 +32,17 @@ def train_processes(run):
 def train_gpus(run):
     """GPUs of a run on each of its nodes."""
     return 0 if RUNS[run].trainer.get("use_cpu") else gpu_share(RUNS[run].gpus)
+
+
+def training_memory(wildcards, input, attempt):
+    """Memory in MB of a training job on each node: of the processes with their workers (docs/scale.md), and what is mapped
+    and kept of the manifests, about a fifth of their size; as much again at each further attempt."""
+    run = RUNS[wildcards.run]
+    processes, on_gpus = train_processes(wildcards.run), train_gpus(wildcards.run)
+    # The first process writes checkpoints and averages them; on a CPU all of a model and its optimizer is in memory.
+    own = FIRST_PROCESS + (processes - 1) * (GPU_PROCESS if on_gpus else FIRST_PROCESS)
+    manifests = sum(os.path.getsize(file) for file in input.train if os.path.exists(file))
+    return attempt * round(own + processes * run.workers * WORKER + manifests / 5e6)
 
 
 def launcher(run):

@@ -60,7 +60,7 @@ rule train:
         # Resources, not parameters: with another number of these the model is the same, and is not trained again.
         readers=lambda wildcards: RUNS[wildcards.run].workers,
         log_every=lambda wildcards: told_how(wildcards.run),
-        mem_mb=memory(16000),
+        mem_mb=training_memory,
         runtime=2880,
     params:
         # Not the code: an update that leaves the numbers alone trains nothing again.

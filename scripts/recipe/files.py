@@ -114,13 +114,18 @@ def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
     for number, line in read_lines(path):
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError(f"{path}:{number}: not valid JSON ({error})") from None
-        if not isinstance(value, dict):
-            raise RecipeError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
-        yield number, value
+        yield number, json_object(line, f"{path}:{number}")
+
+
+def json_object(line: str, where: str) -> dict:
+    """The object of a line of JSON lines; `where` (file:line) begins the message of a RecipeError."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{where}: not valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise RecipeError(f"{where}: expected a JSON object, found {type(value).__name__}")
+    return value
 
 
 def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
@@ -157,15 +162,19 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
     the start is dropped. RecipeError names the line of a byte that is not UTF-8.
     """
     for number, raw in enumerate(byte_lines(path), 1):
-        raw = raw[:-1] if raw.endswith(b"\n") else raw
-        raw = raw[:-1] if raw.endswith(b"\r") else raw
-        try:
-            yield number, raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RecipeError(
-                f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); "
-                "convert the file to UTF-8"
-            ) from None
+        yield number, line_text(raw, f"{path}:{number}")
+
+
+def line_text(raw: bytes, where: str) -> str:
+    """A line's text without its end; `where` (file:line) begins the message of a RecipeError."""
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"{where}: byte {error.start + 1} of the line is not UTF-8 (0x{raw[error.start]:02x}); convert the file to "
+            "UTF-8"
+        ) from None
 
 
 def exponents_to_floats(value: Any) -> Any:

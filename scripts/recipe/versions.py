@@ -7,4 +7,4 @@ it up; tests with recorded results (tests/golden/versions) fail where that was f
 
 CONVERSION = 1  # tensors and settings of a converted model directory
 MANIFEST = 3  # lines of manifests and rejects
-TRAINING = 2  # the numbers of a training: batches, losses, updates, choice of the checkpoint
+TRAINING = 3  # the numbers of a training: batches, losses, updates, choice of the checkpoint

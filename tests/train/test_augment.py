@@ -6,6 +6,7 @@ import soundfile
 import torch
 import transformers
 from conftest import tone
+from tables import table_of
 
 from recipe.audio import reading as audio
 from recipe.data.manifest import Utterance
@@ -99,15 +100,15 @@ class Words:
         return len(prompt + after)
 
 
-def test_weights_say_how_often_an_utterance_comes():
+def test_weights_say_how_often_an_utterance_comes(tmp_path):
     utterances = [Utterance(f"u{i}", "x.wav", "p", "t", 600, 5, 6.0) for i in range(1000)]
-    weights = [0.25] * 500 + [2.0] * 500
-    dataset = Utterances(utterances, Words(), weights=weights, seed=1)
-    indices, frames = dataset.plan(0)
+    table = table_of(tmp_path, Words(), utterances[:500], utterances[500:])
+    dataset = Utterances(table, Words(), weights=[0.25, 2.0], seed=1)
+    indices = dataset.indices(0)
     counts = np.bincount(indices, minlength=1000)
     assert set(counts[500:]) == {2} and 80 < counts[:500].sum() < 170
-    assert frames == [100] * len(indices)
-    assert dataset.plan(1)[0] != indices
+    assert dataset.lengths(0)(indices).tolist() == [100] * len(indices)
+    assert dataset.indices(1).tolist() != indices.tolist()
 
 
 @pytest.mark.parametrize(

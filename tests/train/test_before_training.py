@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections import Counter
 
 import pytest
 from conftest import SENTENCES
@@ -11,13 +12,12 @@ from stages import scp2jsonl
 from recipe.audio import reading as audio
 from recipe.files import RecipeError
 from recipe.model import network as model
-from recipe.model.generate import Limits
 from recipe.settings import train as settings
 from recipe.settings.config import Config
 from recipe.settings.section import from_mapping
 from recipe.train import run as train
 from recipe.train.arguments import check_schedule, trainer_arguments
-from recipe.train.sets import TrainingInputs, _within_positions, read_sets
+from recipe.train.sets import TrainingInputs, open_manifests, read_sets
 from recipe.train.trainer import without_target
 from recipe.workflow import config as workflow_config
 
@@ -140,26 +140,24 @@ class TestPositions:
         recognizer = model.load(base)
         recognizer.model.config.get_text_config().max_position_embeddings = positions
         chosen = dataclasses.replace(SETTINGS, **changes)
-        train_set, valid_set = read_sets(
-            recognizer, chosen, TrainingInputs([manifest], [manifest]), folder / "rejects.tsv"
-        )
+        inputs = TrainingInputs([manifest], [manifest])
+        manifests = open_manifests(inputs, folder / "sets")
+        train_set, valid_set = read_sets(recognizer, chosen, inputs, manifests, folder / "rejects.tsv", folder / "sets")
         rejects = [line.split("\t") for line in (folder / "rejects.tsv").read_text().splitlines()[1:]]
         return train_set, valid_set, rejects
 
     def test_what_is_counted_is_what_batches_have(self, full_model, manifest, tmp_path):
         """Neither more than is needed is rejected nor less."""
-        train_set, _, _ = self.sets(full_model, manifest, tmp_path, 4096)
-        tokens = [len(train_set[0, i].example.input_ids) for i in range(len(train_set))]
-        assert train_set.most_tokens("full") == tokens
-        decoded = [len(without_target(train_set[0, i]).example.input_ids) + 216 for i in range(len(train_set))]
-        assert train_set.most_tokens("full", Limits(base=216, per_second=0)) == decoded
-        recognizer = model.load(full_model)
-        for limit in sorted(tokens):
-            recognizer.model.config.get_text_config().max_position_embeddings = limit
-            rejects = []
-            kept = {utterance.key for utterance in _within_positions(train_set, recognizer, None, rejects).utterances}
-            assert len(kept) == sum(count <= limit for count in tokens) == 8 - len(rejects)
-            assert not kept & {reject.key for reject in rejects}
+        train_set, valid_set, _ = self.sets(full_model, manifest, tmp_path, 4096)
+        tokens = [len(train_set[0, i].example.input_ids) for i in range(8)]
+        written = [int(12 * len(valid_set[0, i].features) * 0.06) + 16 for i in range(8)]
+        decoded = [len(without_target(valid_set[0, i]).example.input_ids) + written[i] for i in range(8)]
+        assert max(decoded) > max(tokens)
+        for limit in sorted({*tokens, *decoded} - {*range(min(decoded))}):
+            train_set, valid_set, rejects = self.sets(full_model, manifest, tmp_path, limit)
+            assert len(train_set) == sum(count <= limit for count in tokens)
+            assert len(valid_set) == sum(count <= limit for count in decoded) == 16 - len(train_set) - len(rejects)
+            assert not {one.key for one in train_set.utterances} & {line[0] for line in rejects[: 8 - len(train_set)]}
 
     def test_a_long_prompt_of_the_data_is_rejected_and_named(self, data_dir, full_model, tmp_path, caplog):
         (data_dir / "utt2hotwords").write_text(f"spk1-utt3 {', '.join(['turn on the light'] * 500)}\n")
@@ -185,12 +183,19 @@ class TestPositions:
             assert all(len(train_set[epoch, i].example.input_ids) <= 400 for i in range(8))
         assert len(self.sets(full_model, manifest, tmp_path, 400, augment=listed(fits + 1))[0]) < 8
 
-    def test_weights_stay_with_their_utterances(self, full_model, manifest, tmp_path):
-        train_set, _, _ = self.sets(full_model, manifest, tmp_path, 4096)
-        train_set._weights = train_set._weights or __import__("numpy").arange(8.0)
-        less = train_set.without({0, 3})
-        assert [utterance.key[-1] for utterance in less.utterances] == list("124567")
-        assert less._weights.tolist() == [1, 2, 4, 5, 6, 7]
+    def test_weights_stay_with_their_utterances(self, full_model, data_dir, tmp_path):
+        """Of each of two manifests one is left out."""
+        (data_dir / "utt2hotwords").write_text(f"spk0-utt2 {', '.join(['turn on the light'] * 500)}\n")
+        scp2jsonl(data_dir, full_model)
+        rare, often = data_dir / "out/set.jsonl", tmp_path / "often.jsonl"
+        often.write_text(rare.read_text().replace("-utt", "-other"))
+        recognizer = model.load(full_model)
+        recognizer.model.config.get_text_config().max_position_embeddings = 1024
+        inputs = TrainingInputs([rare, often], [rare], [0.0, 2.0])
+        manifests = open_manifests(inputs, tmp_path / "sets")
+        train_set, _ = read_sets(recognizer, SETTINGS, inputs, manifests, tmp_path / "rejects.tsv", tmp_path / "sets")
+        drawn = Counter(train_set.utterances[i].key for i in train_set.indices(0).tolist())
+        assert drawn == {f"spk{i % 2}-other{i}": 2 for i in range(8) if i != 2}
 
     def test_prompts_that_never_fit_are_an_error(self, full_model, manifest, tmp_path):
         with pytest.raises(RecipeError, match=r"no utterance fits into the language model's 20 positions"):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from stages import scp2jsonl
+from tables import table_of
 
 from recipe.audio import reading as audio
 from recipe.data import manifest
@@ -29,17 +30,17 @@ class Characters:
         (1.2, 50, "p" * 40, 60),  # and with what makes a prompt longer
     ],
 )
-def test_an_utterance_counts_by_its_audio_or_its_text(seconds, text, prompt, length):
+def test_an_utterance_counts_by_its_audio_or_its_text(tmp_path, seconds, text, prompt, length):
     shortest = Utterance("a", "a.wav", "p" * 30, "t", 600, 5, 6.0)
     utterance = Utterance("b", "b.wav", prompt, "t", round(100 * seconds), text, seconds)
-    dataset = Utterances([shortest, utterance], Characters())
-    assert dataset.plan(0) == ([0, 1], [100, length]) and dataset.longest() == [100, length]
+    dataset = Utterances(table_of(tmp_path, Characters(), [shortest, utterance]), Characters())
+    assert dataset.lengths(0)(dataset.indices(0)).tolist() == [100, length] and dataset.longest() == max(100, length)
 
 
 def test_features_of_a_small_set_are_made_once_at_each_speed(data_dir, full_model, monkeypatch):
     scp2jsonl(data_dir, full_model)
-    utterances = list(manifest.read(data_dir / "out" / "set.jsonl"))
     front_end, augment = FrontEnd(model.load(full_model)), Augment(AugmentSettings(speeds=(0.9, 1.0, 1.1)), 1)
+    utterances = table_of(data_dir, front_end, manifest.read(data_dir / "out" / "set.jsonl"))
     reads, read = [], audio.read
     monkeypatch.setattr(audio, "read", lambda source, **options: reads.append(source) or read(source, **options))
     kept, anew = (Utterances(utterances, front_end, augment) for _ in range(2))

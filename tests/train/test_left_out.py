@@ -14,6 +14,7 @@ import torch
 from conftest import ROOT, losses, tone
 from safetensors.torch import load_file
 from stages import scp2jsonl
+from tables import table_of
 
 from recipe.audio import reading as audio
 from recipe.audio.reading import AudioError
@@ -277,9 +278,9 @@ def poisoned(monkeypatch):
     """Features of one utterance that pass unnoticed and are not finite, in training alone."""
     features = dataset.Utterances._features
 
-    def poison(self, epoch, index):
-        found = features(self, epoch, index)
-        poisoned = self._augment and self.utterances[index].key == BROKEN
+    def poison(self, epoch, index, utterance):
+        found = features(self, epoch, index, utterance)
+        poisoned = self._augment and utterance.key == BROKEN
         return torch.full_like(found, torch.nan) if poisoned else found
 
     monkeypatch.setattr(dataset.Utterances, "_features", poison)
@@ -317,9 +318,9 @@ class TestNonfinite:
             "import runpy, torch\n"
             "from recipe.train import dataset\n"
             "features = dataset.Utterances._features\n"
-            "def poison(self, epoch, index):\n"
-            "    found = features(self, epoch, index)\n"
-            f"    return found * torch.nan if self._augment and self.utterances[index].key == {BROKEN!r} else found\n"
+            "def poison(self, epoch, index, utterance):\n"
+            "    found = features(self, epoch, index, utterance)\n"
+            f"    return found * torch.nan if self._augment and utterance.key == {BROKEN!r} else found\n"
             "dataset.Utterances._features = poison\n"
             f"runpy.run_path({str(ROOT / 'scripts/train.py')!r}, run_name='__main__')\n"
         )
@@ -414,10 +415,10 @@ def test_items_say_what_could_not_be_read(full_model, manifest):
     from recipe.model.features import FrontEnd
 
     spoil(manifest)
-    found = list(manifests.read(manifest))
-    utterances = dataset.Utterances(found, FrontEnd(model.load(full_model)))
+    front_end = FrontEnd(model.load(full_model))
+    utterances = dataset.Utterances(table_of(manifest.parent, front_end, manifests.read(manifest)), front_end)
     item = utterances[0, 5]
     assert (item.what.index, item.what.key, item.what.reason) == (5, BROKEN, "audio-unreadable")
     assert len(item.stand_in.features) == 1 and isinstance(utterances[0, 0], dataset.Item)
     with pytest.raises(AudioError):
-        utterances._features(0, 5)
+        utterances._features(0, 5, utterances.utterances[5])

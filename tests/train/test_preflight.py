@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from stages import scp2jsonl
+from tables import table_of
 
 from recipe.data import manifest
 from recipe.files import RecipeError
@@ -37,8 +38,8 @@ def test_the_longest_utterance_is_tried_before_giving_up():
 @pytest.fixture
 def train_set(data_dir, full_model):
     scp2jsonl(data_dir, full_model)
-    utterances = list(manifest.read(data_dir / "out" / "set.jsonl"))
     front_end = FrontEnd(model.load(full_model))
+    utterances = table_of(data_dir, front_end, manifest.read(data_dir / "out" / "set.jsonl"))
     return Utterances(utterances, front_end, Augment(AugmentSettings(speeds=(0.8, 1.0)), 1))
 
 
@@ -53,10 +54,10 @@ def test_no_batch_of_training_is_larger_than_those_tried(train_set):
     budget = 200
     tried = [size(items) for items in preflight.worst_batches(train_set, budget)]
     for epoch in range(5):
-        indices, lengths = train_set.plan(epoch)
-        for batch in batching.epoch_batches(lengths, budget, 1, epoch):
-            frames, text = size([train_set[epoch, indices[i]] for i in batch])
-            assert frames <= budget and text - len(batch) * train_set.common_tokens <= budget
+        plan = batching.epoch_plan(train_set.indices(epoch), train_set.lengths(epoch), budget, 1, epoch)
+        for batch in plan.batches():
+            frames, text = size([train_set[epoch, i] for i in batch])
+            assert frames <= budget and text - len(batch) * train_set.utterances.common_tokens <= budget
             assert frames <= max(f for f, _ in tried) + 60 and text <= max(t for _, t in tried) + 60
 
 

@@ -133,6 +133,7 @@ def test_a_state_knows_the_files_of_augmentation_and_the_number_of_processes(tmp
     words.write_text("Amundsen\n")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert {name for name, value in facts().items() if before[name] != value} == {f"data.{words}", "processes"}
+    assert "version of training" in before
 
 
 def test_two_trainings_in_one_state_are_refused(full_model, manifests, tmp_path):

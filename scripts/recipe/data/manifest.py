@@ -5,13 +5,12 @@
  "speaker"/"language"/"group": if known, "recording": key of a segment's recording}
 """
 
-import collections
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json.decoder import scanstring
 from json.encoder import encode_basestring as quoted
-from pathlib import Path
 
 from recipe.files import RecipeError, read_json_lines
 from recipe.text import prompt as prompts
@@ -75,6 +74,7 @@ class Utterance:
 
 _HEAD = f'{{"messages": [{{"role": "system", "content": {quoted(prompts.SYSTEM)}}}, {{"role": "user", "content": '
 _BETWEEN = '}, {"role": "assistant", "content": '
+_FRAMES, _LANGUAGE = '}], "speech_length": ', ', "language": "'
 _ROLES = ["system", "user", "assistant"]
 _NAMES = ("speaker", "language", "group", "recording")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls, line ends, halves of characters
@@ -138,25 +138,23 @@ def parse(record: dict, where: str) -> Utterance:
         raise RecipeError(f"{where}: not a line of the published training format: {what}") from None
 
 
+def glance(line: str) -> tuple[int, str, str, str | None]:
+    """(speech_length, prompt, after, language) of a line that `fragments` made, at a fifth of the time of `parse`:
+    where each stands is known, because quotes inside texts are escaped."""
+    source = line.index(prompts.START_OF_SPEECH, len(_HEAD))
+    end = line.index(prompts.END_OF_SPEECH, source) + len(prompts.END_OF_SPEECH)
+    answer = line.index(_BETWEEN, end)
+    frames = line.index(_FRAMES, answer) + len(_FRAMES)
+    language = line.find(_LANGUAGE, frames)
+    return (
+        int(line[frames : line.index(",", frames)]),
+        scanstring(f'{line[len(_HEAD) + 1 : source]}"', 0)[0],
+        scanstring(f'{line[end:answer]}"', 0)[0],
+        scanstring(line, language + len(_LANGUAGE))[0] if language >= 0 else None,
+    )
+
+
 def read(path: str | os.PathLike) -> Iterator[Utterance]:
     """Yield the utterances of a manifest in file order."""
     for number, record in read_json_lines(path):
         yield parse(record, f"{path}:{number}")
-
-
-def describe_set(role: str, path: str | os.PathLike, weight: float) -> tuple[dict, collections.Counter[str]]:
-    """What a model's facts say of a manifest that it was trained or validated on, and the number of each prompt."""
-    seconds, languages, prompts = 0.0, set(), collections.Counter()
-    for utterance in read(path):
-        seconds += utterance.duration
-        languages.add(utterance.language)
-        prompts[utterance.prompt] += 1
-    facts = {
-        "role": role,
-        "name": Path(path).name.split(".jsonl")[0],
-        "utterances": prompts.total(),
-        "hours": round(seconds / 3600, 4),
-        "weight": weight,
-        "languages": sorted(languages - {None}),
-    }
-    return facts, prompts

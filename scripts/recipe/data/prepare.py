@@ -18,6 +18,7 @@ from itertools import islice
 from recipe.audio import fetch
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.headers import AudioError
+from recipe.data import manifest
 from recipe.data.checked import (
     REJECTS_HEADER,
     Accepted,
@@ -28,6 +29,7 @@ from recipe.data.checked import (
     write_checked,
 )
 from recipe.data.checks import CheckPolicy, check
+from recipe.data.index import Indexed, IndexWriter, beside
 from recipe.data.join import ORPHANS, Entry
 from recipe.data.rates import Rates, by_rate
 from recipe.data.tokens import TokenCounter
@@ -209,8 +211,10 @@ def _write(
     outputs: DataOutputs,
 ) -> Ledger:
     counts = Ledger()
-    with ExitStack() as stack:
-        accepted, rejected = (stack.enter_context(open_atomic(path)) for path in (outputs.jsonl, outputs.rejects))
+    index = IndexWriter(beside(outputs.jsonl))
+    with index, ExitStack() as stack:
+        accepted = stack.enter_context(open_atomic(outputs.jsonl, "wb"))
+        rejected = stack.enter_context(open_atomic(outputs.rejects))
         remarked = stack.enter_context(open_atomic(outputs.remarks)) if outputs.remarks else None
         rejected.write(REJECTS_HEADER + "\n")
         if remarked:
@@ -219,7 +223,8 @@ def _write(
             item = by_rate(item, *limits)
             if item.__class__ is Accepted:
                 counts.accepted += 1
-                accepted.write(item.line + "\n")
+                index.add(accepted.tell(), _indexed(item))
+                accepted.write(f"{item.line}\n".encode())
                 for remark, detail in item.remarks:
                     counts.remarked[remark] += 1
                     if remarked:
@@ -230,7 +235,13 @@ def _write(
         counts.entries = entries()
         if counts.accepted + counts.rejected.total() != counts.entries:
             raise AssertionError(f"the ledger does not add up: {counts}")
+    index.finish(outputs.jsonl)
     return counts
+
+
+def _indexed(item: Accepted) -> Indexed:
+    frames, prompt, after, language = manifest.glance(item.line)
+    return Indexed(item.key, frames, item.tokens, prompt, after, round(item.seconds, 4), language)
 
 
 def _row(key: str, name: str, detail: str) -> str:

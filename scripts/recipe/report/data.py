@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipe.data import leaks
+from recipe.data import index, leaks
 from recipe.files import RecipeError, read_json, read_lines, sha256
 from recipe.report.spec import DataSet, Spec
 
@@ -35,8 +35,9 @@ def read_card(data: DataSet) -> DataCard:
     """Read what belongs to a set."""
     made = DataCard(data.role, data.name)
     if data.manifest:
-        made.accepted = sum(1 for _, line in read_lines(data.manifest) if line.strip())
-        made.sha256 = sha256(data.manifest)
+        known = index.left_by_data_stage(data.manifest)
+        made.accepted = len(known) if known else sum(1 for _, line in read_lines(data.manifest) if line.strip())
+        made.sha256 = known.sha256 if known else sha256(data.manifest)
     if data.stats:
         made.stats = read_json(data.stats)
         if made.accepted is None:

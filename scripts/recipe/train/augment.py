@@ -19,6 +19,7 @@ from recipe.data import datadir
 from recipe.files import RecipeError
 from recipe.settings.train import AugmentSettings
 from recipe.text import tables
+from recipe.train import draws
 
 BINS = 80  # mel bins in each of the frames that are stacked into one
 
@@ -95,9 +96,16 @@ class Augment:
     def _random(self, epoch: int, key: str, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, epoch, zlib.crc32(key.encode()), purpose])
 
+    def speeds(self, epoch: int, keys: np.ndarray) -> np.ndarray:
+        """How much faster each utterance is played in this epoch [n], of the CRC-32 of their keys [n]."""
+        speeds = np.array(self._settings.speeds)
+        return speeds[(draws.uniform(keys, self._seed, epoch, 0) * len(speeds)).astype(np.int64)]
+
     def speed(self, epoch: int, key: str) -> float:
         """How much faster the utterance is played in this epoch."""
-        return float(self._random(epoch, key, 0).choice(self._settings.speeds))
+        if not self.changes_speed:
+            return 1.0
+        return float(self.speeds(epoch, np.array([zlib.crc32(key.encode())]))[0])
 
     def waveform(self, waveform: np.ndarray, epoch: int, key: str) -> np.ndarray:
         """The waveform with this epoch's speed, room and noise."""

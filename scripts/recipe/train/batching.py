@@ -4,76 +4,113 @@ Utterances of like length share a batch, so that little is padding; the batches 
 that lengths mix over the steps. Everything follows from the seed and the epoch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import numpy as np
 
-from recipe.model.batches import batch_by_size
+from recipe.train.plans import EpochPlan, Plans
 
 # Utterances are shuffled, cut into pools of about this many batches, and sorted by length inside a pool: large enough
 # for little padding, small enough that batches differ from epoch to epoch.
 POOL_BATCHES = 50
+_BLOCK = 1 << 20  # utterances looked at at a time, about
+
+# Lengths (stacked frames) [n] of the utterances with the indices [n].
+Lengths = Callable[[np.ndarray], np.ndarray]
 
 
-def epoch_batches(frames: Sequence[int], budget: int, seed: int, epoch: int) -> list[list[int]]:
-    """All batches of one epoch, in the order of training: every index of `frames` exactly once."""
+def epoch_plan(
+    utterances: np.ndarray, lengths: Lengths, budget: int, seed: int, epoch: int, ranks: int = 1
+) -> EpochPlan:
+    """The batches of an epoch that has `utterances` [n], an index perhaps more than once: within `budget` padded frames
+    each, and as many for each rank. Beside the plan itself it takes memory for a million of them at a time."""
     random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(frames))
-    lengths = np.asarray(frames)
-    pool = max(1, int(POOL_BATCHES * budget / max(1.0, lengths.mean())))
-    batches = []
-    for start in range(0, len(order), pool):
-        part = order[start : start + pool]
-        part = part[np.argsort(lengths[part], kind="stable")]
-        batches.extend(batch_by_size(part.tolist(), frames, budget))
-    random.shuffle(batches)
-    return batches
+    order = utterances.astype(np.int32)  # a copy: it is put in order in place
+    real = sum(int(lengths(order[block]).sum()) for block in _blocks(len(order), _BLOCK))
+    random.shuffle(order)
+    pool = max(1, int(POOL_BATCHES * budget / max(1.0, real / len(order))))
+    ends, padded = [], 0
+    for block in _blocks(len(order), pool, _BLOCK):
+        part = order[block].reshape(-1, min(pool, block.stop - block.start))
+        found = lengths(part.ravel()).reshape(part.shape)
+        # Short integers are sorted by radix, ten times as fast.
+        short = found.astype(np.uint16) if found.max() < 2**16 else found
+        by_length = np.argsort(short, axis=1, kind="stable")
+        part[:] = np.take_along_axis(part, by_length, axis=1)
+        found = np.take_along_axis(found, by_length, axis=1)
+        cuts = _cut(found, budget)
+        padded += int((found.ravel()[cuts - 1] * np.diff(cuts, prepend=0)).sum())
+        ends.append(block.start + cuts)
+    ends = np.concatenate(ends)
+    starts = np.concatenate([[0], ends[:-1]])
+    turn = np.arange(len(ends), dtype=np.int32)
+    random.shuffle(turn)
+    return EpochPlan(order, *share(starts[turn], ends[turn], ranks), 1 - real / padded)
 
 
-def share(batches: list[list[int]], ranks: int) -> list[list[int]]:
+def _blocks(count: int, size: int, most: int = 0) -> Iterator[slice]:
+    """`count` places in runs of a multiple of `size`, about `most`; what remains, fewer than `size`, is a run alone."""
+    whole = count // size * size
+    step = max(1, most // size) * size
+    yield from (slice(start, min(start + step, whole)) for start in range(0, whole, step))
+    if whole < count:
+        yield slice(whole, count)
+
+
+def _cut(lengths: np.ndarray, budget: int) -> np.ndarray:
+    """Where batches end, as places in `lengths` [pools, n] row by row, whose rows ascend: each takes as many as fit
+    into `budget` padded frames, at least one. All pools advance together, a batch at a time, its end bisected."""
+    pools, size = lengths.shape
+    row, start, ends = np.arange(pools), np.zeros(pools, np.int64), []
+    while len(row):
+        low, high = start + 1, np.full(len(row), size)
+        for _ in range(size.bit_length()):
+            middle = (low + high) // 2
+            padded = lengths[row, np.minimum(middle, size - 1)] * (middle - start + 1)
+            over = (padded > budget) | (middle == high)
+            low, high = np.where(over, low, middle + 1), np.where(over, middle, high)
+        ends.append(row * size + low)
+        row, start = row[low < size], low[low < size]
+    return np.sort(np.concatenate(ends))
+
+
+def share(starts: np.ndarray, ends: np.ndarray, ranks: int) -> tuple[np.ndarray, np.ndarray]:
     """Split batches in two, the largest first, until their number is a multiple of `ranks`, so that each rank has as
     many and nothing is dropped or used twice. RuntimeError if there are too few utterances."""
-    batches = list(batches)
-    while len(batches) % ranks:
-        largest = max(range(len(batches)), key=lambda i: (len(batches[i]), -i))
-        batch = batches[largest]
-        if len(batch) < 2:
-            raise RuntimeError(f"{len(batches)} utterances cannot be shared among {ranks} processes")
-        middle = len(batch) // 2
-        batches[largest : largest + 1] = [batch[:middle], batch[middle:]]
-    return batches
-
-
-# Epoch -> indices of its utterances (an index may come twice) and the frames of each.
-Plan = Callable[[int], tuple[Sequence[int], Sequence[int]]]
+    while len(starts) % ranks:
+        sizes = ends - starts
+        largest = int(sizes.argmax())
+        if sizes[largest] < 2:
+            raise RuntimeError(f"{len(starts)} utterances cannot be shared among {ranks} processes")
+        middle = starts[largest] + sizes[largest] // 2
+        starts, ends = np.insert(starts, largest + 1, middle), np.insert(ends, largest, middle)
+    return starts, ends
 
 
 class TrainingBatches:
     """The batches of a whole training run on one rank, epoch after epoch, for `DataLoader(batch_sampler=...)`.
 
-    `plan` says for an epoch which utterances it has, and their frames in it. Yields lists of (epoch, index). As one
-    sequence without epochs of its own it can be taken up again at any step by skipping what was done.
+    Yields lists of (epoch, index). It is one sequence without epochs of its own; the first `done` of it, which a run
+    that goes on passes over, come empty, so that to skip them costs nothing.
     """
 
-    def __init__(self, plan: Plan, budget: int, seed: int, rank: int = 0, ranks: int = 1):
-        self._plan = plan
+    def __init__(self, plans: Plans, budget: int, rank: int = 0, ranks: int = 1):
+        self._plans = plans
         self.budget = budget
-        self._seed = seed
         self._rank = rank
         self._ranks = ranks
         self.length = 0  # batches in all, set by `set_length`
-        self._sizes: list[int] = []
-
-    def _epoch(self, epoch: int) -> list[list[int]]:
-        indices, frames = self._plan(epoch)
-        batches = share(epoch_batches(frames, self.budget, self._seed, epoch), self._ranks)
-        return [[indices[i] for i in batch] for batch in batches[self._rank :: self._ranks]]
+        self.done = 0
 
     def batches_in(self, epochs: float) -> int:
         """Number of batches of this rank in so many epochs (the last one may be a fraction)."""
         whole, fraction = int(epochs), epochs - int(epochs)
-        count = sum(len(self._epoch(epoch)) for epoch in range(whole))
-        return count + (round(fraction * len(self._epoch(whole))) if fraction else 0)
+        count = sum(map(self._size, range(whole)))
+        return count + (round(fraction * self._size(whole)) if fraction else 0)
+
+    def _size(self, epoch: int) -> int:
+        return self._plans.size(epoch) // self._ranks
 
     def set_length(self, batches: int) -> None:
         """Say how many batches the run has in all."""
@@ -81,22 +118,25 @@ class TrainingBatches:
 
     def epoch_at(self, batch: int) -> float:
         """Epochs done after `batch` batches."""
-        done = epoch = 0
-        while True:
-            if epoch == len(self._sizes):
-                self._sizes.append(len(self._epoch(epoch)))
-            if done + self._sizes[epoch] > batch:
-                return epoch + (batch - done) / self._sizes[epoch]
-            done += self._sizes[epoch]
+        epoch = 0
+        # At the end of an epoch the next one, which may not be planned yet, is not asked.
+        while batch and batch >= self._size(epoch):
+            batch -= self._size(epoch)
             epoch += 1
+        return epoch + (batch / self._size(epoch) if batch else 0.0)
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        done = epoch = 0
-        while done < self.length:
-            for batch in self._epoch(epoch)[: self.length - done]:
-                yield [(epoch, index) for index in batch]
-                done += 1
+        given = epoch = 0
+        while given < self.length:
+            size = min(self._size(epoch), self.length - given)
+            skipped = min(size, max(0, self.done - given))
+            yield from repeat([], skipped)
+            if skipped < size:
+                numbers = range(skipped * self._ranks + self._rank, size * self._ranks, self._ranks)
+                for batch in self._plans.batches(epoch, numbers, is_last=given + size == self.length):
+                    yield [(epoch, index) for index in batch]
+            given += size
             epoch += 1

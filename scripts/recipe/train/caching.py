@@ -48,15 +48,16 @@ def frozen_outputs(
         frames = mask.sum(1).tolist()
         return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
 
-    mine = sorted(range(rank(), len(train_set), processes()), key=train_set.frames.__getitem__)
-    batches = batch_by_size(mine, train_set.frames, round(CACHE_SECONDS / FRAME_SECONDS))
+    lengths = train_set.frames.tolist()
+    mine = sorted(range(rank(), len(train_set), processes()), key=lengths.__getitem__)
+    batches = batch_by_size(mine, lengths, round(CACHE_SECONDS / FRAME_SECONDS))
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],
         collate_fn=list,
         num_workers=settings.workers,
     )
-    rows = sum(used(train_set.frames[index]) for index in mine)
+    rows = sum(used(lengths[index]) for index in mine)
     facts = read_json(state_dir / checkpoints.FINGERPRINT)
     resumed = checkpoints.last(state_dir) is not None
     frozen.write(folder, rank(), facts, batches, map(compute, loader), rows, width, resumed)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from recipe import versions
 from recipe.files import RecipeError, json_line, read_json, sha256, write_json
 from recipe.settings.train import INDIFFERENT, TrainSettings
 
@@ -88,7 +89,8 @@ def averaged_weights(state_dir: Path, steps: Sequence[int]) -> dict[str, torch.T
 
 
 def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> dict[str, str]:
-    """What a training state depends on, by name: settings, data hashes, base model, number of processes."""
+    """What a training state depends on, by name: settings, data hashes, the base model's hash, number of processes, and
+    the version of training, whose batches a resumed run goes on with."""
     facts = {f"settings.{name}": json_line(value) for name, value in dataclasses.asdict(settings).items()}
     # Nor does it depend on how much may be unreadable: whoever allows more goes on with the same state.
     for name in (*INDIFFERENT, "max_unreadable"):
@@ -99,9 +101,7 @@ def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> di
             raise RecipeError(f"augment: {file}: no such file")
         facts[f"data.{file}"] = sha256(file)
     facts["processes"] = os.environ.get("WORLD_SIZE", "1")
-    weights = Path(model) / "model.safetensors"
-    facts["model"] = sha256(weights) if weights.is_file() else model
-    return facts
+    return facts | {"model": model, "version of training": str(versions.TRAINING)}
 
 
 def check_fingerprint(state_dir: Path, facts: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ Every choice follows from the seed, the epoch and the utterance's key.
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -19,18 +19,17 @@ _JOINED = "\u3040-\u30ff\u3400-\u9fff"
 _PIECES = re.compile(rf"[{_JOINED}]{{2,}}|[^\W\d_{_JOINED}]{{4,20}}")
 _LETTER = re.compile(rf"[^\W_{_JOINED}]")
 _LONGEST_JOINED = 4
-_MOST_WORDS = 20_000  # that are taken out of transcripts
+_MOST_WORDS = 20_000  # that are taken out of transcripts ...
+MOST_TEXTS = 100_000  # ... and out of so many of these
 
 
 class HotwordSampler:
     """Draws the hotwords of an utterance in an epoch."""
 
-    def __init__(self, settings: HotwordSettings, seed: int, texts: Iterable[str]):
+    def __init__(self, settings: HotwordSettings, seed: int, words: Sequence[str]):
         self._settings = settings
         self._seed = seed
-        self._words = settings.words() if settings.file else rare_words(texts, seed)
-        if not self._words:
-            raise RecipeError("augment.hotwords: no words in the transcripts; name some in augment.hotwords.file")
+        self._words = words
         self._by_start = defaultdict(list)
         for word in self._words:
             self._by_start[word[:2]].append(word)
@@ -77,9 +76,18 @@ def _whole(text: str, start: int, end: int) -> bool:
     return not joined(start) and not joined(end)
 
 
+def words_of(settings: HotwordSettings, seed: int, texts: Iterable[str]) -> list[str]:
+    """The words that are drawn from: those of the file, or rare ones of `texts`. RecipeError if there are none."""
+    words = settings.words() if settings.file else rare_words(texts, seed)
+    if not words:
+        raise RecipeError("augment.hotwords: no words in the transcripts; name some in augment.hotwords.file")
+    return words
+
+
 def rare_words(texts: Iterable[str], seed: int) -> list[str]:
     """Of each text the word with the rarest part, where a part is a word of letters or a Chinese character; of
-    characters that no spaces divide, two to four around the rarest."""
+    characters that no spaces divide, two to four around the rarest. Parts of all texts are held meanwhile: give it
+    `MOST_TEXTS` at most."""
     pieces = [_PIECES.findall(text) for text in texts]
     counts = Counter(part for found in pieces for part in {part for piece in found for part in _parts(piece)})
     random = np.random.default_rng([seed, 3])

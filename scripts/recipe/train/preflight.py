@@ -42,7 +42,7 @@ def find_budget(
     file = state_dir / FILE
     if checkpoints.last(state_dir) and file.is_file():
         return read_json(file)["frames"]
-    asked, longest = frames_of(settings), max(train_set.longest())
+    asked, longest = frames_of(settings), train_set.longest()
     first = asked or max(longest, round(AUTO_SECONDS / FRAME_SECONDS))
     if recognizer.model.device.type != "cuda":
         return first
@@ -52,7 +52,7 @@ def find_budget(
 
     budget = lower(fits, first, longest)
     if asked is None and budget == first:
-        most = min(round(AUTO_MOST_SECONDS / FRAME_SECONDS), sum(train_set.frames) // AUTO_LEAST_BATCHES)
+        most = min(round(AUTO_MOST_SECONDS / FRAME_SECONDS), train_set.total_frames // AUTO_LEAST_BATCHES)
         budget = higher(fits, first, most)
         logger.info("batch_seconds: auto is %.0f", budget * FRAME_SECONDS)
     if torch.distributed.is_initialized():
@@ -93,14 +93,8 @@ def higher(fits: Callable[[int], bool], budget: int, most: int) -> int:
 def worst_batches(train_set: Utterances, budget: int) -> list[list[Item]]:
     """The largest batches within the budget: copies of the longest utterance, of the one with the most audio for its
     length, and of the one with the most tokens of text."""
-    lengths, text, common = train_set.longest(), train_set.text_tokens, train_set.common_tokens
-    everyone = range(len(lengths))
-    chosen = {
-        max(everyone, key=lambda i: lengths[i]),
-        max(everyone, key=lambda i: (train_set.frames[i] / lengths[i], lengths[i])),
-        max(everyone, key=lambda i: (text[i] + common) / lengths[i]),
-    }
-    return [[train_set.stand_in(i)] * max(1, budget // lengths[i]) for i in sorted(chosen)]
+    extremes = sorted(train_set.extremes().items())
+    return [[train_set.stand_in(index)] * max(1, budget // length) for index, length in extremes]
 
 
 def _fits(recognizer: Recognizer, settings: TrainSettings, items: list[Item], precision: str) -> bool:

@@ -1,12 +1,15 @@
 """The processes of a training run, as torchrun numbers them, and whether they have GPUs."""
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 
 from recipe.files import RecipeError
 from recipe.settings.train import TrainSettings
+
+Value = TypeVar("Value")
 
 
 def rank() -> int:
@@ -26,6 +29,22 @@ def gathered(value: Any) -> list[Any]:
     found: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(found, value)
     return found
+
+
+def told_by_first(make: Callable[[], Value]) -> Value:
+    """What `make` gives in the first process, or its RecipeError, in all of them; every process has to call it."""
+    if not torch.distributed.is_initialized():
+        return make()
+    told: list[Any] = [None]
+    if rank() == 0:
+        try:
+            told = [make()]
+        except RecipeError as error:
+            told = [error]
+    torch.distributed.broadcast_object_list(told)
+    if isinstance(told[0], RecipeError):
+        raise told[0]
+    return told[0]
 
 
 def on_gpu(settings: TrainSettings) -> bool:

@@ -21,7 +21,6 @@ from recipe.text.prompt import IGNORED
 from recipe.train import checkpoints, compiled
 from recipe.train.dataset import Unreadable, Utterances
 from recipe.train.left_out import VALID, LeftOut
-from recipe.train.sets import TrainingInputs
 from recipe.train.trainer import without_target
 
 logger = logging.getLogger(__name__)
@@ -43,19 +42,17 @@ def chosen_steps(state, settings: TrainSettings) -> list[int]:
     return chosen
 
 
-def facts_of(
-    base: dict, settings: TrainSettings, state, inputs: TrainingInputs, precision: str, seconds: float
-) -> dict:
-    """What recipe.json says of a run: base model, settings, data, the chosen steps with their results, and seconds."""
+def facts_of(known: dict, settings: TrainSettings, state, precision: str, seconds: float) -> dict:
+    """What recipe.json says of a run: base model, settings, data (`known` has `base`, `data`, `sets` and `prompt`), the
+    chosen steps with their results, and seconds."""
     chosen = chosen_steps(state, settings)
     evaluated = {entry["step"]: entry for entry in state.log_history if "eval_loss" in entry}
-    sets, prompt = inputs.describe()
     return {
-        "base": base,
+        "base": known["base"],
         "settings": dataclasses.asdict(settings),
-        "data": inputs.hashes(),
-        "sets": sets,
-        "prompt": prompt,
+        "data": known["data"],
+        "sets": known["sets"],
+        "prompt": known["prompt"],
         "precision": precision,
         "steps": state.global_step,
         "selected_steps": chosen,

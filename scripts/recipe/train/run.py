@@ -17,10 +17,10 @@ import filelock
 import torch
 import transformers
 
+from recipe import versions
 from recipe.data.advice import advise
 from recipe.files import RecipeError, make_folder
 from recipe.model import directory as model_dir
-from recipe.model.batches import padding_share
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
@@ -32,9 +32,10 @@ from recipe.train.caching import frozen_outputs
 from recipe.train.collate import CollateReadable
 from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
-from recipe.train.processes import on_gpu, processes, rank
+from recipe.train.plans import EpochPlan, Plans, open_plans
+from recipe.train.processes import on_gpu, processes, rank, told_by_first
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
-from recipe.train.sets import TrainingInputs, read_sets
+from recipe.train.sets import Manifests, TrainingInputs, open_manifests, read_sets
 from recipe.train.trackers import Tracked, Trackers, named_by
 from recipe.train.trainer import AsrTrainer
 
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 _C_COMPILERS = (os.environ.get("CC") or "cc", "gcc", "clang")
 REJECTS = "rejects.tsv"  # beside the state: utterances that cannot be trained on
+# In the state: tables of the sets and indexes of manifests that have none, and the batches of epochs.
+SETS, PLANS = "sets", "plans"
 
 
 def train(
@@ -69,11 +72,7 @@ def train(
     # On several processes this connects them.
     arguments = trainer_arguments(settings, state_dir, precision, trackers.arguments())
     check_schedule(arguments)
-    if rank() > 0:
-        return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
-    with _locked(state_dir):
-        check_writable(output_dir)
-        checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, inputs.hashes(), recognizer.source))
+    with _locked(state_dir) if rank() == 0 else contextlib.nullcontext():
         return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
 
 
@@ -100,9 +99,9 @@ def _run(
 ) -> dict:
     transformers.set_seed(settings.seed)
     precision = precision_of(settings)
-    base = model_dir.origin(recognizer.source)
-    rejects_file = state_dir.with_name(REJECTS)
-    train_set, valid_set = read_sets(recognizer, settings, inputs, rejects_file)
+    rejects_file, folder = state_dir.with_name(REJECTS), state_dir / SETS
+    manifests, facts = told_by_first(lambda: _begin(recognizer, settings, inputs, output_dir, state_dir))
+    train_set, valid_set = read_sets(recognizer, settings, inputs, manifests, rejects_file, folder)
     settings = _with_advised_freeze(settings, train_set)
     _set_up_model(recognizer, settings)
     account = LeftOut(settings, {TRAIN: len(train_set), VALID: len(valid_set)}, rejects_file)
@@ -113,11 +112,12 @@ def _run(
         train_set.frozen = frozen_outputs(recognizer, settings, train_set, precision, state_dir)
         account.add_unread(TRAIN, train_set.unread())
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
-    batches = batching.TrainingBatches(train_set.plan, budget, settings.seed, rank(), processes())
+    plans = _plans(train_set, inputs, settings, budget, state_dir)
+    batches = batching.TrainingBatches(plans, budget, rank(), processes())
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
     arguments = with_steps(arguments, settings, steps)
-    _describe(recognizer, settings, train_set, valid_set, budget, steps, precision)
+    _describe(recognizer, settings, train_set, valid_set, plans, steps, precision)
     _look_at_disk(recognizer, settings, state_dir)
     trainer = AsrTrainer(
         recognizer,
@@ -133,10 +133,12 @@ def _run(
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     if checkpoint:
         logger.info("going on from %s", checkpoint)
+        batches.done = checkpoints.step_of(checkpoint) * settings.accumulate
     started = time.monotonic()
     if steps:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    facts = facts_of(base, settings, trainer.state, inputs, precision, time.monotonic() - started)
+    plans.close()
+    facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
         if steps:
@@ -149,11 +151,38 @@ def _run(
     return facts
 
 
+def _begin(
+    recognizer: Recognizer, settings: TrainSettings, inputs: TrainingInputs, output_dir: Path, state_dir: Path
+) -> tuple[Manifests, dict]:
+    """What the first process finds out for all: the manifests, and what recipe.json says of them and of the base model.
+    RecipeError if the state is not of this run."""
+    check_writable(output_dir)
+    base, manifests = model_dir.origin(recognizer.source), open_manifests(inputs, state_dir / SETS)
+    weights = base["files"].get("model.safetensors", recognizer.source)
+    checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, manifests.hashes(), weights))
+    sets, prompt = manifests.describe()
+    return manifests, {"base": base, "data": manifests.hashes(), "sets": sets, "prompt": prompt}
+
+
+def _plans(
+    train_set: Utterances, inputs: TrainingInputs, settings: TrainSettings, budget: int, state_dir: Path
+) -> Plans:
+    """The plans of all epochs; those of a run that is to have so many are counted before its first step."""
+
+    def make(epoch: int) -> EpochPlan:
+        utterances, lengths = train_set.indices(epoch), train_set.lengths(epoch)
+        return batching.epoch_plan(utterances, lengths, budget, settings.seed, epoch, processes())
+
+    cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
+    epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
+    return open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
+
+
 def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> TrainSettings:
     """`freeze: auto` as the parts that the published advice leaves alone for so many hours."""
     if settings.freeze != AUTO:
         return settings
-    advice = advise(sum(utterance.duration for utterance in train_set.utterances) / 3600)
+    advice = advise(train_set.utterances.seconds / 3600)
     logger.info("freeze: auto is %s (%s)", advice["freeze"], advice["why"])
     settings = dataclasses.replace(settings, freeze=tuple(advice["freeze"]))
     if problem := settings.contradiction():
@@ -183,14 +212,14 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         compiled.compile_layers(model)
 
 
-def _describe(recognizer, settings, train_set, valid_set, budget: int, steps: int, precision: str) -> None:
+def _describe(recognizer, settings, train_set, valid_set, plans: Plans, steps: int, precision: str) -> None:
+    if rank():
+        return
     model = recognizer.model
-    _, frames = train_set.plan(0)
-    plan = batching.epoch_batches(frames, budget, settings.seed, 0)
     logger.info(
         "training on %d utterances (%.2f h), validating on %d; %d batches an epoch, %d steps; padding %.1f %%",
-        len(train_set), sum(train_set.frames) * FRAME_SECONDS / 3600, len(valid_set), len(plan), steps,
-        100 * padding_share(plan, frames),
+        len(train_set), train_set.total_frames * FRAME_SECONDS / 3600, len(valid_set), plans.size(0), steps,
+        100 * plans.padding(0),
     )  # fmt: skip
     logger.info(
         "%.2f of %.2f M parameters are trained (%s), %s, on %s",

@@ -249,7 +249,7 @@ class AsrTrainer(transformers.Trainer):
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         """Batches of those that can be read."""
-        frames = self.eval_dataset.frames
+        frames = self.eval_dataset.frames.tolist()
         for batch in batch_by_size(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
             items = [self.eval_dataset[0, i] for i in batch]
             self._unread += [item.what for item in items if isinstance(item, Unreadable)]
