@@ -422,10 +422,11 @@ def test_a_manifest_says_it_too(tmp_path):
             {"key": key, "messages": [*said, {"role": "assistant", "content": "x"}], "language": language}
         )
 
-    with gzip.open(tmp_path / "m.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.write(f"{line('a', 'fi')}\n{line('b', None)}\n")
-    normalize_file(tmp_path / "text", tmp_path / "out", "faithful", utt2lang=tmp_path / "m.jsonl.gz")
-    assert (tmp_path / "out").read_text() == "a\tten centre\nb\t10 center\n"
+    for language, form in (("fi", "ten centre"), (None, "10 center")):
+        with gzip.open(tmp_path / "m.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.write(f"{line('a', language)}\n{line('b', None)}\n")
+        normalize_file(tmp_path / "text", tmp_path / "out", "faithful", utt2lang=tmp_path / "m.jsonl.gz")
+        assert (tmp_path / "out").read_text() == f"a\t{form}\nb\t10 center\n"
 
 
 def test_a_table_that_cannot_be_read_is_named(tmp_path):

@@ -160,7 +160,7 @@ def normalize_file(
         raise RecipeError(f"{target}: is also the input; write to another file")
     # What is missing is reported before anything is written, and workers that fork find everything loaded.
     normalizer(mode, kana=kana)("one 零")
-    languages = read_labels(os.fspath(utt2lang), "language") if utt2lang is not None else {}
+    languages = (utt2lang and read_labels(os.fspath(utt2lang), "language")) or {}
     rules = partial(_own_rules, *_named(mode, equivalent, fillers, kana)) if equivalent or fillers else None
     if rules:
         rules()
