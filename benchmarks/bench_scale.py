@@ -28,7 +28,7 @@ WORDS = "lights kitchen music volume window garden report weather station mornin
 
 def write_corpus(path: Path, count: int) -> None:
     """A manifest of `count` utterances of 6 s about, of two languages, and its index."""
-    from recipe.data.index import Indexed, IndexWriter, beside
+    from recipe.data.index_writer import Indexed, IndexWriter, beside
     from recipe.data.manifest import Utterance, speech_length
 
     random = np.random.default_rng(1)

@@ -29,7 +29,7 @@ from recipe.data.checked import (
     write_checked,
 )
 from recipe.data.checks import CheckPolicy, check
-from recipe.data.index import Indexed, IndexWriter, beside
+from recipe.data.index_writer import Indexed, IndexWriter, beside
 from recipe.data.join import ORPHANS, Entry
 from recipe.data.rates import Rates, by_rate
 from recipe.data.tokens import TokenCounter
