@@ -10,7 +10,7 @@ import pytest
 from conftest import SENTENCES
 from stages import scp2jsonl
 
-from recipe.data import index, manifest
+from recipe.data import index, index_writer, manifest
 from recipe.data.manifest import Utterance
 from recipe.files import RecipeError, json_line, sha256
 
@@ -163,7 +163,7 @@ def test_a_manifest_that_is_changed_in_place_is_told(tmp_path):
 
 def test_prompts_without_number_are_listed_all_the_same(tmp_path, monkeypatch):
     """Only so many are remembered; later ones stand more than once, and each line still has its own."""
-    monkeypatch.setattr(index, "_REMEMBERED", 2)
+    monkeypatch.setattr(index_writer, "_REMEMBERED", 2)
     some = [Utterance(f"u{i}", "a.wav", f"prompt {i % 4}", "t", 100, 1, 1.0) for i in range(12)]
     found = index.find(write(tmp_path / "x.jsonl", [json_line(one.to_json()) for one in some]), tmp_path / "index")
     contexts = list(found.contexts())
