@@ -19,7 +19,7 @@ class Refused(CliException):
     """What a user can mend, in one line. Snakemake puts the place before an error at which a Snakefile raised it, and
     its traceback behind it; it finds neither in this one, whose line says the place that is to be mended."""
 
-    __traceback__ = property(lambda self: None)
+    __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
 def refuse_wrong_environment():
