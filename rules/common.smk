@@ -130,6 +130,31 @@ def words(section, *names, but=()):
     return flags.words(section, [name for name in names or as_mapping(section) if name not in left_out])
 
 
+def own_rules(wildcards):
+    """A user's own rules of normalization as flags; raw texts stay as they are."""
+    return [] if wildcards.mode == "raw" else words(CONFIG.score, *OWN_RULES)
+
+
+def own_file(wildcards):
+    """Their file, where there is one."""
+    return [] if wildcards.mode == "raw" or not CONFIG.score.equivalent else [CONFIG.score.equivalent]
+
+
+def check_own_rules():
+    """Refused, before anything is planned, if their file cannot be used in one of the modes."""
+    if CONFIG.score.equivalent and workflow.is_main_process:
+        for mode in MODES:
+            if mode != "raw":
+                given = {"equivalent": CONFIG.score.equivalent, "fillers": CONFIG.score.fillers}
+                told(partial(normalization.own_rules, mode, **given), about="score.equivalent: ")
+
+
+def how_to_normalize(wildcards, input):
+    """Flags of normalize.py. Languages are read for the one mode that asks for them."""
+    languages = ["--utt2lang", input.manifest] if wildcards.mode == "faithful" else []
+    return [*languages, *own_rules(wildcards)]
+
+
 LONGEST_TEXT = 100_000  # bytes that a shell's command can hand over, with room for the rest of it (Linux: 128 KiB)
 
 

@@ -8,9 +8,6 @@ RUN_SETTINGS = {run: {name: value for name, value in changed(RUNS[run]).items() 
 TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run in RUNS}
 
 
-FIRST_PROCESS, GPU_PROCESS, WORKER = 15000, 7000, 500  # MB
-
-
 def told_how(run):
     """Steps between log lines; but for the usual ones, the trackers; and of several runs the name that lines begin
     with: in one resource, since a change of the rule's command would train every model again."""
@@ -20,7 +17,7 @@ def told_how(run):
 
 def train_threads(run):
     """CPU threads of a training. On GPUs all, so that nothing else is read or decoded beside it; on a CPU the runs
-    share them, because a batch of a model that trains there gains little from a second thread, and two runs gain all."""
+    share them: a batch of a model that trains there gains little from a second thread, and two runs gain all."""
     return workflow.cores if train_gpus(run) else max(1, workflow.cores // len(RUNS))
 
 
@@ -32,6 +29,9 @@ def train_processes(run):
 def train_gpus(run):
     """GPUs of a run on each of its nodes."""
     return 0 if RUNS[run].trainer.get("use_cpu") else gpu_share(RUNS[run].gpus)
+
+
+FIRST_PROCESS, GPU_PROCESS, WORKER = 15000, 7000, 500  # MB of memory
 
 
 def training_memory(wildcards, input, attempt):

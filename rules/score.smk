@@ -3,35 +3,16 @@
 
 # Test sets whose utterances have hotwords.
 WITH_HOTWORDS = [test for test in TESTS if CONFIG.decode.hotwords or sets.has_hotwords(CONFIG, test)]
-
-
-def own_rules(wildcards):
-    """A user's own rules of normalization as flags; raw texts stay as they are."""
-    return [] if wildcards.mode == "raw" else words(CONFIG.score, *OWN_RULES)
-
-
-def own_file(wildcards):
-    """Their file, where there is one."""
-    return [] if wildcards.mode == "raw" or not CONFIG.score.equivalent else [CONFIG.score.equivalent]
-
-
-def check_own_rules():
-    """Refused, before anything is planned, if their file cannot be used in one of the modes."""
-    if CONFIG.score.equivalent and workflow.is_main_process:
-        for mode in MODES:
-            if mode != "raw":
-                given = {"equivalent": CONFIG.score.equivalent, "fillers": CONFIG.score.fillers}
-                told(partial(normalization.own_rules, mode, **given), about="score.equivalent: ")
-
+# The manifest of a test set says in which language each utterance is.
+TEST_MANIFEST = rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}")
 
 check_own_rules()
 
 
 rule normalize_reference:
     input:
-        texts=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
-        # It says in which language each utterance is.
-        manifest=rules.scp2jsonl.output.jsonl.replace("{role}", "test").replace("{set}", "{test}"),
+        texts=TEST_MANIFEST,
+        manifest=TEST_MANIFEST,
         equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/ref/{{test}}.txt",
@@ -48,18 +29,18 @@ rule normalize_reference:
         runtime=60,
     params:
         code=code("normalize.py"),
-        flags=own_rules,
+        flags=how_to_normalize,
     message:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags:q}'
-        " --utt2lang {input.manifest:q} {input.texts:q} {output.text:q} > {log:q} 2>&1"
+        " {input.texts:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
     input:
         texts=rules.decode.output.text,
-        manifest=rules.normalize_reference.input.manifest,
+        manifest=TEST_MANIFEST,
         equivalent=own_file,
     output:
         text=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/hyp.txt",
@@ -83,14 +64,14 @@ use rule normalize_reference as normalize_hotwords with:
         f"{EXP}/benchmarks/normalize/{{mode}}.hotwords.{{test}}.jsonl"
     params:
         code=code("normalize.py"),
-        flags=lambda wildcards: ["--lists", *own_rules(wildcards)],
+        flags=lambda wildcards, input: ["--lists", *how_to_normalize(wildcards, input)],
     message:
         "normalize: hotwords of {wildcards.test} ({wildcards.mode})"
 
 
 rule compute_wer:
     input:
-        manifest=rules.normalize_reference.input.manifest,
+        manifest=TEST_MANIFEST,
         rejects=rules.scp2jsonl.output.rejects.replace("{role}", "test").replace("{set}", "{test}"),
         ref=rules.normalize_reference.output.text,
         hyp=rules.normalize.output.text,

@@ -9,7 +9,8 @@ import bisect
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -101,13 +102,13 @@ class ManifestIndex:
 
 def left_by_data_stage(path: str | os.PathLike) -> ManifestIndex | None:
     """The index that the data stage made of a manifest, if it is there and still of this file."""
-    return ManifestIndex(path, beside(path)) if _belongs(beside(path), path, []) else None
+    return ManifestIndex(path, beside(path)) if _belongs(beside(path), path, partial(sha256, path)) else None
 
 
 def find(path: str | os.PathLike, folder: Path) -> ManifestIndex:
     """The index of a manifest: the data stage's, if it is still of this file, or one that is made in `folder`.
     RecipeError names a line that is none of a manifest."""
-    digest: list[str] = []
+    digest = cache(partial(sha256, path))
     for place in (beside(path), folder):
         if _belongs(place, path, digest):
             return ManifestIndex(path, place)
@@ -115,20 +116,16 @@ def find(path: str | os.PathLike, folder: Path) -> ManifestIndex:
     return ManifestIndex(path, folder)
 
 
-def _belongs(folder: Path, path: str | os.PathLike, digest: list[str]) -> bool:
-    """Whether an index is of the file at `path`: by size and time, or else by its hash, kept in `digest`."""
+def _belongs(folder: Path, path: str | os.PathLike, digest: Callable[[], str]) -> bool:
+    """Whether an index is of the file at `path`: by size and time, or else by its hash, which `digest` gives."""
     if not (folder / FACTS).is_file() or not os.path.isfile(path):
         return False
     facts = read_json(folder / FACTS)
     if facts.get("version") != VERSION:
         return False
     known = facts["manifest"]
-    if state_of(path).items() <= known.items():
-        return True
-    if state_of(path)["size"] != known["size"]:
-        return False
-    digest += [] if digest else [sha256(path)]
-    return digest[0] == known["sha256"]
+    now = state_of(path)
+    return now.items() <= known.items() or (now["size"] == known["size"] and digest() == known["sha256"])
 
 
 def _build(path: str | os.PathLike, folder: Path) -> None:

@@ -42,9 +42,8 @@ def normalize(
     `mode` is "faithful", "compatible" or "raw"; for `kana`, `language`, `rules` and many texts, see `normalizer`.
     RecipeError for another mode, or for a text that the mode cannot take.
     """
-    more = {} if rules is None else {"rules": rules}
     try:
-        return normalizer(mode, kana=kana, language=language, **more)(text)
+        return normalizer(mode, kana=kana, language=language, rules=rules)(text)
     except ValueError as error:
         raise RecipeError(f"{text[:_SHOWN]!r} cannot be normalized ({error})") from error
 
@@ -222,7 +221,7 @@ def _normalize_batch(
     return lines, changes
 
 
-def _map(work: Callable, batches: Iterator[list[_Line]], workers: int) -> Iterator[list[str]]:
+def _map(work: Callable, batches: Iterator[list[_Line]], workers: int) -> Iterator[tuple[list[str], list[Change]]]:
     """`map` in order, over processes, with a bounded number of batches in memory."""
     if workers <= 1:
         yield from map(work, batches)

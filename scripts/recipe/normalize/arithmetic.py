@@ -2,7 +2,6 @@
 
 import re
 
-_NUMBER = r"\d++(?:\.\d++)?%?"
 _BEFORE = r"(?<=[\d%]) ?"
 _AFTER = r" ?(?=[-±]?\d)"
 

@@ -74,15 +74,11 @@ def _dates(text: str, spoken: frozenset[str]) -> str:
 
     def write(match: re.Match) -> str:
         year, month, day = match[1], int(match[3]), int(match[4])
-        if not spoken or spoken & {"zh", "ja"}:
+        if not spoken or spoken & languages.EAST_ASIAN:
             return f"{year}年{month}月{day}日"
         return dates_en.date(year, month, day) if "en" in spoken else f"{year}/{month}/{day}"
 
     return _ISO_DATE.sub(write, text)
-
-
-def _digits_only(match: re.Match) -> str:
-    return re.sub(r"\D", "", match[0])
 
 
 def _characters(text: str, declared: frozenset[str]) -> str:
@@ -99,7 +95,7 @@ def _numbers(text: str, spoken: frozenset[str]) -> str:
     """Numbers that are in digits already, and dates of them; letters apart from Chinese."""
     if _DIGIT.search(text):
         text = separators.rewrite(text, spoken)
-        text = _PHONE.sub(_digits_only, _BARE_DECIMAL.sub("0.", text))
+        text = _PHONE.sub(separators.digits_only, _BARE_DECIMAL.sub("0.", text))
         text = _dates(text, spoken)
     return _SCRIPT_CHANGE.sub(" ", text)
 
@@ -112,12 +108,12 @@ def _units(text: str) -> str:
 def _tokens(text: str, spoken: frozenset[str]) -> str:
     if "en" not in spoken:
         return " ".join(_TOKEN.findall(text))
-    token = _TOKEN if spoken & {"zh", "ja"} else _ENGLISH_TOKEN
+    token = _TOKEN if spoken & languages.EAST_ASIAN else _ENGLISH_TOKEN
     return " ".join(map(words_en.spell, token.findall(text)))
 
 
 # Each step has the name that explanations call it by.
-_OF_LANGUAGES: dict[str, Step] = {
+_OF_EAST_ASIAN: dict[str, Step] = {
     "zh": ("Chinese", words_zh.rewrite),
     "ja": ("Japanese", words_ja.rewrite),
 }
@@ -133,8 +129,8 @@ def _steps(spoken: frozenset[str]) -> tuple[Step, ...]:
     """What is done to a cleaned line in these languages."""
     steps = [("numbers in digits", partial(_numbers, spoken=spoken))]
     if "en" in spoken:
-        steps.append(("English", partial(words_en.rewrite, alone=not spoken & _OF_LANGUAGES.keys())))
-    steps += [step for code, step in _OF_LANGUAGES.items() if code in spoken]
+        steps.append(("English", partial(words_en.rewrite, alone=not spoken & languages.EAST_ASIAN)))
+    steps += [step for code, step in _OF_EAST_ASIAN.items() if code in spoken]
     others = spoken - languages.WITH_RULES
     if len(others) == 1:
         steps.append(("number words", partial(numbers_other.rewrite, code=next(iter(others)))))
@@ -151,12 +147,13 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
     """
     steps: list[tuple[str, str, str]] = []
     remember = (lambda *step: steps.append(step)) if note else None
-    cleaned = take(_cleaning(declared), text, remember)
+    cleaning = _cleaning(declared)
+    cleaned = take(cleaning, text, remember)
     spoken = languages.of_line(cleaned, declared)
-    if "en" in spoken and not spoken & {"zh", "ja"} and capitals_en.has_capitals(text):
+    if "en" in spoken and not spoken & languages.EAST_ASIAN and capitals_en.has_capitals(text):
         steps.clear()
         text = take((("capitals", capitals_en.read_capitals),), text, remember)
-        cleaned = take(_cleaning(declared), text, remember)
+        cleaned = take(cleaning, text, remember)
     for _ in range(_MAX_PASSES):
         before, text = text, take(_steps(spoken), cleaned, remember)
         if text == before:
@@ -168,5 +165,5 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
         for step in steps:
             note(*step)
         steps.clear()
-        cleaned = take(_cleaning(declared), text, remember)
+        cleaned = take(cleaning, text, remember)
     return text

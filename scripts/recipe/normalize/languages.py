@@ -27,7 +27,8 @@ _SCRIPTS = {
 }
 _ANY_SCRIPT = re.compile("|".join(f"([{characters}])" for characters in _SCRIPTS.values()))
 _NOT_LATIN = {*_SCRIPTS, "zh", "ja", "yue", "bg", "uk", "be", "sr", "mk", "fa", "ur", "mr", "bn", "ta", "te"}
-WITH_RULES = frozenset({"en", "zh", "ja", "yue"})
+EAST_ASIAN = frozenset({"zh", "ja"})  # with rules of their own, beside which those of English step back
+WITH_RULES = EAST_ASIAN | {"en", "yue"}
 # Languages of Chinese that are written in its characters and with its numerals.
 _CHINESE = {"zh", "yue", "wuu", "nan", "hak", "gan", "hsn", "lzh"}
 # Languages that the prompts do not name, by other codes and names (those of the prompts: recipe.text.languages).
@@ -109,7 +110,7 @@ def of_line(text: str, declared: frozenset[str] = frozenset()) -> frozenset[str]
 
 def east_asian(text: str, declared: frozenset[str]) -> str | None:
     """ "zh" or "ja" if the line, cleaned or not, is in one of them; kana decide where both or none are declared."""
-    spoken = declared & {"zh", "ja"}
+    spoken = declared & EAST_ASIAN
     if len(spoken) == 1:
         return next(iter(spoken))
     if declared and not spoken:

@@ -148,11 +148,11 @@ class _Reader:
         start = self.position
         in_digits = self.peek()[0].isdigit()
         if in_digits and not (self._in_words(self.peek()) and self.peek(1) in _ALL_POWERS):
-            value, ordinal = self.take(), False
+            value, is_ordinal = self.take(), False
         else:
-            value, ordinal = self._cardinal()
-        if ordinal:
-            return _Item(value + _suffix(value), "number")
+            value, is_ordinal = self._cardinal()
+        if is_ordinal:
+            return _Item(ordinal(value), "number")
         if self.peek() == "hundreds" and len(value) == 2:
             self.take()
             return _Item(f"{value}00s", "number")
@@ -290,10 +290,11 @@ _BARE_POWERS = {"hundred", "thousand", "lakh", "crore"}  # `thousand litres`
 _POINT_STARTS = {*_DIGITS, *_TEENS, *_TENS}
 
 
-def _suffix(number: str) -> str:
+def ordinal(number: str) -> str:
+    """An ordinal in digits: 21 is `21st`, 112 `112th`."""
     if number[-2:] in ("11", "12", "13"):
-        return "th"
-    return {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
+        return f"{number}th"
+    return number + {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
 
 
 def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str]:

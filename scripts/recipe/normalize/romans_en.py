@@ -2,6 +2,8 @@
 
 import re
 
+from recipe.normalize.numbers_en import ordinal
+
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _NUMERAL = "x{0,3}(?:ix|iv|v?i{0,3})"
 _NUMBERED = (
@@ -38,9 +40,7 @@ def numerals(text: str) -> str:
 
 
 def _ordinal(match: re.Match) -> str:
-    value = _value(match[2])
-    ending = "th" if 10 < value < 14 else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
-    return f"{match[1]} {value}{ending}"
+    return f"{match[1]} {ordinal(str(_value(match[2])))}"
 
 
 def _value(numeral: str) -> int:

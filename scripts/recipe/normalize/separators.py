@@ -30,7 +30,8 @@ _DAY_FIRST = re.compile(
 _PERCENT_FIRST = re.compile(r"(?<![\w%])(?<!\d )% ?(\d+(?:[.,]\d+)*)(?![\d%]| ?%)")
 
 
-def _digits_only(match: re.Match) -> str:
+def digits_only(match: re.Match) -> str:
+    """A number without what is between its digits; an address of a network (127.0.0.1) stays."""
     return match[0] if _ADDRESS.fullmatch(match[0]) else re.sub(r"\D", "", match[0])
 
 
@@ -52,19 +53,19 @@ def rewrite(text: str, spoken: frozenset[str]) -> str:
     if "," in text and "." in text:
         text = _BOTH.sub(lambda number: number[0].replace(".", "").replace(",", "."), text)
     if spoken and spoken <= languages.WITH_RULES:
-        return _COMMAS.sub(_digits_only, text)
+        return _COMMAS.sub(digits_only, text)
     if "," not in text and "." not in text and "%" not in text and not any(sign in text for sign in "/'- "):
         return text
-    text = _PERCENT_FIRST.sub(r"\1%", _APOSTROPHES.sub(_digits_only, text))
+    text = _PERCENT_FIRST.sub(r"\1%", _APOSTROPHES.sub(digits_only, text))
     by_points, by_spaces = bool(spoken & _POINTS), bool(spoken & _SPACES)
     if not by_points and not by_spaces:
-        text = _INDIAN.sub(_digits_only, _COMMAS.sub(_digits_only, text))
+        text = _INDIAN.sub(digits_only, _COMMAS.sub(digits_only, text))
         return _DECIMAL_COMMA.sub(_WITH_COMMAS, text)
-    text = _COMMAS_TWICE.sub(_digits_only, _DAY_FIRST.sub(_date, text))
+    text = _COMMAS_TWICE.sub(digits_only, _DAY_FIRST.sub(_date, text))
     # Where a line may be in languages of both kinds, only what both read alike.
-    text = (_SEVERAL_POINTS if by_spaces else _POINTED).sub(_digits_only, text)
+    text = (_SEVERAL_POINTS if by_spaces else _POINTED).sub(digits_only, text)
     if not by_points:
-        text = _SPACED.sub(_digits_only, text)
+        text = _SPACED.sub(digits_only, text)
     return _DECIMAL_COMMA.sub(_WITHOUT_COMMAS, text)
 
 
