@@ -73,7 +73,7 @@ class Run:
     def __init__(self, folder: Path, manifest: Path, epochs: int, augmented: bool = True):
         from recipe.model import network
         from recipe.settings.train import AugmentSettings, HotwordSettings, TrainSettings
-        from recipe.train import batching, run
+        from recipe.train import run
         from recipe.train.sets import TrainingInputs, read_sets
 
         recognizer = network.load(ROOT / "models/tiny")
@@ -90,8 +90,7 @@ class Run:
         sets = read_sets(recognizer, settings, inputs, begun[0], folder / "rejects.tsv", state / run.SETS)
         self.train_set = sets[0]
         self._done("sets and hotwords")
-        plans = run._plans(self.train_set, inputs, settings, 4000, state)
-        self.batches = batching.TrainingBatches(plans, 4000, run.rank(), run.processes())
+        self.batches = run._batches(self.train_set, inputs, settings, 4000, state)
         self.batches.set_length(self.batches.batches_in(epochs))
         self._done(f"plans of {epochs} epochs")
         self.pad_id = recognizer.tokenizer.pad_token_id

@@ -149,10 +149,9 @@ def check_own_rules():
                 told(partial(normalization.own_rules, mode, **given), about="score.equivalent: ")
 
 
-def how_to_normalize(wildcards, input):
-    """Flags of normalize.py. Languages are read for the one mode that asks for them."""
-    languages = ["--utt2lang", input.manifest] if wildcards.mode == "faithful" else []
-    return [*languages, *own_rules(wildcards)]
+def told_languages(wildcards, input):
+    """Where normalize.py finds the languages of utterances; only one mode asks for them."""
+    return ["--utt2lang", input.manifest] if wildcards.mode == "faithful" else []
 
 
 LONGEST_TEXT = 100_000  # bytes that a shell's command can hand over, with room for the rest of it (Linux: 128 KiB)

@@ -29,12 +29,14 @@ rule normalize_reference:
         runtime=60,
     params:
         code=code("normalize.py"),
-        flags=how_to_normalize,
+        # Apart from what asks for inputs: of such parameters a change is not seen.
+        flags=own_rules,
+        languages=told_languages,
     message:
         "normalize: references of {wildcards.test} ({wildcards.mode})"
     shell:
         'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/normalize.py" --mode {wildcards.mode} {params.flags:q}'
-        " {input.texts:q} {output.text:q} > {log:q} 2>&1"
+        " {params.languages:q} {input.texts:q} {output.text:q} > {log:q} 2>&1"
 
 
 use rule normalize_reference as normalize with:
@@ -64,7 +66,8 @@ use rule normalize_reference as normalize_hotwords with:
         f"{EXP}/benchmarks/normalize/{{mode}}.hotwords.{{test}}.jsonl"
     params:
         code=code("normalize.py"),
-        flags=lambda wildcards, input: ["--lists", *how_to_normalize(wildcards, input)],
+        flags=lambda wildcards: ["--lists", *own_rules(wildcards)],
+        languages=told_languages,
     message:
         "normalize: hotwords of {wildcards.test} ({wildcards.mode})"
 

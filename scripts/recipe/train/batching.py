@@ -96,7 +96,7 @@ class TrainingBatches:
     """
 
     def __init__(self, plans: Plans, budget: int, rank: int = 0, ranks: int = 1):
-        self._plans = plans
+        self.plans = plans
         self.budget = budget
         self._rank = rank
         self._ranks = ranks
@@ -110,7 +110,7 @@ class TrainingBatches:
         return count + (round(fraction * self._size(whole)) if fraction else 0)
 
     def _size(self, epoch: int) -> int:
-        return self._plans.size(epoch) // self._ranks
+        return self.plans.size(epoch) // self._ranks
 
     def set_length(self, batches: int) -> None:
         """Say how many batches the run has in all."""
@@ -136,7 +136,7 @@ class TrainingBatches:
             yield from repeat([], skipped)
             if skipped < size:
                 numbers = range(skipped * self._ranks + self._rank, size * self._ranks, self._ranks)
-                for batch in self._plans.batches(epoch, numbers, is_last=given + size == self.length):
+                for batch in self.plans.batches(epoch, numbers, is_last=given + size == self.length):
                     yield [(epoch, index) for index in batch]
             given += size
             epoch += 1

@@ -112,12 +112,11 @@ def _run(
         train_set.frozen = frozen_outputs(recognizer, settings, train_set, precision, state_dir)
         account.add_unread(TRAIN, train_set.unread())
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
-    plans = _plans(train_set, inputs, settings, budget, state_dir)
-    batches = batching.TrainingBatches(plans, budget, rank(), processes())
+    batches = _batches(train_set, inputs, settings, budget, state_dir)
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
     arguments = with_steps(arguments, settings, steps)
-    _describe(recognizer, settings, train_set, valid_set, plans, steps, precision)
+    _describe(recognizer, settings, train_set, valid_set, batches.plans, steps, precision)
     _look_at_disk(recognizer, settings, state_dir)
     trainer = AsrTrainer(
         recognizer,
@@ -137,7 +136,7 @@ def _run(
     started = time.monotonic()
     if steps:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    plans.close()
+    batches.plans.close()
     facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
@@ -164,10 +163,10 @@ def _begin(
     return manifests, {"base": base, "data": manifests.hashes(), "sets": sets, "prompt": prompt}
 
 
-def _plans(
+def _batches(
     train_set: Utterances, inputs: TrainingInputs, settings: TrainSettings, budget: int, state_dir: Path
-) -> Plans:
-    """The plans of all epochs; those of a run that is to have so many are counted before its first step."""
+) -> batching.TrainingBatches:
+    """This rank's batches of all epochs; those of a run that is to have so many are counted before its first step."""
 
     def make(epoch: int) -> EpochPlan:
         utterances, lengths = train_set.indices(epoch), train_set.lengths(epoch)
@@ -175,7 +174,8 @@ def _plans(
 
     cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
     epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
-    return open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
+    plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
+    return batching.TrainingBatches(plans, budget, rank(), processes())
 
 
 def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> TrainSettings:
