@@ -55,7 +55,7 @@ eval: setup
 	$(BIN)/snakemake --cores all eval
 
 test: setup-dev lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
