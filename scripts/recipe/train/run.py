@@ -32,6 +32,7 @@ from recipe.train.caching import frozen_outputs
 from recipe.train.collate import CollateReadable
 from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
+from recipe.train.notice import Notice
 from recipe.train.processes import on_gpu, processes, rank
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
 from recipe.train.sets import TrainingInputs, read_sets
@@ -119,11 +120,14 @@ def _run(
     arguments = with_steps(arguments, settings, steps)
     _describe(recognizer, settings, train_set, valid_set, budget, steps, precision)
     _look_at_disk(recognizer, settings, state_dir)
+    notice = Notice(settings.checkpoint_minutes)
     trainer = AsrTrainer(
         recognizer,
         batches,
         settings,
         account,
+        notice,
+        checkpoint,
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
@@ -135,7 +139,8 @@ def _run(
         logger.info("going on from %s", checkpoint)
     started = time.monotonic()
     if steps:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with notice.listening():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     facts = facts_of(base, settings, trainer.state, inputs, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
