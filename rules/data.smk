@@ -35,12 +35,12 @@ checkpoint scp2jsonl_split:
         settings=words(CONFIG.data, "prompt", "verify", "fetch", "allow_commands"),
         purpose=lambda wildcards: sets.purpose(CONFIG, wildcards.role),
         folder=lambda wildcards, output: Path(output.order).parent,
-        count=DATA_SHARDS,
+        slices=DATA_SHARDS,
     message:
-        "scp2jsonl: {wildcards.role}/{wildcards.set} is split into {params.count} slices"
+        "scp2jsonl: {wildcards.role}/{wildcards.set} is split into {params.slices} slices"
     shell:
         'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --slices-dir {params.folder:q}'
-        " --slices {params.count} {params.purpose:q} {params.settings:q} > {log:q} 2>&1"
+        " --slices {params.slices} {params.purpose:q} {params.settings:q} > {log:q} 2>&1"
 
 
 def slice_of(wildcards):

@@ -57,7 +57,7 @@ def until(process, reached):
     while not reached():
         assert process.poll() is None, "training ended before"
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.02)
 
 
 def results(folder):
@@ -97,7 +97,7 @@ def test_only_the_last_and_the_best_are_kept(full_model, manifest, tmp_path, cal
     seen = set()
     while process.poll() is None:
         seen.add(tuple(steps_kept(tmp_path / "often")))
-        time.sleep(0.002)
+        time.sleep(0.02)
     assert process.returncode == 0 and results(tmp_path / "often") == calm
     between = {step for kept in seen for step in kept} - {12, 24}
     assert len(between) > 3

@@ -32,17 +32,19 @@ def split(entries: Iterable[Entry], count: int, verify: str, folder: str | os.Pa
     waiting: list[list[str]] = [[f"{json_line({'verify': verify})}\n"] for _ in fresh]
     for file in fresh:
         file.unlink(missing_ok=True)
+    places = array("H")
     with open_atomic(folder / ORDER, "wb") as order, open_atomic(folder / PROBLEMS) as problems:
         for entry in entries:
             if entry.problem:
                 problems.write(f"-\t{entry.key}\t{entry.problem[0]}\t{one_line(entry.problem[1])}\n")
-                array("H", [_PROBLEM]).tofile(order)
+                places.append(_PROBLEM)
                 continue
             place = zlib.crc32(entry.key.encode()) % count
             waiting[place].append(f"{json_line(entry[1:])}\n")
-            array("H", [place + 1]).tofile(order)
+            places.append(place + 1)  # two bytes an entry
             if len(waiting[place]) == _WAITING:
                 _append(fresh[place], waiting[place])
+        places.tofile(order)
         problems.write("=\t0\n")
         for number, file in enumerate(fresh, 1):
             _append(file, waiting[number - 1])

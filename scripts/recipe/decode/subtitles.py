@@ -72,8 +72,7 @@ def check_keys(keys: Callable[[], Iterable[str]]) -> None:
 
 def _different(words: Iterable[str]) -> int:
     """How many different ones there are, by their hashes."""
-    hashes = np.frombuffer(array("q", map(hash, words)), dtype=np.int64)
-    return len(np.unique(hashes))
+    return len(np.unique(np.asarray(array("q", map(hash, words)))))
 
 
 def write(folder: str | os.PathLike, key: str, cues: Sequence[Cue]) -> None:
