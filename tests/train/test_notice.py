@@ -37,7 +37,8 @@ def manifest(tmp_path_factory, full_model):
 def command(base, manifest, folder, *flags, processes=1):
     """The command of a training; several processes are torchrun's."""
     folder.mkdir(exist_ok=True)
-    (folder / "run.yaml").write_text(json.dumps(SETTINGS))
+    on_cpu = {"trainer": {"use_cpu": True}} if processes > 1 else {}
+    (folder / "run.yaml").write_text(json.dumps(SETTINGS | on_cpu))
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes] if processes > 1 else []
     words = [
         sys.executable, *torchrun, ROOT / "scripts/train.py", "--config", folder / "run.yaml", "--train-jsonl",

@@ -62,8 +62,9 @@ class Spool:
 
     def rows(self, first: int, last: int) -> Iterator[tuple]:
         """Those from `first`, counted from 0, to the one before `last`."""
-        batches = chain(map(self._batch, self._places[first // _BATCH :]), [self._rows])
-        begins = first // _BATCH * _BATCH
+        skipped = min(first // _BATCH, len(self._places))  # batches
+        batches = chain(map(self._batch, self._places[skipped:]), [self._rows])
+        begins = skipped * _BATCH
         return islice(chain.from_iterable(batches), first - begins, max(first, last) - begins)
 
     def _batch(self, place: int) -> list[tuple]:
