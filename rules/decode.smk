@@ -179,7 +179,7 @@ if len(DECODE_SHARDS) > 1:
         output:
             text=rules.transcribe_set.output.text,
             details=rules.transcribe_set.output.details,
-            subtitles=directory(rules.transcribe_set.output.subtitles),
+            subtitles=directory(f"{EXP}/transcribe/{{model}}/{{name}}/subtitles"),
             rejects=rules.transcribe_set.output.rejects,
         log:
             f"{EXP}/logs/transcribe_gather/{{model}}.{{name}}.log",
