@@ -121,6 +121,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     from recipe.train.arguments import precision_of, trainer_arguments
     from recipe.train.collate import CollateReadable
     from recipe.train.left_out import LeftOut
+    from recipe.train.notice import Notice
     from recipe.train.plans import Plans
 
     frozen, cached = MODES[mode]
@@ -157,7 +158,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         arguments = trainer_arguments(chosen, Path(folder), precision)
         arguments.max_steps = WARM_UP + args.steps
         training = trainer.AsrTrainer(
-            recognizer, batches, chosen, LeftOut(chosen, {}, Path(folder) / "rejects.tsv"), args=arguments,
+            recognizer, batches, chosen, LeftOut(chosen, {}, Path(folder) / "rejects.tsv"), Notice(0), args=arguments,
             train_dataset=data, eval_dataset=data, data_collator=CollateReadable(0), callbacks=[Steps()],
         )  # fmt: skip
         try:

@@ -53,6 +53,10 @@ def told(function, *arguments, about=""):
 
 # The configuration of a module is a part of the outer workflow's, whose files say nothing of ours.
 IS_MODULE = workflow.modifier.skip_configfile
+if not IS_MODULE:
+    # Some time before a scheduler kills a job it sends SIGTERM to all of its processes, and training keeps a checkpoint
+    # then. The shell and tee, which would end at once, wait for it. A prefix, because other commands make all again.
+    shell.prefix("set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; exec tee \"$@\"; }}; ")
 COMMAND_LINE = {} if IS_MODULE else dict(workflow.config_settings.config or {})
 CONFIG_FILES = [] if IS_MODULE else [*workflow.configfiles] or [ROOT / "config.yaml"]
 ORIGINS = Origins([], {})

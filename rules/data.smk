@@ -1,5 +1,7 @@
 # Data stage: data directory (or JSONL) -> manifest (+ rejects) -> statistics.
-# With data.shards over 1 the lines of a set are checked in as many jobs, and a last one joins what they found.
+# With data.shards over 1 a set is joined into as many slices, which are checked by as many jobs, and a last one puts
+# together what they found. A slice that is the same as before is not written again, so that its job has nothing to do:
+# slices are therefore no outputs, which Snakemake would delete, but come with those of a checkpoint.
 
 from recipe.data.stats_plots import STATS_PLOTS
 
@@ -11,12 +13,48 @@ scattergather:
     shard=DATA_SHARDS,
 
 
+checkpoint scp2jsonl_split:
+    input:
+        lambda wildcards: SET_FILES[wildcards.role, wildcards.set],
+    output:
+        order=f"{EXP}/data/{{role}}/{{set}}.slices/order",
+        problems=f"{EXP}/data/{{role}}/{{set}}.slices/problems",
+    log:
+        f"{EXP}/logs/scp2jsonl_split/{{role}}.{{set}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/scp2jsonl_split/{{role}}.{{set}}.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=240,
+    params:
+        version=versions.MANIFEST,
+        source=lambda wildcards: sets.data_source(CONFIG, wildcards.role, wildcards.set),
+        settings=words(CONFIG.data, "prompt", "verify", "fetch", "allow_commands"),
+        purpose=lambda wildcards: sets.purpose(CONFIG, wildcards.role),
+        folder=lambda wildcards, output: Path(output.order).parent,
+        slices=DATA_SHARDS,
+    message:
+        "scp2jsonl: {wildcards.role}/{wildcards.set} is split into {params.slices} slices"
+    shell:
+        'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --slices-dir {params.folder:q}'
+        " --slices {params.slices} {params.purpose:q} {params.settings:q} > {log:q} 2>&1"
+
+
+def slice_of(wildcards):
+    """The slice of a shard."""
+    order = checkpoints.scp2jsonl_split.get(role=wildcards.role, set=wildcards.set).output.order
+    return Path(order).with_name(wildcards.scatteritem.partition("-of-")[0])
+
+
 rule scp2jsonl_shard:
     input:
-        tables=lambda wildcards: SET_FILES[wildcards.role, wildcards.set],
+        entries=slice_of,
         model=base_files,
     output:
-        temp(f"{EXP}/data/{{role}}/{{set}}.shards/{{scatteritem}}"),
+        f"{EXP}/data/{{role}}/{{set}}.shards/{{scatteritem}}",
     log:
         f"{EXP}/logs/scp2jsonl_shard/{{role}}.{{set}}.{{scatteritem}}.log",
     benchmark:
@@ -36,7 +74,7 @@ rule scp2jsonl_shard:
     message:
         "scp2jsonl: part {wildcards.scatteritem} of {wildcards.role}/{wildcards.set}"
     shell:
-        'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --shard {wildcards.scatteritem}'
+        'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --slice-file {input.entries:q}'
         " --checked-file {output:q} --tokenizer {params.tokenizer:q} {params.purpose:q} {params.settings:q}"
         " --workers {threads} > {log:q} 2>&1"
 
@@ -45,6 +83,7 @@ rule scp2jsonl:
     input:
         tables=lambda wildcards: SET_FILES[wildcards.role, wildcards.set],
         model=base_files,
+        split=list(rules.scp2jsonl_split.output) if DATA_SHARDS > 1 else [],
         shards=gather.shard(f"{EXP}/data/{{{{role}}}}/{{{{set}}}}.shards/{{scatteritem}}") if DATA_SHARDS > 1 else [],
     output:
         jsonl=f"{EXP}/data/{{role}}/{{set}}.jsonl",
@@ -64,7 +103,9 @@ rule scp2jsonl:
     params:
         version=versions.MANIFEST,
         source=lambda wildcards, input: (
-            ["--merge", *input.shards] if DATA_SHARDS > 1 else sets.data_source(CONFIG, wildcards.role, wildcards.set)
+            ["--slices-dir", Path(input.split[0]).parent, "--merge", *input.shards]
+            if DATA_SHARDS > 1
+            else sets.data_source(CONFIG, wildcards.role, wildcards.set)
         ),
         tokenizer=lambda wildcards: BASE_DIR,
         settings=CHECKS,

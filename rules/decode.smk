@@ -114,6 +114,11 @@ if len(DECODE_SHARDS) > 1:
 
 
 # Recordings without references.
+def to_transcribe(wildcards):
+    """Flags that name them."""
+    return sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name))
+
+
 use rule decode as transcribe_set with:
     input:
         recordings=lambda wildcards: sets.decode_files(planned(sets.transcribed, CONFIG, wildcards.name)),
@@ -131,7 +136,7 @@ use rule decode as transcribe_set with:
     params:
         code=code("decode.py"),
         source=lambda wildcards, output: [
-            *sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name)),
+            *to_transcribe(wildcards),
             *("--subtitles-dir", output.subtitles),
             *("--rejects-file", output.rejects),
         ],
@@ -139,6 +144,65 @@ use rule decode as transcribe_set with:
         settings=[*DECODING, *ASKED],
     message:
         "transcribe: {wildcards.name} with {wildcards.model}"
+
+
+if len(DECODE_SHARDS) > 1:
+
+    use rule transcribe_set as transcribe_shard with:
+        output:
+            text=f"{EXP}/transcribe/{{model}}/{{name}}/shards/{{shard}}",
+            details=f"{EXP}/transcribe/{{model}}/{{name}}/shards/{{shard}}.jsonl",
+            record=f"{EXP}/records/transcribe/{{model}}.{{name}}.{{shard}}.json",
+            rejects=f"{EXP}/transcribe/{{model}}/{{name}}/shards/{{shard}}.rejects.tsv",
+        log:
+            f"{EXP}/logs/transcribe/{{model}}.{{name}}.{{shard}}.log",
+        benchmark:
+            f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.{{shard}}.jsonl"
+        params:
+            code=code("decode.py"),
+            source=lambda wildcards, output: [
+                *to_transcribe(wildcards),
+                *("--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}", "--check-subtitles"),
+                *("--rejects-file", output.rejects),
+            ],
+            model=decoded_model_dir,
+            settings=[*DECODING, *ASKED],
+        message:
+            "transcribe: part {wildcards.shard} of {wildcards.name} with {wildcards.model}"
+
+    # What a single job writes, byte for byte.
+    rule transcribe_gather:
+        input:
+            text=expand(rules.transcribe_shard.output.text, shard=DECODE_SHARDS, allow_missing=True),
+            details=expand(rules.transcribe_shard.output.details, shard=DECODE_SHARDS, allow_missing=True),
+            rejects=expand(rules.transcribe_shard.output.rejects, shard=DECODE_SHARDS, allow_missing=True),
+        output:
+            text=rules.transcribe_set.output.text,
+            details=rules.transcribe_set.output.details,
+            subtitles=directory(f"{EXP}/transcribe/{{model}}/{{name}}/subtitles"),
+            rejects=rules.transcribe_set.output.rejects,
+        log:
+            f"{EXP}/logs/transcribe_gather/{{model}}.{{name}}.log",
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=memory(2000),
+            runtime=60,
+        params:
+            code=code("write_subtitles.py"),
+        message:
+            "transcribe: {wildcards.name} with {wildcards.model}, parts joined"
+        shell:
+            "{{ cat {input.text:q} > {output.text:q} && cat {input.details:q} > {output.details:q} &&"
+            " awk 'NR == 1 || FNR > 1' {input.rejects:q} > {output.rejects:q} &&"
+            ' python "$RECIPE/scripts/write_subtitles.py" --details-file {output.details:q}'
+            " --subtitles-dir {output.subtitles:q}; }} > {log:q} 2>&1"
+
+    localrules:
+        transcribe_gather,
+
+    ruleorder: transcribe_gather > transcribe_set
 
 
 rule transcribe:

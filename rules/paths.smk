@@ -47,4 +47,7 @@ def decoded_model(wildcards):
 def transcripts(wildcards):
     """Texts of all recordings without references, by every run's model (without runs, the base model)."""
     planned(recipe_config.refuse_nothing_to_transcribe, CONFIG)
-    return expand(rules.transcribe_set.output.text, model=list(RUNS) or [BASE], name=CONFIG.transcribe)
+    wanted = dict(model=list(RUNS) or [BASE], name=CONFIG.transcribe)
+    texts = expand(rules.transcribe_set.output.text, **wanted)
+    # A part that was deleted is made again, too.
+    return texts + (expand(rules.transcribe_shard.output.text, shard=DECODE_SHARDS, **wanted) if SHARDED else [])

@@ -9,10 +9,11 @@ TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run 
 
 
 def told_how(run):
-    """Steps between log lines; but for the usual ones, the trackers; and of several runs the name that lines begin
-    with: in one resource, since a change of the rule's command would train every model again."""
+    """Steps between log lines; but for the usual ones, the trackers and the time between checkpoints; and of several
+    runs the name that lines begin with: in one resource, since a change of the rule's command would train every model
+    again."""
     name = ["--name", run] if len(RUNS) > 1 else []
-    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to"]), *name])
+    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to", "checkpoint_minutes"]), *name])
 
 
 def train_threads(run):

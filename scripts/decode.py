@@ -7,7 +7,8 @@ Out: --output-file with `key<TAB>text` in the order of the input, and beside it 
      number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence,
      no_speech, decoded_again, incomplete_recording), and the pieces of what is over --max-seconds with their times;
      --rejects-file with key or path, stage, reason and detail of all that was not decoded or could not be read (without
-     the flag OUTPUT_FILE.rejects.tsv, if there is any); with --subtitles-dir, a .srt and a .vtt a recording.
+     the flag OUTPUT_FILE.rejects.tsv, if there is any); with --subtitles-dir, a .srt and a .vtt a recording. What a
+     killed call had found lies in OUTPUT_FILE.jsonl.unfinished, and the same call goes on behind it.
 Exit status: 0; 2 if input or settings are wrong, and nothing is written; 3 if part of the input could not be read: such
 a key has empty text and its error in the JSONL (with --strict it is 2); 4 if memory ran out. Any other is a defect.
 """
@@ -15,10 +16,12 @@ a key has empty text and its error in the JSONL (with --strict it is 2); 4 if me
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import logging
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recipe.audio import fetch
@@ -26,13 +29,15 @@ from recipe.cli import run, shard
 from recipe.data import datadir, join, recordings
 from recipe.data.checked import Rejected
 from recipe.data.join import Entry
-from recipe.files import RecipeError, json_line, make_folder, refuse_overwriting, write_lines
+from recipe.data.sorting import Spool
+from recipe.files import RecipeError, json_line, make_folder, refuse_overwriting, sha256, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, PromptSettings
 from recipe.settings.decode import FUNASR, TRANSFORMERS, DecodeSettings, check_installed
 from recipe.settings.section import AUTO
 from recipe.text import prompt
 from recipe.text.prompt import EACH
+from recipe.workflow.code import code_hash
 
 logger = logging.getLogger("decode")
 
@@ -41,6 +46,8 @@ DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.na
 DATA = ("prompt", "channel", "fetch", "allow_commands")
 PARTLY_UNREADABLE, OUT_OF_MEMORY = 3, 4  # exit statuses
 TABLES = ["segments", "utt2prompt", "utt2hotwords", "utt2channel"]  # beside wav.scp
+# Flags with which another call would find the same.
+INDIFFERENT = {"output_file", "rejects_file", "subtitles_dir", "check_subtitles", "threads", "workers", "strict"}
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,6 +60,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
     parser.add_argument("--rejects-file", help="what was not decoded or could not be read (TSV)")
     parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
+    parser.add_argument(
+        "--check-subtitles", action="store_true", help="see that subtitles can be made later, by write_subtitles.py"
+    )
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="decode the I-th of N parts of the list"
     )
@@ -78,9 +88,9 @@ def sections(args: argparse.Namespace) -> tuple[DecodeSettings, DataSettings]:
     return settings, data
 
 
-def part(entries: list, number: int, count: int) -> list:
-    """The `number`-th, from 1, of `count` parts that follow each other."""
-    return entries[len(entries) * (number - 1) // count : len(entries) * number // count]
+def part(length: int, number: int, count: int) -> tuple[int, int]:
+    """Where the `number`-th, from 1, of `count` parts that follow each other begins, and where it ends."""
+    return length * (number - 1) // count, length * number // count
 
 
 def source(args: argparse.Namespace) -> str:
@@ -108,39 +118,61 @@ def all_entries(
     return entries, [Rejected(*other) for other in found.others]
 
 
-def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> tuple[list[Entry], list[Rejected]]:
-    """The entries of this shard, one a key; and, with the last shard, what of the input is none of them."""
-    entries: dict[str, Entry] = {}
+def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> tuple[Spool, list[Rejected]]:
+    """The entries of the whole input, one a key; and, with the last shard, what of the input is none of them."""
+    entries = Spool()
     found, left_out = all_entries(args, asked, hotwords)
     for entry in found:
-        reason = entry.problem[0] if entry.problem else ""
-        if reason == join.NO_SEGMENTS or entry.key in entries:
+        if entry.again or (entry.problem and entry.problem[0] == join.NO_SEGMENTS):
             left_out.append(Rejected(entry.key, *entry.problem))
         else:
-            entries[entry.key] = entry
+            entries.add(entry)
     if not entries and not left_out:
         raise RecipeError(f"{source(args)}: no entries")
     last = args.shard[0] == args.shard[1]
-    return part(list(entries.values()), *args.shard), left_out if last else []
+    return entries, left_out if last else []
 
 
-def read_requests(
-    args: argparse.Namespace, settings: DecodeSettings, data: DataSettings
-) -> tuple[list, list[Rejected]]:
-    """What is to be decoded, and what of the input is not."""
-    from recipe.decode import requests, subtitles
+def check_subtitles(args: argparse.Namespace, entries: Spool) -> None:
+    """What stands in the way of subtitles is told before anything is decoded."""
+    from recipe.decode import subtitles
 
-    entries, left_out = read_entries(args, data.prompt, ",".join(settings.hotwords))
-    found = requests.probe(entries, fetch.policy_of(data.fetch, data.allow_commands), args.scp_file)
-    failed = [request for request in found if request.error]
-    if failed and settings.strict:
-        raise RecipeError(f"{source(args)}: {failed[0].key}: {failed[0].error} ({len(failed)} such recordings)")
     if args.subtitles_dir:
-        make_folder(args.subtitles_dir)  # what cannot be made is told now
-        subtitles.check_keys(request.recording or request.key for request in found)
-    if args.subtitles_dir and args.shard[1] > 1 and any(request.recording for request in found):
-        raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
-    return found, left_out
+        make_folder(args.subtitles_dir)
+    if args.subtitles_dir or args.check_subtitles:
+        rows = lambda: map(Entry._make, entries.rows(0, len(entries)))  # noqa: E731
+        subtitles.check_keys(lambda: (entry.recording or entry.key for entry in rows()))
+        if args.subtitles_dir and args.shard[1] > 1 and any(entry.recording for entry in rows()):
+            raise RecipeError("--subtitles-dir: shards share recordings; decode segments without --shard")
+
+
+def causes(args: argparse.Namespace, batch_seconds: float) -> dict[str, str] | None:
+    """What the hypotheses depend on, by name; None if the input is no file that could be read once more."""
+    import torch
+
+    from recipe.model import network
+
+    facts = {name: str(value) for name, value in vars(args).items() if name not in INDIFFERENT}
+    device = network.device_name(network.best_device())
+    facts |= {"batches": str(batch_seconds), "device": device, "torch": torch.__version__}
+    facts["code"] = code_hash(__file__)
+    if args.audio_dir:
+        inputs = []
+        facts["recordings"] = json_line(recordings.survey(args.audio_dir).recordings)
+    else:
+        inputs = [args.scp_file or args.input_jsonl, *beside(args).values()]
+    if not all(os.path.isfile(file) for file in inputs):
+        return None
+    facts |= {str(file): sha256(file) for file in inputs}
+    for file in sorted(Path(args.model_dir).glob("*")):
+        about = file.stat()
+        facts[str(file)] = f"{about.st_size} bytes of {about.st_mtime_ns}"
+    return facts
+
+
+def beside(args: argparse.Namespace) -> dict[str, str]:
+    """Tables beside wav.scp, by name."""
+    return datadir.tables(args.scp_file) if args.scp_file else {}
 
 
 @contextlib.contextmanager
@@ -158,16 +190,32 @@ def memory_needed(advice: str) -> Iterator[None]:
         sys.exit(OUT_OF_MEMORY)
 
 
-def write_subtitles(folder: str, hypotheses: list) -> None:
-    """A pair of files for each recording; those of its segments are in one."""
-    from recipe.decode import subtitles
+def decode_all(
+    args: argparse.Namespace, settings: DecodeSettings, engine, options, entries: Iterable[Entry], found
+) -> None:
+    """Decode entries block by block, and add what comes of it to `found`."""
+    from recipe.decode import context, rejects, requests
+    from recipe.decode import run as decode
+    from recipe.decode.blocks import blocks
 
-    cues: dict[str, list] = {}
-    for hypothesis in hypotheses:
-        cues.setdefault(hypothesis.recording or hypothesis.key, []).extend(hypothesis.cues())
-    make_folder(folder)
-    for key, found in cues.items():
-        subtitles.write(folder, key, sorted(found))
+    room = context.Context(engine, options.max_seconds, options.limits)
+    hotwords = prompt.split_hotwords(",".join(settings.hotwords))
+    probed = requests.probed(entries, options.fetch_policy, args.scp_file)
+    for block in blocks(probed, options.batch_seconds):
+        if settings.strict:
+            refuse_unread(args, [f"{one.key}: {one.error}" for one in block if one.error])
+        context.refuse_settings(room, block, hotwords)
+        decoded = decode.decode(engine, block, options, progress=True)
+        if settings.strict:
+            refuse_unread(args, [f"{row.key}: {row.reason}: {row.detail}" for row in rejects.unreadable(decoded)])
+        found.add(decoded)
+        logger.info("%d entries are decoded", len(found))
+
+
+def refuse_unread(args: argparse.Namespace, errors: Sequence[str]) -> None:
+    """RecipeError if there are any."""
+    if errors:
+        raise RecipeError(f"{source(args)}: {errors[0]} ({len(errors)} such recordings)")
 
 
 def main() -> int:
@@ -175,19 +223,22 @@ def main() -> int:
     settings, data = sections(args)
     if not source(args):
         raise RecipeError("--scp-file, --input-jsonl and --audio-dir want the name of a file or folder, found none")
-    beside = datadir.tables(args.scp_file).values() if args.scp_file else []
-    written = [args.output_file, f"{args.output_file}.jsonl", args.rejects_file]
-    refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside])
+    details = f"{args.output_file}.jsonl"
+    written = [args.output_file, details, args.rejects_file]
+    refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside(args).values()])
     import torch
 
-    from recipe.decode import context, engines, hypotheses, rejects
+    from recipe.decode import engines, hypotheses, rejects, subtitles
     from recipe.decode import run as decode
+    from recipe.decode.unfinished import Unfinished
     from recipe.model import network as model
     from recipe.model.generate import Limits
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    requests, left_out = read_requests(args, settings, data)
+    entries, left_out = read_entries(args, data.prompt, ",".join(settings.hotwords))
+    check_subtitles(args, entries)
+    first, last = part(len(entries), *args.shard)
     auto = settings.batch_seconds == AUTO
     batch_seconds = decode.batch_seconds_for(model.best_device()) if auto else settings.batch_seconds
     options = decode.DecodingOptions(
@@ -201,29 +252,28 @@ def main() -> int:
         skip_silence=settings.skip_silence,
         retry_penalty=settings.retry_penalty,
     )
+    found = Unfinished(details, causes(args, batch_seconds))
+    if len(found):
+        logger.info("going on behind %d of %d entries, which are decoded", len(found), last - first)
     # The toolkit decodes in its own way.
     graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
         engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
-    logger.info("decoding %d entries on %s", len(requests), model.device_name(model.best_device()))
-    room = context.Context(engine, options.max_seconds, options.limits)
-    context.refuse_settings(room, requests, prompt.split_hotwords(",".join(settings.hotwords)))
-    started = time.monotonic()
+    logger.info("decoding %d entries on %s", last - first - len(found), model.device_name(model.best_device()))
+    started, before = time.monotonic(), sum(hypothesis.duration for hypothesis in found)
     lower = f"lower batch_seconds (--batch-seconds, decode.batch_seconds; it is {batch_seconds:g}), beams or workers"
     with memory_needed(lower):
-        found = decode.decode(engine, requests, options, progress=True)
-    spent, seconds = time.monotonic() - started, sum(hypothesis.duration for hypothesis in found)
+        decode_all(args, settings, engine, options, map(Entry._make, entries.rows(first + len(found), last)), found)
+    spent, seconds = time.monotonic() - started, sum(hypothesis.duration for hypothesis in found) - before
     logger.info("%.1f s of audio in %.1f s without loading: %.0f x real time", seconds, spent, seconds / spent)
     logger.info("%s", hypotheses.summary(found))
-    logger.info("%s", rejects.ledger(found, left_out))
-    unread = rejects.unreadable(found)
-    if unread and settings.strict:
-        raise RecipeError(f"{unread[0].key}: {unread[0].reason}: {unread[0].detail} ({len(unread)} such recordings)")
+    logger.info("%s", rejects.ledger(len(found), rejects.unreadable(found), left_out))
     if args.subtitles_dir:
-        write_subtitles(args.subtitles_dir, found)
-    rejects.write(args.rejects_file, args.output_file, [*unread, *left_out])
-    write_lines(args.output_file + ".jsonl", (json_line(h.to_json()) for h in found))
+        subtitles.write_all(args.subtitles_dir, found)
+    rejects.write(args.rejects_file, args.output_file, itertools.chain(rejects.unreadable(found), left_out))
     write_lines(args.output_file, (f"{h.key}\t{h.text}" for h in found))
+    unread = any(True for _ in rejects.unreadable(found))
+    found.finish()
     return PARTLY_UNREADABLE if unread or rejects.lost(left_out) else 0
 
 

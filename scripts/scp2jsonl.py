@@ -9,7 +9,10 @@ Out: --jsonl-file, one accepted utterance a line in the published ChatML format 
      --remarks-file, in the same columns what is odd about accepted ones.
 With --purpose scoring (test sets) only what cannot be read is rejected: limits that protect training do not hold.
 
-Large corpora: --shard 1/8 ... 8/8 with --checked-file each, on as many machines, then --merge with these files.
+Large corpora: --slices-dir DIR --slices 8 joins the tables once, --slice-file DIR/1 ... DIR/8 with --checked-file each
+checks them, on as many machines, and --slices-dir DIR --merge with these files makes the outputs. A slice that stays as
+it was is not written again, so that only those which changed need to be checked again. Or, without slices:
+--shard 1/8 ... 8/8 with --checked-file each, then --merge.
 """
 
 import argparse
@@ -20,7 +23,7 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run, shard
-from recipe.data import datadir, join, prepare, remedies, verification
+from recipe.data import datadir, join, prepare, remedies, slices, verification
 from recipe.data.checks import CheckPolicy
 from recipe.data.prepare import DataOutputs
 from recipe.files import RecipeError, refuse_overwriting
@@ -54,6 +57,9 @@ def parse_args() -> argparse.Namespace:
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="check the I-th of N parts of the lines"
     )
     files.add_argument("--checked-file", help="a shard's result to write")
+    files.add_argument("--slices-dir", help="folder of the slices of a set")
+    files.add_argument("--slices", type=flags.at_least(1), metavar="N", help="split the set into N slices")
+    files.add_argument("--slice-file", help="check the entries of a slice")
     files.add_argument("--merge", nargs="+", metavar="CHECKED", help="make the outputs of all shards' results")
     files.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
     flags.add(parser.add_argument_group("settings, as in the section `data` of config.yaml"), DataSettings, SETTINGS)
@@ -132,6 +138,14 @@ def table(args: argparse.Namespace) -> str:
     return args.input_jsonl or datadir.tables(args.scp_file, ["segments"]).get("segments", args.scp_file)
 
 
+def check_slice(args: argparse.Namespace, settings: DataSettings) -> None:
+    """Check the entries of a slice, as was decided for all of the set."""
+    verify, entries = slices.read(args.slice_file)
+    policy = policy_of(args, settings)
+    policy = dataclasses.replace(policy, checks=dataclasses.replace(policy.checks, verify=verify))
+    prepare.prepare_shard(entries, args.tokenizer, policy, args.checked_file, settings.workers)
+
+
 def main() -> None:
     args = parse_args()
     settings = section(args)
@@ -141,14 +155,28 @@ def main() -> None:
     outputs = DataOutputs(args.jsonl_file, args.rejects_file, args.remarks_file)
     if args.merge:
         require(args, "jsonl_file", "rejects_file")
-        finish(prepare.merge(args.merge, policy_of(args, settings), outputs), args, settings.max_reject_ratio)
+        counts = prepare.merge(args.merge, policy_of(args, settings), outputs, args.slices_dir)
+        finish(counts, args, settings.max_reject_ratio)
         return
-    require(args, "tokenizer", *(() if args.input_jsonl else ("scp_file", "transcript_file")))
+    if args.slice_file:
+        require(args, "tokenizer", "checked_file")
+        check_slice(args, settings)
+        return
+    require(
+        args,
+        *(() if args.slices_dir else ("tokenizer",)),
+        *(() if args.input_jsonl else ("scp_file", "transcript_file")),
+    )
     source = (
         entries_of(args, settings.prompt),
         args.tokenizer,
         verification.decided(policy_of(args, settings), table(args)),
     )
+    if args.slices_dir:
+        require(args, "slices")
+        entries, _, policy = source
+        slices.split(entries, args.slices, policy.checks.verify, args.slices_dir)
+        return
     if args.checked_file:
         prepare.prepare_shard(*source, args.checked_file, settings.workers)
         return

@@ -24,7 +24,7 @@ _WRONG_PATHS = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, e
 def run(main: Callable[[], int | None]) -> None:
     """Run a stage's `main` and exit with its status (None is 0).
 
-    A `RecipeError` becomes one line on standard error and exit status 2, because its message already says what to do,
+    A `RecipeError` becomes one line on standard error and its exit status (2), because its message says what to do,
     and so does a file that the machine refuses to read or write; any other exception is a defect of ours and keeps its
     traceback. RECIPE_LOG sets the log level (default INFO).
     """
@@ -40,7 +40,7 @@ def run(main: Callable[[], int | None]) -> None:
         if (file := os.environ.get(RECORD)) and not int(os.environ.get("RANK", 0)):
             record.write(file)
     except RecipeError as error:
-        _fail(str(error))
+        _fail(str(error), error.status)
     except OSError as error:
         if error.errno not in _REFUSALS and (error.errno not in _WRONG_PATHS or error.filename is None):
             raise
@@ -72,9 +72,9 @@ def _share_processors() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, status: int = RecipeError.status) -> None:
     print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def _refusal(error: OSError) -> str:

@@ -28,6 +28,8 @@ _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 class RecipeError(Exception):
     """Bad input or settings. The message names the file, line or key, what was found and what to do."""
 
+    status = 2  # that a stage's script exits with
+
 
 # What a machine refuses today and allows tomorrow; `recipe.cli` says what to do about it.
 _MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}

@@ -399,7 +399,13 @@ def stage(monkeypatch, name, *flags):
 def read(monkeypatch, *flags):
     """Requests that decode.py makes of its command line."""
     script, args = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", *flags)
-    return script.read_requests(args, *script.sections(args))[0]
+    settings, data = script.sections(args)
+    entries, _ = script.read_entries(args, data.prompt, ",".join(settings.hotwords))
+    rows = entries.rows(*script.part(len(entries), *args.shard))
+    found = requests_of.probe(map(Entry._make, rows), scp_file=args.scp_file)
+    if settings.strict:
+        script.refuse_unread(args, [f"{one.key}: {one.error}" for one in found if one.error])
+    return found
 
 
 class TestInput:
@@ -527,10 +533,9 @@ class TestCommandLine:
 
     def test_shards_follow_each_other_and_lose_nothing(self, monkeypatch):
         part = stage(monkeypatch, "decode", "--model-dir", "m", "--output-file", "o", "--scp-file", "w")[0].part
-        entries = list(range(10))
         for count in (1, 3, 7, 12):
-            parts = [part(entries, i, count) for i in range(1, count + 1)]
-            assert list(itertools.chain(*parts)) == entries
+            parts = [range(*part(10, i, count)) for i in range(1, count + 1)]
+            assert list(itertools.chain(*parts)) == list(range(10))
 
     def test_subtitles_of_segments_are_those_of_their_recording(self, full_model, data_dir, tmp_path):
         (data_dir / "segments").write_text("b spk0-utt0 0.5 -1\na spk0-utt0 0 0.5\nc spk1-utt7 1 2\n")

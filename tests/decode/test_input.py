@@ -122,7 +122,7 @@ def test_a_recording_without_its_end_keeps_its_text_and_says_so(tmp_path, monkey
         assert found.incomplete == found.to_json()["incomplete"] == "18 bytes are missing"
         assert "incomplete_recording" in found.flags and found.ended == "eos" and found.text
     assert part.incomplete is None and "incomplete" not in part.to_json()
-    assert not rejects.unreadable([whole, part, end])
+    assert not list(rejects.unreadable([whole, part, end]))
 
 
 class TestRejects:
@@ -167,8 +167,9 @@ class TestRejects:
         parts = []
         for i in (1, 2, 3):
             script, args = test_decode.stage(monkeypatch, "decode", *flags, f"{i}/3")
-            parts.append(script.read_requests(args, *script.sections(args)))
-        assert sum(len(requests) for requests, _ in parts) == 8
+            entries, left_out = script.read_entries(args, script.sections(args)[1].prompt, "")
+            parts.append((range(*script.part(len(entries), *args.shard)), left_out))
+        assert sum(len(rows) for rows, _ in parts) == 8
         assert [[row.reason for row in left] for _, left in parts] == [[], [], ["duplicate-key", "conflicting-key"]]
 
     def test_a_folder_without_recordings_lists_what_is_there(self, tmp_path, full_model):

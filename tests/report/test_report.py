@@ -10,6 +10,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
@@ -556,6 +557,12 @@ class TestPage:
         ]
         assert "\u2028" not in html
 
+    def test_of_too_many_speakers_those_with_the_most_tokens_are_shown_and_counted(self):
+        speakers = {f"s{i}": {"n": i % 7, "rate": 0.1} for i in range(20)}
+        kept = page._most_spoken(speakers, 3)
+        assert list(kept) == ["s6", "s12", "s13"]  # 6, 5 and 6 tokens; of those with 5 the first by name
+        assert page._most_spoken(speakers, 20) is speakers
+
     def test_allows_only_its_own_script_and_style(self, whole):
         html = rendered(whole)
         policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
@@ -637,18 +644,46 @@ class TestListing:
         file = whole.parent / "tuned.compatible.jsonl"
         file.write_text(file.read_text().replace('["C", "TURN", "TURN"]', '["C", "TURNS", "TURNS"]'))
         with pytest.raises(RecipeError, match="other references"):
-            listing.collect(specs.load(whole))
+            listing.collect(specs.load(whole), 10**6)
 
     def test_models_scored_on_other_utterances_are_refused(self, whole):
         file = whole.parent / "tuned.compatible.jsonl"
         file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
         with pytest.raises(RecipeError, match=r"tuned\.compatible\.jsonl: holds other utterances"):
-            listing.collect(specs.load(whole))
+            listing.collect(specs.load(whole), 10**6)
 
-    def test_of_too_many_utterances_those_with_most_errors_are_kept_in_order(self, whole, monkeypatch):
-        monkeypatch.setattr(listing, "MAX_LISTED", 2)
-        found = listing.collect(specs.load(whole))["home"]
+    def test_of_too_many_utterances_those_with_most_errors_are_kept_in_order(self, whole):
+        given = specs.load(whole)
+        everything = listing.collect(given, 10**6)["home"]
+        lists = (listing.collect(given, limit)["home"] for limit in itertools.count(100, 50))
+        found = next(one for one in lists if len(one["keys"]) == 2)
+        assert everything["left_out"] == 0 and len(everything["keys"]) == 4
         assert (found["keys"], found["left_out"]) == (["u2", "<script>alert(3)</script>"], 2)
+        assert listing.collect(given, 1)["home"]["left_out"] == 3  # one in any case
+
+    def test_what_small_sets_leave_is_for_the_large_ones(self, monkeypatch):
+        asked = {}
+
+        class Made:
+            def __init__(self, spec, test):
+                self.test, self.keys = test, [""] * {"small": 1, "large": 9, "none": 0}[test]
+
+            def worth_reading(self, limit):
+                asked[self.test] = limit
+                return [], 10 * len(self.keys)
+
+            def result(self, kept):
+                return self.test
+
+        monkeypatch.setattr(listing, "_Set", Made)
+        found = listing.collect(SimpleNamespace(tests=["large", "none", "small"]), 100)
+        assert list(found) == ["large", "small"] and asked == {"small": 50, "large": 90}
+
+    def test_utterances_on_which_models_differ_come_first(self, tmp_path):
+        """Of as many errors of the worst model."""
+        found = listing._Set.__new__(listing._Set)
+        found._edits = {("a", "m"): [[1, 2], [1, 2], []], ("b", "m"): [[1, 2], [], []]}
+        assert sorted(range(3), key=found._worth, reverse=True) == [1, 0, 2]
 
 
 class TestAudio:

@@ -84,6 +84,32 @@ def test_recordings_without_references_get_texts_and_subtitles(settings, data_di
 TALKS = {"talks": sorted(f"spk{i % 2}-utt{i}" for i in range(8)), "cut": ["a", "b"]}
 
 
+def test_shards_of_transcription_give_what_one_job_does(settings, data_dir):
+    """Texts, details, rejects and subtitles, of segments that shards share as well."""
+    folder = data_dir.parent
+    (folder / "cut").mkdir()
+    (folder / "cut/wav.scp").write_text(f"r {data_dir}/wav/spk0-utt0.wav\nlost gone.wav\n")
+    (folder / "cut/segments").write_text("a r 0 0.5\nx lost 0 1\nb r 0.5 -1\nb r 0.5 -1\n")
+    (data_dir / "wav/notes.txt").write_text("no recording")
+    settings["transcribe"] = {"talks": "data/wav", "cut": "cut"}
+    found = []
+    for shards in (1, 2):
+        settings["decode"] = {"shards": shards}
+        settings["experiment"] = f"e{shards}"
+        snakemake(folder, settings, "transcribe")
+        out = folder / f"exp/e{shards}/transcribe/base"
+        files = [file for file in sorted(out.rglob("*")) if file.is_file() and "shards" not in file.parts]
+        found.append({str(file.relative_to(out)): file.read_bytes() for file in files})
+        assert planned(folder, settings, "transcribe") == {}
+    assert found[0] == found[1]
+    assert {"cut/text", "cut/text.jsonl", "cut/rejects.tsv", "cut/subtitles/r.srt"} <= found[0].keys()
+    assert found[0]["cut/rejects.tsv"].count(b"\n") == 3 and b"duplicate-key" in found[0]["cut/rejects.tsv"]
+    (folder / "exp/e2/transcribe/base/cut/shards/2").unlink()
+    assert planned(folder, settings, "transcribe") == {
+        "transcribe_shard": 1, "transcribe_gather": 1, "transcribe": 1
+    }  # fmt: skip
+
+
 def test_what_to_transcribe_may_be_a_folder_a_list_a_data_directory_or_jsonl(settings, data_dir):
     folder = data_dir.parent
     shutil.copy(data_dir / "wav.scp", folder / "list.scp")

@@ -39,6 +39,7 @@ class Entry(NamedTuple):
     channel: int | None = None  # of a recording with several, from 0; None: as the settings say
     recording: str | None = None  # key in wav.scp, of a segment
     problem: tuple[str, str] | None = None
+    again: bool = False  # an earlier line has its key
 
 
 class Table:
@@ -262,7 +263,7 @@ def _merge(
                 wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
             yield Entry(
                 number, key, source, transcript, prompt, "", start, end, facts.get("utt2spk"), facts.get("utt2lang"),
-                facts.get("utt2group"), channel, recording, wrong or problem,
+                facts.get("utt2group"), channel, recording, wrong or problem, position > 0,
             )  # fmt: skip
     if text:
         text.finish()
@@ -348,7 +349,7 @@ def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
                 entry = entry._replace(problem=("conflicting-key", f"{path}:{entry.number}: the key has other content"))
             elif position:
                 entry = entry._replace(problem=("duplicate-key", f"{path}:{entry.number}: as line {entries[0].number}"))
-            yield entry
+            yield entry._replace(again=position > 0)
 
 
 def _jsonl_entry(row: Row, path: str) -> Entry:

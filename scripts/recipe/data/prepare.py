@@ -18,7 +18,7 @@ from itertools import islice
 from recipe.audio import fetch
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.headers import AudioError
-from recipe.data import manifest
+from recipe.data import manifest, slices
 from recipe.data.checked import (
     REJECTS_HEADER,
     Accepted,
@@ -190,18 +190,22 @@ def prepare_shard(
     write_checked(checked(numbered, tokenizer_dir, policy, workers), numbered, checked_file)
 
 
-def merge(checked_files: Sequence[str], policy: CheckPolicy, outputs: DataOutputs) -> Ledger:
-    """Make the outputs of the shards' results, given in the order of the shards."""
+def merge(
+    checked_files: Sequence[str], policy: CheckPolicy, outputs: DataOutputs, slices_dir: str | None = None
+) -> Ledger:
+    """Make the outputs of the shards' results, given in the order of the shards: parts of a set that follow each other,
+    or those of its slices in `slices_dir`."""
+    read = partial(slices.joined, slices_dir) if slices_dir else read_checked
     limits = policy.rates
     if policy.learns:
         rates = Rates()
-        for item in read_checked(checked_files, []):
+        for item in read(checked_files, []):
             rates.add(item)
         learned = rates.limits()
         limits = tuple(found if fixed == AUTO else fixed for fixed, found in zip(limits, learned, strict=True))
         logger.info("tokens per second: %.3g to %.3g accepted", *limits)
     stated: list[int] = []
-    return _write(read_checked(checked_files, stated), limits, lambda: sum(stated), outputs)
+    return _write(read(checked_files, stated), limits, lambda: sum(stated), outputs)
 
 
 def _write(

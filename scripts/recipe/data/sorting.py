@@ -1,4 +1,4 @@
-"""Rows in the order of their keys, in memory that does not grow with them: sorted in runs that lie on disk."""
+"""Rows in the order of their keys, or as they came, in memory that does not grow with them: they lie on disk."""
 
 import heapq
 import marshal
@@ -10,8 +10,6 @@ from operator import itemgetter
 from recipe.text.tables import Row
 
 RUN = 50_000  # rows sorted in memory at a time
-
-
 _BATCH = 500  # rows of a run in memory while runs are merged
 
 
@@ -41,6 +39,37 @@ class Sorter:
     def __iter__(self) -> Iterator[tuple]:
         self._rows.sort(key=self._key)
         return heapq.merge(*map(_load, self._runs), self._rows, key=self._key)
+
+
+class Spool:
+    """Tuples of plain values in the order in which they were added: add them, then read any stretch of them, as often
+    as wanted."""
+
+    def __init__(self):
+        self._file = tempfile.TemporaryFile(prefix="recipe-spool-")  # noqa: SIM115 - it is gone with this object
+        self._places: list[int] = []  # of each batch of _BATCH rows in the file
+        self._rows: list[tuple] = []  # of the last batch, which is not full
+
+    def __len__(self) -> int:
+        return len(self._places) * _BATCH + len(self._rows)
+
+    def add(self, row: tuple) -> None:
+        self._rows.append(tuple(row))
+        if len(self._rows) == _BATCH:
+            self._places.append(self._file.seek(0, 2))
+            marshal.dump(self._rows, self._file)
+            self._rows = []
+
+    def rows(self, first: int, last: int) -> Iterator[tuple]:
+        """Those from `first`, counted from 0, to the one before `last`."""
+        skipped = min(first // _BATCH, len(self._places))  # batches
+        batches = chain(map(self._batch, self._places[skipped:]), [self._rows])
+        begins = skipped * _BATCH
+        return islice(chain.from_iterable(batches), first - begins, max(first, last) - begins)
+
+    def _batch(self, place: int) -> list[tuple]:
+        self._file.seek(place)
+        return marshal.load(self._file)
 
 
 def _load(file) -> Iterator[tuple]:

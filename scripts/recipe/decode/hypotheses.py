@@ -1,8 +1,9 @@
 """Hypotheses: what was decoded of a recording and of its pieces, how each ended, and what is odd about it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from recipe.decode import subtitles
 from recipe.decode.segment import Span
@@ -28,6 +29,13 @@ class Piece:
     flags: tuple[str, ...] = ()
     error: str | None = None
     raw: str | None = None
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Piece":
+        """The piece that `to_json` wrote, its times in milliseconds."""
+        speech = tuple(record["speech"]) if "speech" in record else None
+        span = Span(record["start"], record["end"], speech, record.get("cut_in_speech", False))
+        return cls(span, record["text"], record["ended"], record["tokens"], **_read_remarks(record))
 
     def to_json(self) -> dict:
         """The object in the list `pieces` of a hypothesis (docs/decoding.md)."""
@@ -64,6 +72,21 @@ class Hypothesis:
     raw: str | None = None
     incomplete: str | None = None
 
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Hypothesis":
+        """The hypothesis that `to_json` wrote, with times as they stand there."""
+        facts = {name: record.get(name) for name in ("start", "recording", "incomplete")}
+        return cls(
+            record["key"],
+            record["text"],
+            record["ended"],
+            record["tokens"],
+            record["duration"],
+            pieces=tuple(map(Piece.from_json, record.get("pieces", ()))),
+            **facts,
+            **_read_remarks(record),
+        )
+
     def to_json(self) -> dict:
         """The object of a line of `text.jsonl` (docs/decoding.md)."""
         record = {"key": self.key, "text": self.text, "ended": self.ended, "tokens": self.tokens}
@@ -91,6 +114,11 @@ class Hypothesis:
 def _remarks(decoded: Piece | Hypothesis) -> dict:
     remarks = {"flags": list(decoded.flags), "error": decoded.error, "raw": decoded.raw}
     return {name: value for name, value in remarks.items() if value}
+
+
+def _read_remarks(record: dict[str, Any]) -> dict[str, Any]:
+    """What `_remarks` wrote, as fields."""
+    return {"flags": tuple(record.get("flags", ())), "error": record.get("error"), "raw": record.get("raw")}
 
 
 def of_pieces(key: str, pieces: Sequence[Piece], incomplete: str | None = None, **facts) -> Hypothesis:
@@ -131,12 +159,17 @@ def join_texts(texts: Sequence[str]) -> str:
     return joined
 
 
-def summary(hypotheses: Sequence[Hypothesis]) -> str:
+def summary(hypotheses: Iterable[Hypothesis]) -> str:
     """Counts for the log: endings, flags, cut recordings, empty texts."""
-    ended = Counter(hypothesis.ended for hypothesis in hypotheses)
+    ended: Counter[str] = Counter()
+    flags: Counter[str] = Counter()
+    cut = empty = 0
+    for hypothesis in hypotheses:
+        ended[hypothesis.ended] += 1
+        flags.update(hypothesis.flags)
+        cut += bool(hypothesis.pieces)
+        empty += not hypothesis.text
     counts = [f"{number} ended by {how}" for how, number in sorted(ended.items())]
-    flags = Counter(flag for hypothesis in hypotheses for flag in hypothesis.flags)
     counts += [f"{number} {flag}" for flag, number in sorted(flags.items())]
-    cut, empty = sum(bool(h.pieces) for h in hypotheses), sum(not h.text for h in hypotheses)
     counts += [f"{number} {what}" for number, what in ((cut, "cut at silences"), (empty, "without text")) if number]
-    return f"of {len(hypotheses)} hypotheses: {', '.join(counts)}"
+    return f"of {ended.total()} hypotheses: {', '.join(counts)}"

@@ -1,7 +1,8 @@
 """Rejects of decoding: what of the input has no text, or not all of it, and why; and the sum that has to add up."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from recipe.data.checked import REJECTS_HEADER, Rejected, one_line
@@ -13,9 +14,9 @@ STAGE = "decode"
 _UNKNOWN = {"broken-link", "file-unreadable", "folder-unreadable"}
 
 
-def unreadable(hypotheses: Sequence[Hypothesis]) -> list[Rejected]:
+def unreadable(hypotheses: Iterable[Hypothesis]) -> Iterator[Rejected]:
     """Those that could not be read, in whole or in part, in their order."""
-    return [_rejected(hypothesis) for hypothesis in hypotheses if hypothesis.ended == ERROR]
+    return (_rejected(hypothesis) for hypothesis in hypotheses if hypothesis.ended == ERROR)
 
 
 def _rejected(hypothesis: Hypothesis) -> Rejected:
@@ -29,25 +30,28 @@ def lost(left_out: Sequence[Rejected]) -> bool:
     return any(row.reason in _UNKNOWN for row in left_out)
 
 
-def write(path: str | None, output_file: str, rows: Sequence[Rejected]) -> None:
+def write(path: str | None, output_file: str, rows: Iterator[Rejected]) -> None:
     """Write rejects to `path`; without one beside the output file, if there are any, and otherwise no old one stays."""
     beside = Path(f"{output_file}.rejects.tsv")
-    if path or rows:
+    first = list(islice(rows, 1))
+    rows = chain(first, rows)
+    if path or first:
         lines = ("\t".join([one_line(row.key), STAGE, row.reason, one_line(row.detail)]) for row in rows)
         write_lines(path or beside, [REJECTS_HEADER, *lines])
     else:
         beside.unlink(missing_ok=True)
 
 
-def ledger(hypotheses: Sequence[Hypothesis], left_out: Sequence[Rejected]) -> str:
-    """The line of the log that accounts for everything in the input."""
-    bad = Counter(row.reason for row in unreadable(hypotheses))
+def ledger(count: int, unread: Iterable[Rejected], left_out: Iterable[Rejected]) -> str:
+    """The line of the log that accounts for everything in the input: of `count` hypotheses those `unread`, and what is
+    none."""
+    bad = Counter(row.reason for row in unread)
     others = Counter(row.reason for row in left_out)
-    parts = [f"{len(hypotheses) - bad.total()} decoded"]
+    parts = [f"{count - bad.total()} decoded"]
     parts += [
         f"{counts.total()} {what}{_reasons(counts)}" for counts, what in ((bad, "unreadable"), (others, "not decoded"))
     ]
-    return f"{len(hypotheses) + len(left_out)} in the input: {', '.join(parts)}"
+    return f"{count + others.total()} in the input: {', '.join(parts)}"
 
 
 def _reasons(counts: Counter[str]) -> str:

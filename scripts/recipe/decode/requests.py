@@ -1,6 +1,6 @@
 """Requests: the utterances that are to be decoded, as their headers say they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -35,8 +35,15 @@ class Request:
 def probe(
     entries: Iterable[Entry], fetch_policy: fetch.FetchPolicy = fetch.DEFAULT, scp_file: str | None = None
 ) -> list[Request]:
-    """Read the headers of entries, whose relative paths count from the folder of `scp_file` (None: from here). An
-    entry with a problem, or whose recording cannot be read, keeps its error."""
+    """As `probed`, all at once."""
+    return list(probed(entries, fetch_policy, scp_file))
+
+
+def probed(
+    entries: Iterable[Entry], fetch_policy: fetch.FetchPolicy = fetch.DEFAULT, scp_file: str | None = None
+) -> Iterator[Request]:
+    """Read the headers of entries, one after the other, whose relative paths count from the folder of `scp_file` (None:
+    from here). An entry with a problem, or whose recording cannot be read, keeps its error."""
 
     @lru_cache(maxsize=64)  # the segments of a recording follow one another
     def info_of(source: str) -> audio.AudioInfo:
@@ -60,4 +67,4 @@ def probe(
         except AudioError as error:
             return replace(asked, error=error)
 
-    return [request(entry) for entry in entries]
+    return map(request, entries)

@@ -2,11 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from recipe.files import RecipeError, write_lines
+import numpy as np
+
+from recipe.files import RecipeError, make_folder, write_lines
 
 MARGIN = 0.2  # seconds that a subtitle stands before and after the speech
 
@@ -55,12 +59,20 @@ def _file_name(key: str) -> str:
     return re.sub(r"[/\\\0]", "_", key)
 
 
-def check_keys(keys: Iterable[str]) -> None:
-    """RecipeError if two different keys would have the same files."""
+def check_keys(keys: Callable[[], Iterable[str]]) -> None:
+    """RecipeError if two different keys would have the same files. `keys` is called again where that may be, so that
+    all but always a few bytes a key are kept."""
+    if _different(keys()) == _different(map(_file_name, keys())):
+        return
     taken: dict[str, str] = {}
-    for key in keys:
+    for key in keys():
         if (other := taken.setdefault(_file_name(key), key)) != key:
             raise RecipeError(f"subtitles of {other} and {key} would be the same file; rename one of the two")
+
+
+def _different(words: Iterable[str]) -> int:
+    """How many different ones there are, by their hashes."""
+    return len(np.unique(np.asarray(array("q", map(hash, words)))))
 
 
 def write(folder: str | os.PathLike, key: str, cues: Sequence[Cue]) -> None:
@@ -68,3 +80,29 @@ def write(folder: str | os.PathLike, key: str, cues: Sequence[Cue]) -> None:
     name = _file_name(key)
     write_lines(Path(folder) / f"{name}.srt", srt(cues))
     write_lines(Path(folder) / f"{name}.vtt", vtt(cues))
+
+
+class Said(Protocol):
+    """What subtitles are made of: a hypothesis."""
+
+    key: str
+    recording: str | None  # of a segment
+
+    def cues(self) -> list[Cue]:
+        """Its subtitles."""
+
+
+def write_all(folder: str | os.PathLike, hypotheses: Iterable[Said]) -> None:
+    """Write a pair of files for each recording; those of its segments, which may follow each other in any order, are in
+    one. `hypotheses` are gone through several times, and only the cues of recordings begun are kept."""
+    make_folder(folder)
+    missing = Counter(one.recording for one in hypotheses if one.recording is not None)
+    missing.update(one.key for one in hypotheses if missing and one.recording is None and one.key in missing)
+    begun: dict[str, list[Cue]] = {}
+    for one in hypotheses:
+        name = one.key if one.recording is None else one.recording
+        begun.setdefault(name, []).extend(one.cues())
+        missing[name] -= 1
+        if missing[name] <= 0:
+            del missing[name]
+            write(folder, name, sorted(begun.pop(name)))

@@ -10,21 +10,29 @@ Lists have one entry per utterance, in the order of the references. An edit is [
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from recipe.data import manifest
-from recipe.files import RecipeError, read_json_lines
+from recipe.files import RecipeError, json_line, read_json_lines
 from recipe.report.spec import ScoreFiles, Spec
 
-MAX_LISTED = 20_000  # utterances per test set; of more, those with the most errors
 LABELS = ("speaker", "language", "group")
 _ADVICE = "other models were scored on; score all models on the same references of"
 
 
-def collect(spec: Spec) -> dict[str, Any]:
-    """The utterances of all test sets that were scored. RecipeError where files do not belong together."""
-    found = {test: _Set(spec, test) for test in spec.tests}
-    return {test: listed.result() for test, listed in found.items() if listed.keys}
+def collect(spec: Spec, limit: int) -> dict[str, Any]:
+    """The utterances of all test sets that were scored; if they take more than `limit` bytes those that are worth
+    reading: of each set, those with the most errors and the largest differences between models. RecipeError where files
+    do not belong together."""
+    found = {test: listed for test in spec.tests if (listed := _Set(spec, test)).keys}
+    kept: dict[str, list[int]] = {}
+    left = limit
+    # What a small set leaves of its share is for the larger ones.
+    for test in sorted(found, key=lambda test: len(found[test].keys)):
+        kept[test], size = found[test].worth_reading(left // (len(found) - len(kept)))
+        left -= size
+    return {test: listed.result(kept[test]) for test, listed in found.items()}
 
 
 class _Set:
@@ -69,8 +77,8 @@ class _Set:
             texts[row["key"]] = row.get("text")
             self._seconds.setdefault(row["key"], round(row.get("duration") or 0, 2))
 
-    def result(self) -> dict[str, Any]:
-        kept = self._kept()
+    def result(self, kept: list[int]) -> dict[str, Any]:
+        """The compact form of the utterances at some places."""
         keys = [self.keys[i] for i in kept]
         hyps: dict[str, Any] = {}
         for (model, mode), found in self._edits.items():
@@ -87,13 +95,30 @@ class _Set:
             "left_out": len(self.keys) - len(kept),
         }
 
-    def _kept(self) -> list[int]:
-        """The utterances to list: all of them, or of too many those in which some model made the most errors."""
-        places = range(len(self.keys))
-        if len(places) > MAX_LISTED:
-            worst = sorted(places, key=lambda i: -max(len(found[i]) for found in self._edits.values()))
-            places = sorted(worst[:MAX_LISTED])
-        return list(places)
+    def worth_reading(self, limit: int) -> tuple[list[int], int]:
+        """Places of the utterances to list within `limit` bytes, at least of one, and their bytes."""
+        kept, size = [], 0
+        for place in sorted(range(len(self.keys)), key=self._worth, reverse=True):
+            size_of_this = self._size(place)
+            if kept and size + size_of_this > limit:
+                break
+            kept.append(place)
+            size += size_of_this
+        return sorted(kept), size
+
+    def _worth(self, place: int) -> tuple[int, int]:
+        """What an utterance has to tell: errors of the model that makes the most, and how many fewer another makes.
+        Of as much worth, the earlier one."""
+        errors = [len(found[place]) for found in self._edits.values()]
+        return max(errors) + max(errors) - min(errors), -place
+
+    def _size(self, place: int) -> int:
+        """Bytes of an utterance on the page."""
+        key = self.keys[place]
+        texts = [self._transcripts.get(key), *(texts.get(key) for texts in self._texts.values())]
+        columns = chain(self._refs.values(), self._edits.values(), self._flags.values())
+        shown = [key, *texts, *(column[place] for column in columns)]
+        return len(json_line(shown).encode("utf-8", "replace"))
 
 
 def _transcripts(spec: Spec, test: str) -> dict[str, str]:

@@ -34,6 +34,12 @@ AUDIO_HISTOGRAMS = {
     "silence_histogram": "share of silence",
     "clipped_histogram": "share of clipped samples",
 }
+# Scores and utterances on a page: a browser opens so much in a second or two, and with audio it stays under 25 MB.
+# Utterances get what scores leave, but some of them are always listed.
+PAGE_BYTES = 17_000_000
+LEAST_LISTED_BYTES = 2_000_000
+PAGE_GROUPS = 40_000  # rates of groups of one kind (speakers ...) in all scores together
+LEAST_GROUPS = 10  # in a score
 VERDICTS = {"better": "significant", "worse": "significant", "unclear": "not significant"}
 
 
@@ -42,7 +48,9 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
     cards = [data.read_card(entry) for entry in spec.data]
     shared = data.shared(spec)
     trainings = [training.load(run) for run in spec.runs]
-    listed = listing.collect(spec)
+    scores = _scores(results)
+    taken = len(json.dumps(scores))
+    listed = listing.collect(spec, max(LEAST_LISTED_BYTES, PAGE_BYTES - taken))
     audio = players.collect(spec, {test: found["keys"] for test, found in listed.items()}, output_dir)
     style, script = _asset("page.css") + charts.STYLE, _asset("page.js")
     return _environment().get_template("page.html").render(
@@ -67,7 +75,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         style=style,
         script=script,
         policy=_policy(style, script),
-        payload=_payload(spec, results, listed),
+        payload=_payload(spec, results, scores, listed),
         audio=embed_json(audio),
     )  # fmt: skip
 
@@ -120,11 +128,30 @@ def embed_json(value: Any) -> Markup:
     return Markup(encoded)
 
 
-def _payload(spec: Spec, results: Results, listed: dict[str, Any]) -> Markup:
+def _scores(results: Results) -> dict[str, Any]:
+    """What the script shows of scores, by test set, model and mode."""
     scores: dict[str, Any] = {}
+    most = max(LEAST_GROUPS, PAGE_GROUPS // max(1, len(list(results))))
     for result in results:
         parts = {name: result.score[name] for name in SCORE_PARTS if result.score.get(name)}
+        groups = {name: found for name, found in parts.items() if name.startswith("by_")}
+        parts |= {name: _most_spoken(found, most) for name, found in groups.items()}
+        parts["groups"] = {name: len(found) for name, found in groups.items() if len(found) > most}
+        if "flags" in parts:
+            parts["flags"] = {name: {"count": found["count"]} for name, found in parts["flags"].items()}
         scores.setdefault(result.test, {}).setdefault(result.model, {})[result.mode] = parts
+    return scores
+
+
+def _most_spoken(found: dict[str, dict], most: int) -> dict[str, dict]:
+    """Rates by group; of more than `most` those with the most reference tokens, the same for every model."""
+    if len(found) <= most:
+        return found
+    kept = set(sorted(found, key=lambda name: (-found[name]["n"], name))[:most])
+    return {name: rate for name, rate in found.items() if name in kept}
+
+
+def _payload(spec: Spec, results: Results, scores: dict[str, Any], listed: dict[str, Any]) -> Markup:
     domain = _domain(spec)
     best = results.best(domain, spec.modes[0])
     return embed_json(

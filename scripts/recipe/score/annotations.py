@@ -2,9 +2,14 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from recipe.data import datadir
+from recipe.data.labels import label_rows
 from recipe.files import RecipeError, read_json_lines, read_lines
+from recipe.score.in_step import InStep
+from recipe.text import tables
 from recipe.text.loops import loops
 
 UNKNOWN = "unknown"
@@ -27,15 +32,14 @@ class DecoderDetails(NamedTuple):
     duration: float | None
 
 
-def read_details(path: str) -> dict[str, DecoderDetails]:
+def detail_rows(path: str) -> Iterator[tuple[str, DecoderDetails]]:
     """What the decoder says of hypotheses, by key, from JSON lines with `key`, and where they differ from these,
     `ended` ("eos"; or "length", "error", which become flags), `flags` (none) and `duration` (seconds, unknown).
-    RecipeError names the line that is otherwise, or whose key appeared before."""
-    details = {}
+    RecipeError names the line that is otherwise."""
     for number, value in read_json_lines(path):
         where = f"{path}:{number}"
         key = value.get("key")
-        if not isinstance(key, str) or key in details:
+        if not isinstance(key, str):
             raise RecipeError(f"{where}: expected a key that is new, found {key!r}")
         ended = value.get("ended", "eos")
         if ended not in ENDINGS:
@@ -43,19 +47,25 @@ def read_details(path: str) -> dict[str, DecoderDetails]:
         flags = value.get("flags", [])
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise RecipeError(f"{where}: flags is {flags!r}, expected a list of names")
-        details[key] = DecoderDetails((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
-    return details
+        yield key, DecoderDetails((*flags, *filter(None, [ENDINGS[ended]])), _seconds(value, where))
 
 
-def read_durations(path: str) -> dict[str, float]:
-    """Seconds by key, from JSON lines with `key` and `duration` (seconds) or a manifest's `speech_length` (10 ms).
-    RecipeError names the line of a duration that is no finite number from 0 on."""
-    durations = {}
+def _refuse_repeated_details(path: str) -> None:
+    """RecipeError names the line of a key that appeared before."""
+    seen = set()
+    for number, value in read_json_lines(path):
+        if value["key"] in seen:
+            raise RecipeError(f"{path}:{number}: expected a key that is new, found {value['key']!r}")
+        seen.add(value["key"])
+
+
+def duration_rows(path: str) -> Iterator[tuple[str, float | None]]:
+    """Seconds by key (None: not known), from JSON lines with `key` and `duration` (seconds) or a manifest's
+    `speech_length` (10 ms). RecipeError names the line of a duration that is no finite number from 0 on."""
     for number, value in read_json_lines(path):
         seconds = _seconds(value, f"{path}:{number}")
-        if seconds is not None and isinstance(value.get("key"), str):
-            durations[value["key"]] = seconds
-    return durations
+        if isinstance(value.get("key"), str):
+            yield value["key"], seconds
 
 
 def read_rejects(path: str) -> Counter[str]:
@@ -69,6 +79,58 @@ def read_rejects(path: str) -> Counter[str]:
         if number > 1:
             reasons[columns[2]] += 1
     return reasons
+
+
+class Labels:
+    """A property of utterances, asked for in the order of the references; `path` None: nothing is known of any. It is
+    `given` if there is a table of it, or a value in JSONL, and there are `several` if two values differ."""
+
+    def __init__(self, path: str | None, field: str):
+        self.given = self.several = False
+        self._rows: InStep[str | None] = InStep(())
+        if path is None:
+            return
+        values = (value for _, value in label_rows(path, field) if value is not None)
+        first = next(values, None)
+        self.given = first is not None or not datadir.is_jsonl(path)
+        self.several = any(value != first for value in values)
+        twice = None if datadir.is_jsonl(path) else lambda: tables.read_map(path)
+        self._rows = InStep(label_rows(path, field), twice)
+
+    def take(self, key: str) -> str | None:
+        """The value of an utterance; None: not known."""
+        return self._rows.take(key)
+
+    def finish(self) -> None:
+        """RecipeError for what is wrong in the rest of the table, or for a key that is there twice."""
+        self._rows.finish()
+
+
+class Decoded:
+    """What the decoder says of hypotheses, and how long utterances are by it and by `durations`, asked for in the order
+    of the references. `given`: there are details; `timed`: some duration is known."""
+
+    def __init__(self, details: str | None, durations: str | None):
+        self.given = self.timed = False
+        self._details: InStep[DecoderDetails] = InStep(())
+        self._durations: InStep[float | None] = InStep(())
+        if details is not None:
+            self.given = any(True for _ in detail_rows(details))
+            self.timed = any(value.duration is not None for _, value in detail_rows(details))
+            self._details = InStep(detail_rows(details), lambda: _refuse_repeated_details(details))
+        if durations is not None:
+            self.timed = self.timed or any(seconds is not None for _, seconds in duration_rows(durations))
+            self._durations = InStep(duration_rows(durations))
+
+    def take(self, key: str) -> tuple[DecoderDetails | None, float | None]:
+        """What the decoder says of a hypothesis (None: nothing), and the seconds of the utterance (None: not known)."""
+        decoded, seconds = self._details.take(key), self._durations.take(key)
+        return decoded, decoded.duration if seconds is None and decoded else seconds
+
+    def finish(self) -> None:
+        """RecipeError for what is wrong in the rest of the files, or for a key that has details twice."""
+        self._details.finish()
+        self._durations.finish()
 
 
 def _seconds(value: dict, where: str) -> float | None:

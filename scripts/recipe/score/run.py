@@ -1,6 +1,7 @@
 """The score of a system: cer.txt, score.json and the aligned utterances, in one pass over the references.
 
-Memory holds the hypotheses, a mark per reference and the counts; texts and alignments are written as they come.
+Memory holds the counts; what other tables say is read in step with the references (see `in_step`), and texts and
+alignments are written as they come.
 """
 
 import contextlib
@@ -12,20 +13,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rapidfuzz
 
-from recipe.data.labels import read_labels
 from recipe.files import RecipeError, open_atomic, refuse_overwriting, sha256, write_json
 from recipe.score import significance
 from recipe.score.annotations import (
     DURATION_NAMES,
+    Decoded,
+    DecoderDetails,
     FlagCounts,
+    Labels,
     duration_name,
     flags_of,
-    read_details,
-    read_durations,
     read_rejects,
 )
 from recipe.score.cer_txt import aligned_lines, summary, utterance_block, width
@@ -68,44 +69,64 @@ class ScoreInputs:
         return {name: path for name, path in asdict(self).items() if path is not None}
 
 
+class Told(NamedTuple):
+    """What other files say of an utterance: its groups by their kind, and the decoder's details. None: nothing."""
+
+    groups: dict[str, str | None]
+    decoded: DecoderDetails | None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The groups that are known."""
+        return {name.removeprefix("by_"): value for name, value in self.groups.items() if value is not None}
+
+
 class ScoreDetails:
     """What score.json has beyond cer.txt, gathered utterance by utterance. RecipeError if an input cannot be read."""
 
     def __init__(self, inputs: ScoreInputs, policy: ScoringPolicy):
-        speakers = read_labels(inputs.utt2spk, "speaker")
-        self.rates = RateTallies(speakers)
-        self.decoded = read_details(inputs.hyp_jsonl) if inputs.hyp_jsonl else {}
-        seconds = {key: value.duration for key, value in self.decoded.items() if value.duration is not None}
-        seconds |= read_durations(inputs.durations) if inputs.durations else {}
-        durations = {key: duration_name(value) for key, value in seconds.items()} if seconds else None
-        self.groups = {
-            "by_language": GroupTallies(read_labels(inputs.utt2lang, "language")),
-            "by_speaker": GroupTallies(speakers),
-            "by_group": GroupTallies(read_labels(inputs.utt2group, "group")),
-            "by_duration": GroupTallies(durations, DURATION_NAMES),
+        self._labels = {
+            "by_language": Labels(inputs.utt2lang, "language"),
+            "by_speaker": Labels(inputs.utt2spk, "speaker"),
+            "by_group": Labels(inputs.utt2group, "group"),
         }
+        self._decoded = Decoded(inputs.hyp_jsonl, inputs.durations)
+        self.rates = RateTallies(self._labels["by_speaker"].several)
+        self.groups = {name: GroupTallies(labels.given) for name, labels in self._labels.items()}
+        self.groups["by_duration"] = GroupTallies(self._decoded.timed, DURATION_NAMES)
         self.hotwords = HotwordScores(inputs.hotwords, policy) if inputs.hotwords else None
         self.comparison = Comparison(inputs.compare, policy) if inputs.compare else None
         self.flags = FlagCounts()
         self.rejected = read_rejects(inputs.rejects) if inputs.rejects else Counter()
         self.empty_ref = self.empty_hyp = self.unexplained = 0
 
-    def add(self, scored: ScoredUtterance) -> list[str]:
-        """Add one utterance and return its flags."""
+    def look_up(self, key: str) -> Told:
+        """What other files say of the next utterance. RecipeError names the line that is wrong."""
+        groups = {name: labels.take(key) for name, labels in self._labels.items()}
+        decoded, seconds = self._decoded.take(key)
+        groups["by_duration"] = None if seconds is None else duration_name(seconds)
+        return Told(groups, decoded)
+
+    def finish(self) -> None:
+        """RecipeError for what is wrong in lines that nobody asked for."""
+        for table in (*self._labels.values(), self._decoded):
+            table.finish()
+
+    def add(self, scored: ScoredUtterance, told: Told) -> list[str]:
+        """Add one utterance, of which other files say what is `told`, and return its flags."""
         key, ref, hyp = scored.key, scored.ref, scored.hyp
-        speaker = self.rates.speakers.get(key)
-        counts = self.rates.add(scored)
-        for groups in self.groups.values():
-            groups.add(key, scored.counts, speaker)
+        speaker = told.groups["by_speaker"] if self.rates.by_speaker else None
+        counts = self.rates.add(scored, speaker)
+        for name, groups in self.groups.items():
+            groups.add(told.groups[name], scored.counts, speaker)
         self.empty_ref += not ref.mixed
         self.empty_hyp += not hyp.mixed and not scored.missing
         if self.hotwords:
             self.hotwords.add(key, ref.whole, hyp.whole)
         if self.comparison:
             self.comparison.add(scored, counts, speaker)
-        decoded = self.decoded.get(key)
-        self.unexplained += bool(self.decoded) and not scored.missing and decoded is None
-        flags = flags_of(ref.whole, hyp.whole, scored.missing, decoded)
+        self.unexplained += self._decoded.given and not scored.missing and told.decoded is None
+        flags = flags_of(ref.whole, hyp.whole, scored.missing, told.decoded)
         self.flags.add(key, flags)
         return flags
 
@@ -113,12 +134,6 @@ class ScoreDetails:
         """Why intervals cannot be trusted, if there are any."""
         speakers = self.groups["by_speaker"].known()
         return significance.caution(speakers or None, self.rates.utterances) if policy.bootstrap else None
-
-    def labels(self, key: str) -> dict[str, str]:
-        """The groups that an utterance belongs to, as far as known."""
-        return {
-            name.removeprefix("by_"): groups.names[key] for name, groups in self.groups.items() if key in groups.names
-        }
 
 
 class Scorer:
@@ -133,22 +148,26 @@ class Scorer:
         self.tokens = TokenErrors()
         self.details = ScoreDetails(inputs, policy) if detailed else None
 
-    def __iter__(self) -> Iterator[tuple[ScoredUtterance, list[str]]]:
-        """Score and yield the utterances, each with its flags, in the order of the references.
+    def __iter__(self) -> Iterator[tuple[ScoredUtterance, list[str], dict[str, str]]]:
+        """Score and yield the utterances, each with its flags and its groups by kind, in the order of the references.
 
         RecipeError names the line or the key; keys that are missing or too many are known at the end.
         """
         for key, text in self.refs:
+            hyp = self.hyps.take(key)
+            told = self.details.look_up(key) if self.details else None
             try:
-                scored = score_utterance(key, text, self.hyps.take(key), self.policy)
+                scored = score_utterance(key, text, hyp, self.policy)
                 self.tokens.add(scored.ref.mixed, scored.hyp.mixed, scored.found)
-                flags = self.details.add(scored) if self.details else []
+                flags = self.details.add(scored, told) if self.details else []
             except RecipeError as error:
                 raise RecipeError(f"{self.inputs.ref}: key {key!r}: {error}") from None
-            yield scored, flags
+            yield scored, flags, told.labels if told else {}
         if not self.tokens.sentences().n:
             raise RecipeError(f"{self.inputs.ref}: no references; there is nothing to score")
         self.hyps.check(self.inputs.ref)
+        if self.details:
+            self.details.finish()
         if self.details and self.details.comparison:
             self.details.comparison.hyps.check(self.inputs.ref)
 
@@ -189,7 +208,7 @@ class Scorer:
             "caution": details.caution(policy),
             "settings": asdict(policy)
             | {
-                "unit": "speaker" if details.rates.speakers else "utterance",
+                "unit": "speaker" if details.rates.by_speaker else "utterance",
                 "single_digits": policy.single_digits,
             },
             "versions": versions(policy.mode),
@@ -261,11 +280,11 @@ def score_files(
     with contextlib.ExitStack() as stack:
         report = stack.enter_context(open_atomic(out))
         rows = stack.enter_context(open_atomic(rows_out)) if rows_out else None
-        for scored, flags in scorer:
+        for scored, flags, labels in scorer:
             lines = aligned_lines(scored.ref.mixed, scored.hyp.mixed, scored.found, widths)
             report.write(utterance_block(scored.key, scored.counts, *lines))
             if rows:
-                rows.write(utterance_line(scored, flags, scorer.details.labels(scored.key), correct))
+                rows.write(utterance_line(scored, flags, labels, correct))
         report.write(scorer.summary())
         if json_out:
             write_json(json_out, scorer.result())

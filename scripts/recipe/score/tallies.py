@@ -53,21 +53,18 @@ class RateTally:
 
 
 class RateTallies:
-    """A RateTally for each of RATES.
+    """A RateTally for each of RATES. `by_speaker`: whole speakers are resampled, else utterances, because one speaker
+    cannot be."""
 
-    `speakers` names the speaker of a key: whole speakers are resampled where there are two or more, else utterances.
-    """
-
-    def __init__(self, speakers: dict[str, str] | None):
-        # One speaker cannot be resampled: then it is done by utterance.
-        self.speakers = speakers if speakers and len(set(speakers.values())) > 1 else {}
+    def __init__(self, by_speaker: bool):
+        self.by_speaker = by_speaker
         self._tallies = {name: RateTally() for name in RATES}
 
-    def add(self, scored: ScoredUtterance) -> dict[str, Counts]:
+    def add(self, scored: ScoredUtterance, speaker: str | None) -> dict[str, Counts]:
         """Add an utterance and return its counts for each of RATES."""
         counts = counts_by_rate(scored.ref, scored.hyp, scored.counts)
         for name, tally in self._tallies.items():
-            tally.add(self.speakers.get(scored.key), counts[name])
+            tally.add(speaker if self.by_speaker else None, counts[name])
         return counts
 
     @property
@@ -81,19 +78,18 @@ class RateTallies:
 
 
 class GroupTallies:
-    """Tallies of the mixed tokens by one property of utterances (speaker, language, ...), whose value `names` has by
-    key; None where no table of it was given, and then there are no groups. `order` is that of the result."""
+    """Tallies of the mixed tokens by one property of utterances (speaker, language, ...). `given`: there is a table of
+    it; otherwise there are no groups. `order` is that of the result."""
 
-    def __init__(self, names: dict[str, str] | None, order: tuple[str, ...] = ()):
-        self.names = names or {}
-        self._given = names is not None
+    def __init__(self, given: bool, order: tuple[str, ...] = ()):
+        self._given = given
         self._order = order
         self._tallies: dict[str, RateTally] = {}
 
-    def add(self, key: str, counts: Counts, speaker: str | None) -> None:
-        """Add an utterance to the group of its key; one that the table lacks belongs to UNKNOWN."""
+    def add(self, name: str | None, counts: Counts, speaker: str | None) -> None:
+        """Add an utterance to the group `name`; one that the table lacks belongs to UNKNOWN."""
         if self._given:
-            name = self.names.get(key, UNKNOWN)
+            name = UNKNOWN if name is None else name
             if name not in self._tallies:
                 self._tallies[name] = RateTally()
             self._tallies[name].add(speaker, counts)

@@ -58,12 +58,12 @@ def score(
     keys = list(map(str, range(len(references)))) if keys is None else keys
     _check(references, hypotheses, keys, speakers)
     named = {} if speakers is None else dict(zip(keys, speakers, strict=True))
-    tallies = RateTallies({key: speaker for key, speaker in named.items() if speaker is not None})
+    tallies = RateTallies(len(set(named.values()) - {None}) > 1)
     tokens, utterances = TokenErrors(), []
     for key, reference, hypothesis in zip(keys, references, hypotheses, strict=True):
         try:
             scored = score_utterance(key, reference, hypothesis, policy)
-            tallies.add(scored)
+            tallies.add(scored, named.get(key))
         except RecipeError as error:
             raise RecipeError(f"key {key!r}: {error}") from None
         tokens.add(scored.ref.mixed, scored.hyp.mixed, scored.found)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from os import PathLike
 
 from recipe.files import RecipeError
+from recipe.score.in_step import InStep, repeated
 from recipe.score.policy import ScoringPolicy
 from recipe.text import tables
 
@@ -11,18 +12,26 @@ NAMED_KEYS = 10
 
 
 class Transcripts:
-    """A Kaldi `text` file read in order, once. `repeated` counts identical entries met again, which are passed over."""
+    """A Kaldi `text` file read in order. `repeated` counts identical entries met again, which are passed over. The file
+    is gone through once for keys that come twice, since only of these the texts have to be remembered."""
 
     def __init__(self, path: str | PathLike):
         self.path = path
         self.repeated = 0
+        self._twice: frozenset[int] | None = None  # hashes of keys
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Yield (key, text). RecipeError names the line of a key with two different texts or of a NUL character."""
+        if self._twice is None:
+            self._twice = repeated(row.key for row in tables.rows(self.path))
+        self.repeated = 0
         seen: dict[str, int] = {}
         for number, key, text in tables.read(self.path):
             if "\0" in key or "\0" in text:
                 raise RecipeError(f"{self.path}:{number}: key {key!r} has a NUL character; the file is damaged")
+            if hash(key) not in self._twice:
+                yield key, text
+                continue
             mark = hash(text)  # in place of the text, for the sake of memory; 64 bits do not meet by chance
             if key not in seen:
                 seen[key] = mark
@@ -39,16 +48,18 @@ class HypothesisTexts:
 
     def __init__(self, path: str, policy: ScoringPolicy):
         transcripts = Transcripts(path)
+        for _ in transcripts:
+            pass  # what is wrong in it is told now, and what is repeated counted
         self.path = path
         self.missing = 0
         self._policy = policy
-        self._texts = dict(iter(transcripts))
-        self._missing_keys: list[str] = []
         self.repeated = transcripts.repeated
+        self._texts = InStep(transcripts)
+        self._missing_keys: list[str] = []
 
     def take(self, key: str) -> str | None:
         """The text of a key, forgotten once given; None if there is none."""
-        text = self._texts.pop(key, None)
+        text = self._texts.take(key)
         if text is None:
             self.missing += 1
             if len(self._missing_keys) < NAMED_KEYS:
@@ -58,7 +69,7 @@ class HypothesisTexts:
     @property
     def extra(self) -> int:
         """How many hypotheses have no reference; known when all references are done."""
-        return len(self._texts)
+        return len(self._texts.rest())
 
     def check(self, ref: str) -> None:
         """RecipeError where the policy forbids keys that are missing or too many."""
@@ -69,7 +80,7 @@ class HypothesisTexts:
             )
         if self.extra and self._policy.extra == "error":
             raise RecipeError(
-                f"{self.path}: {self.extra} keys are not in {ref}: {_listed(list(self._texts), self.extra)}; "
+                f"{self.path}: {self.extra} keys are not in {ref}: {_listed(list(self._texts.rest()), self.extra)}; "
                 "score the matching files, or leave these keys out with --extra ignore"
             )
 

@@ -184,6 +184,12 @@ class TrainSettings:
         ge=0,
         le=1,
     )
+    checkpoint_minutes: float = setting(
+        30.0,
+        "Minutes of training after which a checkpoint is kept, where no evaluation kept one; 0 leaves it to them.",
+        ge=0,
+        indifferent=True,
+    )
     log_every: int = setting(10, "Steps between two log lines.", ge=1, indifferent=True)
     report_to: tuple[_Tracker, ...] = setting(
         (TENSORBOARD,),

@@ -13,14 +13,30 @@ from safetensors.torch import load_file
 from recipe import versions
 from recipe.files import RecipeError, json_line, read_json, sha256, write_json
 from recipe.settings.train import INDIFFERENT, TrainSettings
+from recipe.train.processes import rank
 
 FINGERPRINT = "fingerprint.json"
 COMPLETE = "complete"  # marks a checkpoint that was written to its end
+_LOSS = "running_loss_{}.json"  # a process's losses since the last log line
 
 
 def mark_complete(checkpoint: Path) -> None:
     """Say that a checkpoint was written to its end."""
     write_json(checkpoint / COMPLETE, {})
+
+
+def keep_loss(checkpoint: Path, loss: float, since: int) -> None:
+    """Write the sum of this process's losses since step `since`, which has the last log line, to a checkpoint."""
+    write_json(checkpoint / _LOSS.format(rank()), {"loss": loss, "since": since})
+
+
+def kept_loss(checkpoint: Path) -> tuple[float, int] | None:
+    """What `keep_loss` wrote; None in a checkpoint of a release that did not."""
+    file = checkpoint / _LOSS.format(rank())
+    if not file.is_file():
+        return None
+    kept = read_json(file)
+    return kept["loss"], kept["since"]
 
 
 def remove(checkpoint: Path) -> None:

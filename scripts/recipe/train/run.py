@@ -32,6 +32,7 @@ from recipe.train.caching import frozen_outputs
 from recipe.train.collate import CollateReadable
 from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
+from recipe.train.notice import Notice
 from recipe.train.plans import EpochPlan, Plans, open_plans
 from recipe.train.processes import on_gpu, processes, rank, told_by_first
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
@@ -118,11 +119,14 @@ def _run(
     arguments = with_steps(arguments, settings, steps)
     _describe(recognizer, settings, train_set, valid_set, batches.plans, steps, precision)
     _look_at_disk(recognizer, settings, state_dir)
+    notice = Notice(settings.checkpoint_minutes)
     trainer = AsrTrainer(
         recognizer,
         batches,
         settings,
         account,
+        notice,
+        checkpoint,
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
@@ -135,7 +139,8 @@ def _run(
         batches.done = checkpoints.step_of(checkpoint) * settings.accumulate
     started = time.monotonic()
     if steps:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with notice.listening():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     batches.plans.close()
     facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
     if trainer.is_world_process_zero():

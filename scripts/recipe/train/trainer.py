@@ -2,9 +2,11 @@
 
 import copy
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
 from recipe.settings.train import TrainSettings
 from recipe.text.prompt import IGNORED
-from recipe.train import batching, compiled
+from recipe.train import batching, checkpoints, compiled, notice
 from recipe.train.collate import KEYS, UNREAD
 from recipe.train.dataset import Unreadable
 from recipe.train.errors import ErrorCounts
@@ -26,10 +28,13 @@ from recipe.train.left_out import TRAIN, VALID, LeftOut, Suspects, Unread
 from recipe.train.meter import Meter
 from recipe.train.processes import gathered
 
+logger = logging.getLogger(__name__)
+
 
 class AsrTrainer(transformers.Trainer):
     """The Trainer with our batches (by CollateReadable) in and with evaluation by token-weighted loss and by decoding.
-    What it has to leave out (see `left_out`) it says to `account`."""
+    What it has to leave out (see `left_out`) it says to `account`; before each step it asks `noticed` whether there is
+    to be another. It begins anew, or goes on from a `checkpoint`."""
 
     def __init__(
         self,
@@ -37,12 +42,16 @@ class AsrTrainer(transformers.Trainer):
         batches: batching.TrainingBatches,
         settings: TrainSettings,
         account: LeftOut,
+        noticed: notice.Notice,
+        checkpoint: Path | None = None,
         **kwargs,
     ):
         self._recognizer = recognizer
         self._batches = batches
         self._settings = settings
         self._account = account
+        self._noticed = noticed
+        self._begins_at, self._kept = checkpoint, 0  # the step of the last checkpoint
         self._meter = Meter(recognizer, settings)
         self._unread: list[Unread] = []  # of this process's batches, not yet told
         self._step: list[_Pass] = []  # this process's batches of the optimizer step
@@ -60,6 +69,7 @@ class AsrTrainer(transformers.Trainer):
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=self._noticed.outlive,
         )
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
@@ -92,21 +102,54 @@ class AsrTrainer(transformers.Trainer):
             if self._source is not epoch_iterator:
                 self._source, self._ahead = epoch_iterator, prefetch(epoch_iterator)
             epoch_iterator = self._ahead
+        if self._begins_at:
+            self._take_up(self._begins_at)
         samples = super().get_batch_samples(epoch_iterator, *args, **kwargs)
         self._meter.wait(time.monotonic() - started)
+        self._look_up()
         self._step, self._loss_before = [], self._tr_loss.clone()
         return samples
 
+    def _take_up(self, checkpoint: Path) -> None:
+        """Go on with what the Trainer itself does not keep: the losses since the last log line."""
+        self._begins_at, self._kept = None, self.state.global_step
+        if kept := checkpoints.kept_loss(checkpoint):
+            loss, self._globalstep_last_logged = kept
+            self._tr_loss.fill_(loss)
+
+    def _look_up(self) -> None:
+        """Between two steps: keep a checkpoint, if any process was told to end or it is time, and end if told. The
+        batches of the next step are read already, but in no way counted: a resumed run reads them again."""
+        ends, due = self._to_end, self._due
+        step = self.state.global_step
+        if (ends or due) and step > self._kept:
+            logger.info("%s: a checkpoint of step %d", "SIGTERM" if ends else "checkpoint_minutes", step)
+            self._save_checkpoint(self.model, trial=None)
+            self.control = self.callback_handler.on_save(self.args, self.state, self.control)
+        if ends:
+            kept = f"its checkpoint is in {self.args.output_dir}" if step else "there is no checkpoint yet"
+            raise notice.Terminated(
+                f"ended by SIGTERM after step {step} of {self.args.max_steps}; {kept}: call the same command to go on"
+            )
+
+    def _save_checkpoint(self, model, trial) -> None:
+        super()._save_checkpoint(model, trial)
+        step = self.state.global_step
+        folder = Path(self.args.output_dir) / f"checkpoint-{step}"
+        checkpoints.keep_loss(folder, float(self._tr_loss), self._globalstep_last_logged)
+        self._kept = step
+        self._noticed.kept()
+
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor:
         """Targets of the step, of all processes, at least 1: what the sum of its losses is divided by. Also counted is
-        how many utterances could not be read, which a process alone does not know."""
+        what a process alone does not know: how many utterances could not be read, and how many processes were told to
+        end, or find that a checkpoint is due."""
         counted = [batch if batch[KEYS] else _without_targets(batch) for batch in batch_samples]
         unread = [what for batch in batch_samples for what in batch[UNREAD]]
         self._unread += unread
         self._targets = super()._get_num_items_in_batch(counted, device)
-        self._found_unread = torch.tensor(len(unread), device=device)
-        if self.args.world_size > 1:
-            self._found_unread = self.accelerator.gather(self._found_unread).sum()
+        own = [len(unread), self._noticed.told_to_end, self._noticed.is_due]
+        self._found_unread, self._to_end, self._due = self._add_up(own)
         return self._targets.clamp(min=1)
 
     def floating_point_ops(self, inputs) -> int:
@@ -131,7 +174,7 @@ class AsrTrainer(transformers.Trainer):
         norm = super()._get_grad_norm(model, grad_norm)
         # From here on the device waits anyway.
         finite = norm is None or math.isfinite(float(norm))
-        if int(self._found_unread):
+        if self._found_unread:
             for found in gathered(self._unread):
                 self._account.add_unread(TRAIN, found)
             self._unread = []

@@ -230,7 +230,7 @@
     byId("list").replaceChildren();
     const set = data.sets[state.test];
     const total = set?.keys.length ?? 0;
-    const leftOut = set?.left_out ? ` (${plural(set.left_out, "utterance")} with fewer errors not listed)` : "";
+    const leftOut = set?.left_out ? ` (${plural(set.left_out, "utterance")} with less to tell not listed)` : "";
     const rules = data.ownRules.includes(state.mode) ? ", scored by own rules" : "";
     byId("count").textContent = `${rows.length.toLocaleString("en")} of ${plural(total, "utterance")}${leftOut}${rules}`;
     drawMore();
@@ -277,7 +277,9 @@
     ]);
     const shown = header.map((name) => name !== null);
     const cut = (cells) => cells.filter((_, place) => shown[place]);
-    return table(`Error rate by ${caption}`, cut(header), body.map(cut));
+    const all = scoreOf(state.model).groups?.[part];
+    const cutOff = all ? ` (those with the most tokens, ${body.length} of ${all.toLocaleString("en")})` : "";
+    return table(`Error rate by ${caption}${cutOff}`, cut(header), body.map(cut));
   }
 
   const groupTables = () => [
