@@ -1,8 +1,8 @@
 """Audio: from what wav.scp says to a waveform of one channel at the model's rate.
 
-A source is a file path, an http(s) URL, `ark:offset` as kaldiio writes it, or a command that ends in `|`. Whatever is
-wrong with one recording is an `AudioError` with a short reason that the rejects and the decoder's details carry; it
-never stops a run by itself.
+A source is a file path, a URL (http, https, s3, gs), a place in a tar or an ark (`ark:offset` as kaldiio writes it) that
+may lie at a URL, or a command that ends in `|`. Whatever is wrong with one recording is an `AudioError` with a short
+reason that the rejects and the decoder's details carry; it never stops a run by itself.
 """
 
 import os
@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from recipe.audio import containers, fetch, headers
+from recipe.audio.address import split_shard
 from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
 from recipe.audio.headers import Form
 from recipe.audio.info import AudioError, AudioInfo, lossy_tolerance
@@ -87,14 +88,14 @@ def read_part(
     """
     if is_command(source):
         return _from_command(source, start, end, fetch_policy)
-    with headers.opened(*_place(source, fetch_policy)) as data:
+    with headers.opened(*_place(source, fetch_policy), fetch_policy) as data:
         return _decode(data, start, end, fetch_policy, incomplete)
 
 
 def _place(source: str, fetch_policy: FetchPolicy) -> tuple[str, int]:
-    """The local file with a recording, and the byte at which it begins."""
+    """The file with a recording, and the byte at which it begins: a local one, or a shard at a URL."""
     if is_url(source):
-        return fetch.download(source, fetch_policy), 0
+        return split_shard(source) or (fetch.download(source, fetch_policy), 0)
     return split_ark(source) or (source, 0)
 
 

@@ -162,8 +162,8 @@ class TrainSettings:
     )
     shuffle: Literal["full", "chunks"] = setting(
         "full",
-        "full mixes all utterances in each epoch; chunks mixes runs of some 100 neighbours, so that packed data are read "
-        "in long pieces (docs/scale.md).",
+        "full mixes all utterances in each epoch; chunks mixes runs of some 100 neighbours, so that packed data are "
+        "read in long pieces (docs/scale.md).",
     )
     accumulate: int = setting(1, "Batches an optimizer step.", ge=1)
     precision: Literal["auto", "bf16", "fp32"] = setting(

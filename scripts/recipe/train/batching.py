@@ -3,9 +3,9 @@
 Utterances of like length share a batch, so that little is padding; the batches of an epoch come in random order, so
 that lengths mix over the steps. Everything follows from the seed and the epoch.
 
-Shuffled in full, a batch has utterances from anywhere in the corpus, each a read of its own. Shuffled in chunks, what is
-read at a time are runs of neighbours (of a packed corpus, some 20 MB behind one another): runs are shuffled instead of
-utterances, and batches only among those of the same few runs.
+Shuffled in full, a batch has utterances from anywhere in the corpus, each a read of its own. Shuffled in chunks, what
+is read at a time are runs of neighbours (of a packed corpus, some 20 MB behind one another): runs are shuffled instead
+of utterances, and batches only among those of the same few runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,8 +84,8 @@ def _shuffled_runs(order: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 
 def _pool_by_pool(pools: np.ndarray, turn: np.ndarray, ranks: int) -> np.ndarray:
-    """Batches, whose `pools` are given, in the order of `turn` within each pool, and as many pools at a time as there are
-    ranks, a batch of each in turn: so a rank has mostly one pool at a time, and reads the runs of that one."""
+    """Batches, whose `pools` are given, in the order of `turn` within each pool, and as many pools at a time as there
+    are ranks, a batch of each in turn: so a rank has mostly one pool at a time, and reads the runs of that one."""
     turn = turn[np.argsort(pools[turn], kind="stable")]
     pool = pools[turn]
     place = np.arange(len(turn)) - np.searchsorted(pool, pool)
