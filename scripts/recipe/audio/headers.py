@@ -105,7 +105,7 @@ _HINTS = (
     (r"""(?:^|/)(["']).*\1\Z""", "write the path without quotes; what follows the key is the path, spaces included"),
     (r"(?:^|/)~", "write the folder out; only a shell knows what ~ stands for"),
     (r"(?:^|/)file:/*(/.*)", "write the path alone, {0}"),
-    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http, https, s3 and gs are fetched; copy it here, or have a command print it: ... |"),
+    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http, https, s3 and gs are fetched; copy it, or have it printed: ... |"),
     (r"\\", r"write / in place of \, and the path as it is on this machine"),
     (r"\r\Z", "the line ends with a carriage return, as on Windows; convert the table"),
 )  # fmt: skip

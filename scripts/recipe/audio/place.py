@@ -1,5 +1,5 @@
-"""Where the bytes of a recording are: a file, a part of one (arks and tars hold recordings behind one another), or such a
-part behind a header that says what is true."""
+"""Where the bytes of a recording are: a file, a part of one (arks and tars hold recordings behind one another), or such
+a part behind a header that says what is true."""
 
 import os
 import tempfile
