@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,8 +72,8 @@ def test_a_packed_manifest_has_the_same_utterances_and_names_the_same_bytes(corp
     assert (ledger.utterances, ledger.packed, ledger.rejected.total(), ledger.shards) == (12, 12, 0, 3)
     for before, after in zip(original, packed, strict=True):
         path, _, offset = after.source.rpartition(":")
-        content = open(before.source, "rb").read()
-        assert open(path, "rb").read()[int(offset) :][: len(content)] == content
+        content = Path(before.source).read_bytes()
+        assert Path(path).read_bytes()[int(offset) :][: len(content)] == content
         after.source = before.source
         assert after == before
     assert (tmp_path / "packed.tsv").read_text().splitlines() == ["key\tstage\treason\tdetail"]
@@ -111,7 +112,8 @@ class TestPieces:
         for before, after in zip(manifest.read(corpus), packed, strict=True):
             assert (after.start, after.end, after.recording) == (0.0, None, before.recording)
             assert np.array_equal(waveform(before), waveform(after))
-        names = [one.name for one in tarfile.open(tmp_path / "packed/000000.tar")]
+        with tarfile.open(tmp_path / "packed/000000.tar") as tar:
+            names = tar.getnames()
         assert all(name.endswith(suffix) for name in names)
 
     @pytest.mark.parametrize("kind", ["OGG", "MP3", "AIFF"])
@@ -318,7 +320,7 @@ class TestDamage:
     def test_reading_a_damaged_shard_says_so(self, corpus, tmp_path):
         _, packed = pack(corpus)
         path, _, offset = packed[1].source.rpartition(":")
-        whole = open(path, "rb").read()
+        whole = Path(path).read_bytes()
         with open(path, "r+b") as file:
             file.truncate(int(offset) + 1000)
         with pytest.raises(audio.AudioError, match=r"audio-truncated: .*000000.tar: the tar ends within the recording"):
@@ -326,7 +328,7 @@ class TestDamage:
         assert len(audio.read(packed[0].source)) == 16000
         with pytest.raises(audio.AudioError, match=r"audio-unreadable: .*no member of the tar begins at byte"):
             audio.read(packed[2].source)
-        open(path, "wb").write(whole[: int(offset) - 512] + bytes(512) + whole[int(offset) :])
+        Path(path).write_bytes(whole[: int(offset) - 512] + bytes(512) + whole[int(offset) :])
         with pytest.raises(audio.AudioError, match=rf"no member of the tar begins at byte {offset}: it is damaged"):
             audio.probe(packed[1].source)
         with pytest.raises(audio.AudioError, match="audio-missing"):
@@ -371,7 +373,7 @@ def test_the_script_packs_what_the_data_stage_made(data_dir, full_model):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "8 utterances: 8 packed, 0 rejected; 3 shards (0 of them kept)" in done.stderr
-    before, after = (open(file).readlines() for file in (out / "set.jsonl", out / "p.jsonl"))
+    before, after = (file.read_text().splitlines() for file in (out / "set.jsonl", out / "p.jsonl"))
     for old, new in zip(map(json.loads, before), map(json.loads, after), strict=True):
         assert {name: old[name] for name in old if name != "messages"} == {
             name: new[name] for name in new if name != "messages"
