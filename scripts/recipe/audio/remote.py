@@ -80,6 +80,8 @@ class RemoteFile:
         with web.asked(self._url, self._policy, host, (0, 1)) as answer:
             if answer.size is None:
                 raise Failed("does not say how large it is")
+            for _ in answer.blocks():  # the connection is closed where something is left
+                pass
             return _Shard(answer.size, answer.etag)
 
     def _block(self, number: int, host: Host) -> bytes:
