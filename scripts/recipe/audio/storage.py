@@ -23,7 +23,8 @@ _ERRORS = (
     ("google.auth.exceptions", "GoogleAuthError"), ("gcsfs.retry", "HttpError"),
 )  # fmt: skip
 _UNREACHABLE = (
-    ("botocore.exceptions", "ConnectionError"), ("botocore.exceptions", "HTTPClientError"), ("aiohttp", "ClientConnectionError"),
+    ("botocore.exceptions", "ConnectionError"), ("botocore.exceptions", "HTTPClientError"),
+    ("aiohttp", "ClientConnectionError"),
 )  # fmt: skip
 _FINAL = (
     ("botocore.exceptions", "NoCredentialsError"), ("botocore.exceptions", "PartialCredentialsError"),

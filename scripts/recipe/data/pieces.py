@@ -22,7 +22,7 @@ _FLAC_CHANNELS, _FLAC_RATE = 8, 65535  # the most, the latter of rates that ever
 _LONGEST_SUFFIX = 5
 
 
-class Piece(NamedTuple):
+class PackedPiece(NamedTuple):
     """An utterance's recording: its bytes, the suffix of their format, and whether they have the one channel that the
     utterance asks for, so that it is not to be asked for again."""
 
@@ -31,22 +31,22 @@ class Piece(NamedTuple):
     has_one_channel: bool
 
 
-def piece(one: Utterance, form: str, policy: FetchPolicy) -> Piece:
+def piece(one: Utterance, form: str, policy: FetchPolicy) -> PackedPiece:
     """The recording of an utterance in one of FORMS, without what lies before and after it. AudioError says what is
     wrong where it cannot be read, or lacks its end."""
     if form == FLAC:
         channel = AVERAGE if one.channel is None else one.channel
         waveform = audio.read(one.source, start=one.start, end=one.end, channel=channel, fetch_policy=policy)
-        return Piece(*_flac16(_finite(waveform, one.source)), True)
+        return PackedPiece(*_flac16(_finite(waveform, one.source)), True)
     whole = not one.start and one.end is None and not is_command(one.source)
     if whole:
         with audio.opened(one.source, policy) as data:
             if not data.shared:  # where an entry of an ark ends is not said for all formats
-                return Piece(_copied(data, one.source, policy), _suffix(data, one.source), False)
+                return PackedPiece(_copied(data, one.source, policy), _suffix(data, one.source), False)
     waveform, rate = audio.read_part(one.source, one.start, one.end, policy)
     if one.channel is not None:
         waveform = audio.one_channel(waveform, one.channel, one.source)[:, None]
-    return Piece(*exact(waveform, rate, _is_wav(one.source, policy)), one.channel is not None)
+    return PackedPiece(*exact(waveform, rate, _is_wav(one.source, policy)), one.channel is not None)
 
 
 def _copied(data: Bytes, source: str, policy: FetchPolicy) -> bytes:
