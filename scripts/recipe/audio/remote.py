@@ -1,8 +1,10 @@
 """Shards that lie elsewhere, read in blocks: each comes by one request for a range of bytes, and is kept in the cache
 for all processes of this machine."""
 
+import contextlib
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from recipe.audio.attempts import Failed, Host
 from recipe.audio.cache import CACHE
 from recipe.audio.info import AudioError
 from recipe.audio.policy import FetchPolicy
-from recipe.files import open_atomic
+from recipe.files import make_folder, share_file
 
 BLOCK = 4 << 20  # bytes: some twenty utterances
 
@@ -58,20 +60,26 @@ class RemoteFile:
     def _part(self, number: int, start: int, end: int) -> bytes:
         """Bytes of the shard from `start` to before `end`, which lie in one block."""
         file, first = self._folder / str(number), number * BLOCK
-        try:
-            with open(file, "rb", buffering=0) as block:
-                found = os.pread(block.fileno(), end - start, start - first)
-        except FileNotFoundError:
+        found = b""
+        with contextlib.suppress(FileNotFoundError), open(file, "rb", buffering=0) as block:
+            found = os.pread(block.fileno(), end - start, start - first)
+        if len(found) < end - start:  # not there, or cut by a machine that went down
             whole = attempts.tried(self._url, self._policy, lambda host: self._block(number, host))
-            self._touched.add(number)
-            with open_atomic(file, "wb") as block:
-                block.write(whole)
-            bounded.added(self._cache, len(whole))
-            return whole[start - first : end - first]
-        if number not in self._touched:
-            self._touched.add(number)
+            self._keep(file, whole)
+            found = whole[start - first : end - first]
+        elif number not in self._touched:
             bounded.used(file)
+        self._touched.add(number)
         return found
+
+    def _keep(self, file: Path, block: bytes) -> None:
+        """Keep a block for all processes. It is not waited for until it is on the disk: it can be had again."""
+        make_folder(self._folder)
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".", suffix=".tmp", delete=False) as part:
+            part.write(block)
+        share_file(part.name)
+        os.replace(part.name, file)
+        bounded.added(self._cache, len(block))
 
     def _facts(self, host: Host) -> _Shard:
         if is_object(self._url):

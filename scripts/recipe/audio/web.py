@@ -68,8 +68,7 @@ def asked(url: str, policy: FetchPolicy, host: Host, span: tuple[int, int] | Non
     limits = _Limits(url, policy, time.monotonic() + policy.timeout, host)
     headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
     hooks = {"response": limits.answered}
-    session = _session() if span else _new_session()
-    with session.get(url, headers=headers, hooks=hooks, stream=True, timeout=policy.timeout) as response:
+    with _session().get(url, headers=headers, hooks=hooks, stream=True, timeout=policy.timeout) as response:
         _check(response)
         if span and response.status_code != 206:
             raise Failed(f"answers no requests for ranges of bytes (HTTP status {response.status_code})")
@@ -85,8 +84,8 @@ def _size(response: "requests.Response", span: tuple[int, int] | None) -> int | 
 
 
 def _session() -> "requests.Session":
-    """This thread's session, which keeps connections open: a shard is asked for many ranges. A forked process has one
-    of its own, for two cannot read from one connection."""
+    """This thread's session, which keeps connections open. A forked process has one of its own, for two cannot read
+    from one connection."""
     if getattr(_threads, "process", None) != os.getpid():
         _threads.process, _threads.session = os.getpid(), _new_session()
     return _threads.session
