@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from recipe.audio import fetch
 from recipe.audio import reading as audio
+from recipe.audio.address import split_shard
 from recipe.audio.reading import AudioError
 from recipe.decode import context, segment
 from recipe.decode.context import Context
@@ -205,7 +206,7 @@ def _parts_of(index: int, request: Request, options: DecodingOptions, folder: Pa
 
 def _as_file(request: Request, options: DecodingOptions, file: Path) -> Request:
     """A long utterance in a file that can be read in parts: a command would run once a part."""
-    if fetch.is_url(request.source):
+    if fetch.is_url(request.source) and not split_shard(request.source):
         return replace(request, source=fetch.download(request.source, options.fetch_policy))
     if Path(request.source).is_file():
         return request

@@ -160,6 +160,11 @@ class TrainSettings:
         "Padded audio a batch and process (seconds); on a GPU lowered until the largest batch fits. auto is as much as "
         "fits on the GPU, and 60 on a CPU.",
     )
+    shuffle: Literal["full", "chunks"] = setting(
+        "full",
+        "full mixes all utterances in each epoch; chunks mixes runs of some 100 neighbours, so that packed data are "
+        "read in long pieces (docs/scale.md).",
+    )
     accumulate: int = setting(1, "Batches an optimizer step.", ge=1)
     precision: Literal["auto", "bf16", "fp32"] = setting(
         AUTO, "Compute precision; weights are fp32 in any case. auto is bf16 on a GPU that has it."

@@ -175,9 +175,12 @@ def _batches(
 
     def make(epoch: int) -> EpochPlan:
         utterances, lengths = train_set.indices(epoch), train_set.lengths(epoch)
-        return batching.epoch_plan(utterances, lengths, budget, settings.seed, epoch, processes())
+        return batching.epoch_plan(
+            utterances, lengths, budget, settings.seed, epoch, processes(), shuffle=settings.shuffle
+        )
 
     cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
+    cause.append(settings.shuffle)
     epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
     plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
     return batching.TrainingBatches(plans, budget, rank(), processes())
