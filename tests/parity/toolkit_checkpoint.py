@@ -112,6 +112,8 @@ def toolkit_tensors(
         for i in range(made_ctc.LAYERS):
             _adaptor_block(make, f"ctc_decoder.blocks.{i}", s["width"])
         make.linear("ctc.ctc_lo", made_ctc.VOCABULARY, s["width"])
+        # Special tokens are unlikely, so that frames have texts.
+        make.tensors["ctc.ctc_lo.bias"][len(made_ctc.ranks()) : -1] -= 20
     return make.tensors
 
 
