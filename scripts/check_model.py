@@ -1,7 +1,7 @@
 """Look at a model directory, and at the runs that are to train it, before anything long begins.
 
-All that training and decoding need of the model, and its CTC branch, is loaded once, and what each run's settings say of
-its layers and to transformers' Trainer is tried.
+All that training and decoding need of the model, and its CTC branch, is loaded once, and what each run's settings say
+of its layers and to transformers' Trainer is tried.
 
 In:  --model, a model directory; --runs, the settings file of each run (as train.py --config), in folders named after
      them. Nothing is written; what is wrong is one line, and exit status 2.
