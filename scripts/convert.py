@@ -4,9 +4,12 @@ Reads SOURCE, a model directory of either kind, or a model of the hub (organizat
   HF       config.json, model.safetensors, processor and tokenizer files, recipe.json (the audio token setting)
   toolkit  config.yaml, model.pt, Qwen3-0.6B/ (config.json and tokenizer)
 Writes DST_DIR, a complete model directory of the kind asked for. Weights stay bit for bit unless --dtype is given.
+Where the program that serves it is installed, it decodes a sample before DST_DIR appears, and has to write what
+decode.py writes; otherwise the log says that nothing is proven.
 """
 
 import argparse
+import sys
 
 from recipe.cli import run
 
@@ -22,6 +25,13 @@ def main() -> None:
         choices=("low_frame_rate", "full"),
         help="how many adaptor frames the language model is given (default: the model's own setting)",
     )
+    proof = parser.add_argument_group(
+        "proof: what serves the directory decodes a sample, and has to agree with decode.py"
+    )
+    proof.add_argument(
+        "--python", default=sys.executable, help="interpreter of an environment with the program that serves it"
+    )
+    proof.add_argument("--no-proof", dest="prove", action="store_false", help="write the directory untried")
     parser.add_argument("--revision", help="commit of a model of the hub")
     parser.add_argument("source", metavar="SOURCE", help="model directory to read, or organization/name of the hub")
     parser.add_argument("target", metavar="DST_DIR", help="directory to write; an earlier conversion is replaced")
@@ -29,7 +39,8 @@ def main() -> None:
 
     from recipe.convert.run import convert
 
-    convert(args.source, args.target, args.to, dtype=args.dtype, audio_tokens=args.audio_tokens, revision=args.revision)
+    options = {name: getattr(args, name) for name in ("dtype", "audio_tokens", "revision", "prove", "python")}
+    convert(args.source, args.target, args.to, **options)
 
 
 if __name__ == "__main__":

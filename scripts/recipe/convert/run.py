@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recipe.convert import hub, toolkit
+from recipe.convert import hub, proof, toolkit
+from recipe.convert.proof import ModelDirectory
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
 from recipe.model import card, loading
 from recipe.model.directory import (
@@ -113,6 +115,8 @@ def convert(
     dtype: str | None = None,
     audio_tokens: str | None = None,
     revision: str | None = None,
+    prove: bool = False,
+    python: str = sys.executable,
 ) -> None:
     """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`. `source` may also
     be the name of a model of the hub, at the commit `revision`.
@@ -120,6 +124,9 @@ def convert(
     `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
     earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
     fit, like the copy of the language model that the toolkit's vLLM path leaves.
+
+    With `prove`, the program that serves it decodes a sample first, where it is installed for the interpreter `python`,
+    and nothing is written if it decodes otherwise than the recipe (`proof`).
     """
     kind, name = source_kind(source, revision), os.fspath(source)
     source, target = Path(source), Path(target)
@@ -143,11 +150,33 @@ def convert(
         made = Path(staging) / place.name
         made.mkdir()
         (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        if prove:
+            replaced = (dtype is not None, audio_tokens is not None)
+            _prove(checkpoint, name, ModelDirectory(made, to, str(target), _interpreter(to, python)), replaced, python)
         if place.exists():
             shutil.rmtree(place)
         made.rename(place)
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
     logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
+
+
+def _prove(checkpoint: Checkpoint, source: str, made: ModelDirectory, replaced: tuple[bool, bool], python: str) -> None:
+    """See that what was made is served as the recipe decodes it. `replaced` says whether weights and the audio token
+    setting are others than those of `source`: a directory with them is made to compare with."""
+    kind = directory_kind(checkpoint.source)
+    if made.kind == HF or (kind == HF and not any(replaced)):
+        if replaced[1]:
+            return proof.not_proven(made, f"its audio token setting is not that of {source}")
+        proof.prove(ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python)), made)
+        return
+    with tempfile.TemporaryDirectory(prefix="expected.", dir=made.path.parent) as folder:
+        write_hf(checkpoint, Path(folder))
+        proof.prove(ModelDirectory(Path(folder), HF, f"the recipe, from {source}"), made)
+
+
+def _interpreter(kind: str, python: str) -> str:
+    """That of the environment in which directories of a kind are decoded: HF's in this one."""
+    return sys.executable if kind == HF else python
 
 
 def _check_target(source: Path, target: Path) -> None:
