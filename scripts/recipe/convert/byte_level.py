@@ -67,16 +67,18 @@ class ByteLevelVocabulary:
 
 
 def prompts() -> list[str]:
-    """The published prompts in Chinese, which the runtimes can ask with: with a language and without, with and without
-    text normalization."""
-    return [transcription_prompt(language=code, itn=itn) for code in (None, *LANGUAGE_NAMES_ZH) for itn in (True, False)]
+    """The published prompts in Chinese, as the runtimes can word them: with a language and without, with text
+    normalization and without."""
+    return [
+        transcription_prompt(language=code, itn=itn) for code in (None, *LANGUAGE_NAMES_ZH) for itn in (True, False)
+    ]
 
 
 def byte_level(tokenizer, source: object) -> ByteLevelVocabulary:
     """The vocabulary of a fast tokenizer of transformers. `source` is what errors call it.
 
-    RecipeError if it is neither byte-level BPE nor a unigram model with byte fallback, or if the plain prompt would come
-    out as other tokens than the model's own.
+    RecipeError if it is neither byte-level BPE nor a unigram model with byte fallback, or if the plain prompt would be
+    other tokens than the model's own.
     """
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     model, added = described["model"], tuple(described["added_tokens"])
@@ -90,8 +92,8 @@ def byte_level(tokenizer, source: object) -> ByteLevelVocabulary:
         merges = _merges_for(spelled, asked.values(), {token["id"] for token in added})
     else:
         raise RecipeError(
-            f"{source}: its tokenizer is of type {model['type']}; only byte-level BPE (Qwen's) and SentencePiece's unigram "
-            "models with byte fallback can be written for this runtime"
+            f"{source}: its tokenizer is of type {model['type']}; only byte-level BPE (Qwen's) and "
+            "SentencePiece's unigram models with byte fallback can be written for this runtime"
         )
     spelled |= {token["id"]: token["content"] for token in added}
     tokens = tuple(spelled.get(number) for number in range(max(spelled) + 1))
@@ -112,8 +114,8 @@ def _check(vocabulary: ByteLevelVocabulary, asked: dict[str, list[int]], source:
         )
     if differing:
         logger.warning(
-            "%s: %d of %d published prompts would be other tokens in the runtime than in training, like %r: ask for none "
-            "of a language, hotwords or spoken words",
+            "%s: %d of %d published prompts would be other tokens in the runtime than in training, like %r; "
+            "ask with the plain prompt there",
             source,
             len(differing),
             len(asked),

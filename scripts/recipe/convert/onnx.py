@@ -1,9 +1,9 @@
 """A model as ONNX files for `sherpa_onnx.OfflineRecognizer.from_funasr_nano`: phones, browsers, boards.
 
-The runtime computes filter banks, tokenizes the prompt, asks `embedding` for its rows, puts what `encoder_adaptor` makes
-of the audio among them, and lets `llm` read all of it, then a token at a time, over a cache of keys and values that it
-keeps itself. Two things in it are not as in training, and the graphs mend both (seen in sherpa-onnx 2.0.1, whose
-offline-recognizer-funasr-nano-impl.cc and offline-funasr-nano-model.cc say what is read of the files):
+The runtime computes filter banks, tokenizes the prompt, asks `embedding` for its rows, puts what `encoder_adaptor`
+makes of the audio among them, and lets `llm` read all of it, then a token at a time, over a cache of keys and values
+that it keeps itself. Two things in it are not as in training, and the graphs mend both (seen in sherpa-onnx 2.0.1;
+its offline-recognizer-funasr-nano-impl.cc and offline-funasr-nano-model.cc say what is read of the files):
 
 - Its front end ends at 7,600 Hz instead of 8,000, and it stacks frames without the first three's neighbours. It is
   told that nothing is to be stacked; `FilterBanks` in the graph moves the bins and stacks as the recipe does. What is
@@ -13,7 +13,6 @@ offline-recognizer-funasr-nano-impl.cc and offline-funasr-nano-model.cc say what
 """
 
 import contextlib
-import importlib.util
 import logging
 import shutil
 import warnings
@@ -24,15 +23,14 @@ import torch
 import torchaudio
 from torch import nn
 
-from recipe.audio.fbank import BINS, SAMPLING_RATE
+from recipe.audio.fbank import BINS
 from recipe.convert.byte_level import ByteLevelVocabulary, byte_level
-from recipe.files import RecipeError, open_atomic, write_json
+from recipe.convert.packages import needed
+from recipe.files import open_atomic, write_json
 from recipe.model.cached_lm import CachedLanguageModel
 from recipe.model.features import STACKED, STRIDE
 from recipe.model.network import Recognizer
 from recipe.settings.train import FULL
-
-logger = logging.getLogger(__name__)
 
 ENCODER, LLM, EMBEDDING, TOKENIZER = "encoder_adaptor", "llm", "embedding", "tokenizer"
 GRAPHS = (ENCODER, LLM, EMBEDDING)
@@ -42,12 +40,19 @@ OPSET = 17  # what onnxruntime reads since 1.12
 CONTEXT = 1024
 SILENCE = 40  # samples before a recording with which the runtime's frames begin where the recipe's do
 _LOWEST, _HIGHEST, _RUNTIME_HIGHEST = 20.0, 8000.0, 7600.0  # Hz
-_PROTOBUF_LIMIT = 2**31  # bytes of a file without a .data beside it
+_LARGEST = 2_000_000_000  # bytes of weights in one file; protobuf allows 2 GiB with all else
 
 
-def file_names(int8: bool) -> tuple[str, ...]:
-    """Names of the three graphs' files."""
-    return tuple(f"{name}.int8.onnx" if int8 else f"{name}.onnx" for name in GRAPHS)
+def graph_file(name: str, int8: bool) -> str:
+    """Name of the file with a graph."""
+    return f"{name}.int8.onnx" if int8 else f"{name}.onnx"
+
+
+def files() -> list[str]:
+    """All files that may be written, by their names in the directory."""
+    graphs = [graph_file(name, int8) for name in GRAPHS for int8 in (False, True)]
+    beside = [str(Path(graph).with_suffix(".data")) for graph in graphs]
+    return [*graphs, *beside, *(f"{TOKENIZER}/{name}" for name in TOKENIZER_FILES)]
 
 
 def write(recognizer: Recognizer, directory: Path, int8: bool = False) -> None:
@@ -57,7 +62,8 @@ def write(recognizer: Recognizer, directory: Path, int8: bool = False) -> None:
     RecipeError if the package onnx (with `int8` also onnxruntime) is not installed, or the tokenizer has no byte-level
     form.
     """
-    _refuse_without("onnx", *(["onnxruntime"] if int8 else []))
+    for package in ("onnx", "onnxruntime") if int8 else ("onnx",):
+        needed(package, "graphs for sherpa-onnx")
     vocabulary = byte_level(recognizer.tokenizer, recognizer.source)
     model = recognizer.model.float().eval()
     # Attention spelled out: what the exporter makes of the fused one holds masks that are not needed.
@@ -129,8 +135,9 @@ class CachedSteps(nn.Module):
     ) -> tuple[torch.Tensor, ...]:
         """Logits [1, 1, vocabulary], then keys and values [1, new, key heads, head size] of each layer.
 
-        `embeddings` [1, new, hidden]; `mask` [1, tokens], as long as the cache is said to be with the new ones; `places`
-        [new] of the new ones in the cache; `cache` keys and values [1, CONTEXT, key heads, head size] of each layer.
+        `embeddings` [1, new, hidden]; `mask` [1, tokens], as long as the cache is said to be with the new ones;
+        `places` [new] of the new ones in the cache; `cache` keys and values [1, context, key heads, head size] of each
+        layer.
         """
         new = _length(embeddings)
         past = torch.minimum(places[0], _length(mask) - new)
@@ -254,8 +261,8 @@ def _export(module, example, directory, name, inputs, outputs, axes, facts, int8
         _quantize(traced)
     graph = onnx.load(traced)  # with the files beside it that hold weights beyond protobuf's limit
     onnx.helper.set_model_props(graph, {key: str(value) for key, value in facts.items()})
-    [file] = (directory / file for file in file_names(int8) if file.startswith(name))
-    large = graph.ByteSize() >= _PROTOBUF_LIMIT
+    file = directory / graph_file(name, int8)
+    large = sum(len(tensor.raw_data) for tensor in graph.graph.initializer) > _LARGEST
     onnx.save(graph, file, save_as_external_data=large, location=file.with_suffix(".data").name)
     shutil.rmtree(traced.parent)
 
@@ -308,12 +315,3 @@ def _write_tokenizer(vocabulary: ByteLevelVocabulary, directory: Path) -> None:
     write_json(vocab, {token: number for token, number in vocabulary.ids.items() if token not in special})
     with open_atomic(merges) as file:
         file.writelines(f"{left} {right}\n" for left, right in vocabulary.merges)
-
-
-def _refuse_without(*packages: str) -> None:
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise RecipeError(
-                f"files for sherpa-onnx are written with the package {package}, which is not installed here: "
-                "pip install -r requirements-export.txt"
-            )

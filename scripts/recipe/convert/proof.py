@@ -17,8 +17,9 @@ from pathlib import Path
 
 import recipe
 from recipe.cli import RECORD
+from recipe.convert.runtimes import LLAMA_CPP, LLAMA_CPP_PROGRAM
 from recipe.files import RecipeError
-from recipe.model.directory import HF, TOOLKIT
+from recipe.model.directory import GGUF, HF, SHERPA_ONNX, TOOLKIT
 from recipe.settings.decode import FUNASR, TRANSFORMERS
 from recipe.text import tables
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(recipe.__file__).resolve().parents[1]
 SAMPLE = tuple(SCRIPTS.parent / "data" / name / "wav.scp" for name in ("test", "test_general"))
+DECODE_EXPORT = "decode_export.py"
 PER_SET = 8  # recordings of the sample, out of each of its sets
 # Sums in another order, or in 16 bits on a GPU, may turn a text where two tokens are all but equally likely.
 MAY_DIFFER = 1
@@ -34,17 +36,22 @@ MAY_DIFFER = 1
 @dataclass(frozen=True)
 class Runtime:
     """What decodes directories of one kind: a script that knows decode.py's flags --model-dir, --scp-file and
-    --output-file, called with `arguments`. It runs where the Python package `package` is installed."""
+    --output-file, called with `arguments`. It runs where the Python package `package` is installed, and the program is
+    there whose place the environment variable `program` says."""
 
     package: str
     arguments: tuple[str, ...]
     script: str = "decode.py"
     may_differ: int = MAY_DIFFER  # texts of the sample's 16 that may be others than the recipe's
+    program: str | None = None
 
 
 RUNTIMES: Mapping[str, Runtime] = {
     HF: Runtime("transformers", ("--engine", TRANSFORMERS)),
     TOOLKIT: Runtime("funasr", ("--engine", FUNASR)),
+    # Its front end is another, and its 8-bit weights are not the model's: of 218 texts 205 and more are the recipe's.
+    SHERPA_ONNX: Runtime("sherpa_onnx", ("--runtime", SHERPA_ONNX), DECODE_EXPORT, may_differ=4),
+    GGUF: Runtime("gguf", ("--runtime", LLAMA_CPP), DECODE_EXPORT, program=LLAMA_CPP_PROGRAM),
 }
 
 
@@ -71,11 +78,8 @@ def prove(expected: ModelDirectory, made: ModelDirectory) -> bool:
     directory, or if an interpreter cannot be started.
     """
     for directory in (expected, made):
-        if not _is_installed(directory.runtime.package, directory.python):
-            where = (
-                f"{directory.runtime.package}, which decodes {directory.name}, is not installed for {directory.python}"
-            )
-            not_proven(made, where)
+        if lacking := _lacking(directory):
+            not_proven(made, lacking)
             return False
     with tempfile.TemporaryDirectory(prefix="proof-") as folder:
         sample = Path(folder) / "wav.scp"
@@ -91,6 +95,16 @@ def prove(expected: ModelDirectory, made: ModelDirectory) -> bool:
 def not_proven(made: ModelDirectory, reason: str) -> None:
     """Say that nobody knows whether a directory is decoded as it should be, and why."""
     logger.warning("%s: NOT PROVEN that it is served as decode.py decodes it: %s", made.name, reason)
+
+
+def _lacking(directory: ModelDirectory) -> str | None:
+    """What is not there to decode a directory with, in words; None if all is."""
+    runtime = directory.runtime
+    if not _is_installed(runtime.package, directory.python):
+        return f"{runtime.package}, which decodes {directory.name}, is not installed for {directory.python}"
+    if runtime.program and not os.environ.get(runtime.program):
+        return f"the environment variable {runtime.program} names no program that decodes {directory.name}"
+    return None
 
 
 def _is_installed(package: str, python: str) -> bool:
