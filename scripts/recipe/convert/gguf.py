@@ -43,6 +43,8 @@ def write(
     check(config, audio_tokens, source)
     vocabulary = byte_level(tokenizer, source)
     needed("gguf", "GGUF files")
+    # The library's own lines name folders that are gone at the end.
+    logging.getLogger("gguf").setLevel(logging.WARNING)
     _write_encoder(config, tensors, directory / ENCODER_FILE)
     _write_llm(config, tensors, tokenizer, vocabulary, directory / LLM_FILE)
 
@@ -177,8 +179,6 @@ def _add(writer, name: str, tensor: torch.Tensor) -> None:
 
 
 def _finish(writer) -> None:
-    """Write the file; without the library's own lines, which name a folder that is gone at the end."""
-    logging.getLogger("gguf").setLevel(logging.WARNING)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

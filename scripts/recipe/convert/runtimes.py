@@ -1,4 +1,4 @@
-"""Decoding with what converted directories are for: sherpa-onnx and FunASR's llama.cpp program, one recording a call."""
+"""Decoding with what directories are converted for: sherpa-onnx and FunASR's llama.cpp program, a recording a call."""
 
 import os
 import subprocess
