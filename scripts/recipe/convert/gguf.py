@@ -41,8 +41,8 @@ def write(
     RecipeError if the package gguf is not installed, or the program cannot compute what the model was trained for.
     """
     check(config, audio_tokens, source)
-    vocabulary = byte_level(tokenizer, source)
     needed("gguf", "GGUF files")
+    vocabulary = byte_level(tokenizer, source)
     # The library's own lines name folders that are gone at the end.
     logging.getLogger("gguf").setLevel(logging.WARNING)
     _write_encoder(config, tensors, directory / ENCODER_FILE)
