@@ -12,7 +12,7 @@ else "$(PYTHON)" scripts/check_python.py $(VENV); fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev config eval test test-slow test-parity mistakes lint format clean
+.PHONY: help tiny setup setup-dev config eval test test-slow test-parity test-export mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -22,6 +22,7 @@ help:
 	@echo "make test       set up what tests need, check the style, run the tests"
 	@echo "make lint       style checks alone; make format mends what it can"
 	@echo "make test-parity  compare with the published toolkit, in .venv-parity"
+	@echo "make test-export  decode what convert.py writes for sherpa-onnx and llama.cpp, in .venv-export"
 	@echo "make test-slow  tests that take minutes or much memory"
 	@echo "make mistakes   500 random mistakes through the whole workflow (half an hour)"
 	@echo "make clean      remove $(VENV) and exp/"
@@ -77,6 +78,17 @@ mistakes: setup-dev
 test-parity: .venv-parity/.setup
 	.venv-parity/bin/python -m pytest tests/parity -m "not slow"
 
+# With sherpa-onnx, and with FunASR's llama.cpp program where LLAMA_FUNASR_CLI names it (docs/models.md says how it is built).
+.venv-export/.setup: requirements-dev.lock requirements-export.txt
+	@$(PYTHON_IS_NEW_ENOUGH)
+	$(PYTHON) -m venv .venv-export
+	.venv-export/bin/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==//p' requirements.lock)
+	.venv-export/bin/uv pip install --quiet --compile-bytecode --python .venv-export/bin/python -r requirements-dev.lock -r requirements-export.txt
+	@touch $@
+
+test-export: .venv-export/.setup
+	.venv-export/bin/python -m pytest tests/serving/test_exports.py
+
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
@@ -89,7 +101,7 @@ format: setup-dev
 	$(BIN)/snakefmt Snakefile rules
 
 clean:
-	rm -rf $(VENV) .venv-parity exp
+	rm -rf $(VENV) .venv-parity .venv-export exp
 
 # The bundled base model from nothing, in three parts; see config/tiny.yaml. Its tokenizer stays as it is, so that the
 # result is the same model (once trained with --text on corpora/pretrain/train/text and data/train/text).

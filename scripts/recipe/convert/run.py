@@ -1,15 +1,17 @@
-"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ).
+"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ), and from either
+to what other runtimes read (`recipe.onnx`, `recipe.gguf`).
 
-Files and tensors only: no network is run. Both directions are strict: every tensor of the source ends in the target,
-bit for bit unless another type is asked for; those of a CTC branch, which HF's model has no place for, in a folder
-beside it. Any other name, a missing tensor or a shape that differs from what the settings say is an error that names
-it.
+Files and tensors only: no network is run, but where it is recorded as a graph. All is strict: every tensor of the
+source ends in the target, bit for bit unless another type is asked for; those of a CTC branch, which HF's model has no
+place for, in a folder beside it. Any other name, a missing tensor or a shape that differs from what the settings say is
+an error that names it.
 """
 
 import dataclasses
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,17 +33,20 @@ from transformers import (
 )
 
 from recipe.convert import branch as branches
-from recipe.convert import hub, toolkit
+from recipe.convert import gguf, hub, onnx, proof, toolkit
+from recipe.convert.proof import ModelDirectory
 from recipe.convert.toolkit import TOKENIZER_FILES
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
-from recipe.model import card, loading
+from recipe.model import card, loading, network
 from recipe.model.directory import (
     ASSUMED,
     CHAT_TEMPLATE,
+    GGUF,
     HF,
     HUB,
     PUBLISHED_AUDIO_TOKENS,
     RECIPE_FILE,
+    SHERPA_ONNX,
     TOOLKIT,
     assume_audio_tokens,
     directory_kind,
@@ -57,7 +62,7 @@ logger = logging.getLogger(__name__)
 HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# All that a conversion of either kind may write.
+# All that a conversion of any kind may write.
 _WRITTEN = {
     toolkit.CONFIG_FILE,
     toolkit.PATHS_FILE,
@@ -69,6 +74,9 @@ _WRITTEN = {
     "chat_template.jinja",
     HF_WEIGHTS,
     *TOKENIZER_FILES,
+    *onnx.files(),
+    gguf.ENCODER_FILE,
+    gguf.LLM_FILE,
     RECIPE_FILE,
     card.FILE,
     *branches.WRITTEN,
@@ -109,26 +117,35 @@ def convert(
     dtype: str | None = None,
     audio_tokens: str | None = None,
     revision: str | None = None,
+    prove: bool = False,
+    python: str = sys.executable,
+    int8: bool = False,
 ) -> None:
     """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`. `source` may also
     be the name of a model of the hub, at the commit `revision`.
 
-    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
-    earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
-    fit, like the copy of the language model that the toolkit's vLLM path leaves.
+    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored; `int8` is for SHERPA_ONNX, whose weights have 8
+    bits with it and 32 without. `target` appears whole or not at all. An earlier conversion there is replaced; a
+    directory with other files in it is refused, also because they may no longer fit, like the copy of the language
+    model that the toolkit's vLLM path leaves.
+
+    With `prove`, the program that serves it decodes a sample first, where it is installed for the interpreter `python`,
+    and nothing is written if it decodes otherwise than the recipe (`proof`).
     """
     kind, name = source_kind(source, revision), os.fspath(source)
     source, target = Path(source), Path(target)
     _check_target(source, target)
+    _check_type(to, dtype, int8)
     if kind == HUB:
         source = hub.fetch(name, revision)
     checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
     if kind == HUB:
         checkpoint.facts["converted_from"] |= {"source": name, "revision": revision}
         checkpoint.card["base_model"] = name
-    if dtype:
-        branch = checkpoint.branch and checkpoint.branch.with_tensors(_cast(checkpoint.branch.tensors, DTYPES[dtype]))
-        cast = _cast(checkpoint.tensors, DTYPES[dtype])
+    if dtype or to == GGUF:  # llama.cpp rounds what it multiplies to the weights' type
+        stored_as = DTYPES[dtype or "float32"]
+        branch = checkpoint.branch and checkpoint.branch.with_tensors(_cast(checkpoint.branch.tensors, stored_as))
+        cast = _cast(checkpoint.tensors, stored_as)
         checkpoint = dataclasses.replace(checkpoint, tensors=cast, branch=branch)
     if audio_tokens:
         checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
@@ -140,12 +157,34 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
         made = Path(staging) / place.name
         made.mkdir()
-        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        _write(checkpoint, made, to, int8)
+        if prove:
+            replaced = (dtype is not None, audio_tokens is not None)
+            _prove(checkpoint, name, ModelDirectory(made, to, str(target), _interpreter(to, python)), replaced, python)
         if place.exists():
             shutil.rmtree(place)
         made.rename(place)
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
     logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
+
+
+def _prove(checkpoint: Checkpoint, source: str, made: ModelDirectory, replaced: tuple[bool, bool], python: str) -> None:
+    """See that what was made is served as the recipe decodes it. `replaced` says whether weights and the audio token
+    setting are others than those of `source`: a directory with them is made to compare with."""
+    kind = directory_kind(checkpoint.source)
+    if made.kind == HF or (kind == HF and not any(replaced)):
+        if replaced[1]:
+            return proof.not_proven(made, f"its audio token setting is not that of {source}")
+        proof.prove(ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python)), made)
+        return
+    with tempfile.TemporaryDirectory(prefix="expected.", dir=made.path.parent) as folder:
+        write_hf(checkpoint, Path(folder))
+        proof.prove(ModelDirectory(Path(folder), HF, f"the recipe, from {source}"), made)
+
+
+def _interpreter(kind: str, python: str) -> str:
+    """That of the environment in which directories of a kind are decoded: HF's in this one."""
+    return sys.executable if kind == HF else python
 
 
 def _check_target(source: Path, target: Path) -> None:
@@ -160,6 +199,25 @@ def _check_target(source: Path, target: Path) -> None:
             f"{target}: holds {len(others)} files that no conversion writes ({', '.join(others[:3])}); remove them or "
             "name another directory"
         )
+
+
+def _check_type(to: str, dtype: str | None, int8: bool) -> None:
+    """RecipeError if weights of the type that was asked for are not what the runtime reads."""
+    if int8 and to != SHERPA_ONNX:
+        raise RecipeError(
+            f"--int8 is for --to {SHERPA_ONNX} alone; llama.cpp's files are made smaller by llama-quantize"
+        )
+    if dtype and to == SHERPA_ONNX:
+        raise RecipeError(
+            f"--to {SHERPA_ONNX} writes weights of 32 bits, or with --int8 of 8; leave --dtype {dtype} out"
+        )
+
+
+def _write(checkpoint: Checkpoint, directory: Path, to: str, int8: bool) -> None:
+    if to == SHERPA_ONNX:
+        write_sherpa_onnx(checkpoint, directory, int8)
+    else:
+        {HF: write_hf, TOOLKIT: write_toolkit, GGUF: write_gguf}[to](checkpoint, directory)
 
 
 def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -350,6 +408,29 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
         _name_tokenizer_class(folder / "tokenizer_config.json")
     _check_tokenizer(checkpoint, llm)
     _write_facts(checkpoint, directory, TOOLKIT)
+
+
+def write_sherpa_onnx(checkpoint: Checkpoint, directory: Path, int8: bool) -> None:
+    """Write a directory for `sherpa_onnx.OfflineRecognizer.from_funasr_nano`."""
+    model = network.FunAsrNanoForConditionalGeneration.from_pretrained(
+        None, config=checkpoint.config, state_dict=dict(checkpoint.tensors), dtype=torch.float32
+    )
+    recognizer = network.Recognizer(model.eval(), checkpoint.processor, checkpoint.audio_tokens, str(checkpoint.source))
+    onnx.write(recognizer, directory, int8)
+    _write_facts(checkpoint, directory, SHERPA_ONNX)
+
+
+def write_gguf(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for FunASR's llama.cpp programs."""
+    gguf.write(
+        checkpoint.config,
+        checkpoint.tensors,
+        checkpoint.processor.tokenizer,
+        checkpoint.audio_tokens,
+        directory,
+        checkpoint.source,
+    )
+    _write_facts(checkpoint, directory, GGUF)
 
 
 def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:

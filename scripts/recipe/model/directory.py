@@ -12,6 +12,7 @@ from recipe.files import RecipeError, read_json, sha256
 from recipe.settings.train import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE
 
 HF, TOOLKIT, HUB = "hf", "toolkit", "hub"
+SHERPA_ONNX, GGUF = "sherpa-onnx", "gguf"  # written, never read
 MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
 TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
