@@ -54,7 +54,8 @@ def _make_room(cache: Path, most: float) -> None:
     for folder in _KEPT:
         for file in (cache / folder).rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # another process makes room as well
-                if file.is_file():
+                # What is hidden is on its way.
+                if file.is_file() and not file.name.startswith(".") and not file.parent.name.startswith("."):
                     state = file.stat()
                     copies.append((state.st_mtime_ns, state.st_size, file))
     total = sum(size for _, size, _ in copies)

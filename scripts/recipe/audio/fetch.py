@@ -52,7 +52,7 @@ def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike =
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _copy(contents: Path, known: Path) -> Path | None:

@@ -41,7 +41,7 @@ class RemoteFile:
             _known[name] = attempts.tried(url, policy, self._facts)
         self._shard = _known[name]
         content = f"{name} {self._shard.size} {self._shard.etag}"
-        self._folder = self._cache / "blocks" / hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
+        self._folder = self._cache / "blocks" / hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
         self._touched: set[int] = set()
 
     @property
