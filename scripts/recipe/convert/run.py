@@ -45,6 +45,7 @@ from recipe.model.directory import (
     source_kind,
     stated_audio_tokens,
 )
+from recipe.model.toolkit_settings import ToolkitSettings
 from recipe.settings.train import FULL, LOW_FRAME_RATE
 from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
 
@@ -187,7 +188,7 @@ def _layout(config: FunAsrNanoConfig) -> dict[str, torch.Size]:
 def read_toolkit(directory: Path) -> Checkpoint:
     """Read a toolkit directory. The language model's output layer is tied if its config.json says so and the stored
     tensors agree: checkpoints exist whose config.json says so although the two differ."""
-    settings = toolkit.ToolkitSettings(directory / toolkit.CONFIG_FILE)
+    settings = ToolkitSettings(directory / toolkit.CONFIG_FILE)
     llm = toolkit.llm_folder(settings)
     tokenizer, text_config = _load(AutoTokenizer, llm), _load(AutoConfig, llm)
     text_config.name_or_path = ""  # a path of this machine
@@ -198,7 +199,7 @@ def read_toolkit(directory: Path) -> Checkpoint:
     shapes, blocks = _layout(config), toolkit.transcription_blocks(config)
     if text_config.tie_word_embeddings:
         stored.setdefault("llm." + HEAD, stored.get("llm.model.embed_tokens.weight", torch.empty(0)))
-    ignored = toolkit.check_tensors(
+    ignored = loading.check_tensors(
         stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=toolkit.IGNORED_PREFIXES
     )
     if ignored:
@@ -231,7 +232,7 @@ def read_hf(directory: Path) -> Checkpoint:
         head = tensors.setdefault(HEAD, tensors[EMBEDDINGS])
         if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
             raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
-    toolkit.check_tensors(tensors, _layout(config), directory)
+    loading.check_tensors(tensors, _layout(config), directory)
     mode = stated_audio_tokens(directory)
     facts = _facts(directory, [directory / "config.json", *weights, *files])
     if mode is None:

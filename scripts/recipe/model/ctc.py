@@ -1,0 +1,175 @@
+"""The CTC branch of a model: it says of every encoder frame which token sounds there, and so when a word is said.
+
+The published model has it beside the adaptor (Graves et al. 2006 for the loss): an adaptor of its own over the
+encoder's outputs (the toolkit's `ctc_decoder`), and a linear layer to scores of its own tokens (`ctc.ctc_lo`).
+transformers' model has no place for it, so that it lies in a folder of the model directory:
+
+    ctc/config.json          its entries of the toolkit's config.yaml, as they were
+    ctc/model.safetensors    its tensors, named as transformers names those of an adaptor
+    ctc/...                  its tokenizer: multilingual.tiktoken, or a folder `tokenizer`
+
+The encoder must be the one that it was trained with; `stale` in recipe.json says where it is not.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from transformers import FunAsrNanoConfig
+from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoMultiModalProjector
+
+from recipe.files import RecipeError
+from recipe.model import loading
+from recipe.model.ctc_tokens import PLACES, CtcTokens, open_tokens
+from recipe.model.toolkit_settings import ToolkitSettings
+
+FOLDER = "ctc"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+TOKENIZER = "dataset_conf.ctc_tokenizer"
+# What the branch can only be: (key, the toolkit's value where the key is absent, the value needed). The toolkit's times
+# are those of undivided frames, and a stated blank keeps it from loading.
+_REQUIRED = (
+    ("ctc_decoder", None, "Transformer"),
+    ("ctc_decoder_conf.downsample_rate", 2, 1),
+    ("ctc_conf.blank_id", None, None),
+)
+
+
+@dataclass(frozen=True)
+class CtcSizes:
+    """Sizes of a branch: width of encoder and blocks, of the layer before them, number of blocks and of their attention
+    heads, tokens with the blank; and what training drops."""
+
+    width: int
+    ffn: int
+    layers: int
+    heads: int
+    vocabulary: int
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+
+
+class CtcBranch(nn.Module):
+    """Log-probabilities of tokens by encoder frame. The last token is the blank, as in the toolkit."""
+
+    def __init__(self, sizes: CtcSizes, tokens: CtcTokens):
+        super().__init__()
+        self.sizes = sizes
+        self.tokens = tokens
+        self.blank = sizes.vocabulary - 1
+        self.decoder = FunAsrNanoMultiModalProjector(_decoder_config(sizes))
+        self.output = nn.Linear(sizes.width, sizes.vocabulary)
+
+    def forward(self, encoder_outputs: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities [batch, frames, vocabulary], in 32 bits, of `encoder_outputs` [batch, frames, width] of
+        60 ms each. `frames` [batch] are valid ones of each row; what stands behind them means nothing."""
+        places = torch.arange(encoder_outputs.shape[1], device=encoder_outputs.device)
+        mask = (places < frames.to(places.device)[:, None]).long()
+        return self.output(self.decoder(encoder_outputs, mask)).float().log_softmax(-1)
+
+
+def _decoder_config(sizes: CtcSizes) -> FunAsrNanoConfig:
+    adaptor = {
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.width // 4,
+        "projector_hidden_size": sizes.ffn,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "hidden_dropout": sizes.dropout,
+        "attention_dropout": sizes.attention_dropout,
+        "layer_norm_eps": 1e-12,  # built into the toolkit's network
+    }
+    same = {"hidden_size": sizes.width}  # as transformers wants a language model beside an adaptor
+    config = FunAsrNanoConfig(audio_config=same, adaptor_config=adaptor, text_config={"model_type": "qwen3"} | same)
+    # Otherwise transformers 5.23.0 gives the blocks no padding mask.
+    config.adaptor_config._attn_implementation = "sdpa"
+    return config
+
+
+def sizes_of(settings: ToolkitSettings, width: int) -> CtcSizes:
+    """Sizes that the toolkit's settings give a branch beside an encoder of `width`. Defaults are the toolkit's."""
+    for key, default, needed in _REQUIRED:
+        settings.require(key, default, needed)
+    sizes = CtcSizes(
+        width=width,
+        ffn=settings.get("ctc_decoder_conf.ffn_dim", int, 2048),
+        layers=settings.get("ctc_decoder_conf.n_layer", int, 2),
+        heads=settings.get("ctc_decoder_conf.attention_heads", int, 8),
+        vocabulary=settings.get("ctc_vocab_size", int, 60515),
+        dropout=settings.get("ctc_decoder_conf.dropout_rate", float, 0.0),
+        attention_dropout=settings.get("ctc_decoder_conf.attention_dropout_rate", float, 0.0),
+    )
+    own = settings.get("ctc_decoder_conf.llm_dim", int, 4096)
+    if own != width:
+        raise RecipeError(
+            f"{settings.file}: ctc_decoder_conf.llm_dim is {own}, the encoder's width {width}; same needed"
+        )
+    if sizes.heads < 1 or width % sizes.heads:
+        raise RecipeError(f"{settings.file}: ctc_decoder_conf.attention_heads is {sizes.heads}, no divisor of {width}")
+    return sizes
+
+
+def tokenizer_kind(settings: ToolkitSettings) -> str:
+    """Which tokenizer the settings name, by the toolkit's name."""
+    kind = settings.raw(TOKENIZER)
+    if kind not in PLACES:
+        raise RecipeError(f"{settings.file}: {TOKENIZER} is {kind!r}, known are {', '.join(PLACES)}")
+    return kind
+
+
+def layout(sizes: CtcSizes) -> dict[str, torch.Size]:
+    """Names and shapes of a branch's tensors; nothing is allocated."""
+    with torch.device("meta"):
+        branch = CtcBranch(sizes, None)
+    return {name: tensor.shape for name, tensor in branch.state_dict().items()}
+
+
+def has_branch(directory: str | os.PathLike) -> bool:
+    """Whether a model directory has a CTC branch."""
+    return (Path(directory) / FOLDER / CONFIG).is_file()
+
+
+def read(directory: str | os.PathLike, width: int) -> tuple[CtcSizes, dict[str, torch.Tensor], CtcTokens]:
+    """Sizes, tensors (as they are stored) and tokenizer of the branch in a model directory whose encoder has `width`.
+    RecipeError names what is missing or does not fit."""
+    folder = Path(directory) / FOLDER
+    settings = ToolkitSettings(folder / CONFIG)
+    sizes, kind = sizes_of(settings, width), tokenizer_kind(settings)
+    tokens = open_tokens(kind, folder / settings.get(f"{TOKENIZER}_conf.{PLACES[kind]}", str, None))
+    check_size(settings, sizes, tokens)
+    return sizes, _tensors(folder / WEIGHTS, layout(sizes)), tokens
+
+
+def check_size(settings: ToolkitSettings, sizes: CtcSizes, tokens: CtcTokens) -> None:
+    """RecipeError if the tokenizer has more tokens than the branch scores beside the blank."""
+    if tokens.size >= sizes.vocabulary:
+        raise RecipeError(
+            f"{settings.file}: ctc_vocab_size is {sizes.vocabulary}, but the tokenizer has {tokens.size} tokens, and "
+            "the blank is one more"
+        )
+
+
+def _tensors(file: Path, expected: Mapping[str, torch.Size]) -> dict[str, torch.Tensor]:
+    if not file.is_file():
+        raise RecipeError(f"{file}: no such file, though {CONFIG} is beside it; copy the whole folder again")
+    try:
+        tensors = load_file(file)
+    except SafetensorError as error:
+        raise RecipeError(f"{file}: not a readable safetensors file ({error})") from None
+    loading.check_tensors(tensors, expected, file)
+    return tensors
+
+
+def load(directory: str | os.PathLike, width: int, device: str | torch.device = "cpu") -> CtcBranch | None:
+    """The branch of a model directory whose encoder has `width`, in eval mode and 32 bits; None if it has none."""
+    if not has_branch(directory):
+        return None
+    sizes, tensors, tokens = read(directory, width)
+    branch = CtcBranch(sizes, tokens)
+    branch.load_state_dict(tensors)
+    return branch.to(device).eval()
