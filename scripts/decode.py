@@ -164,7 +164,7 @@ def causes(args: argparse.Namespace, batch_seconds: float) -> dict[str, str] | N
     if not all(os.path.isfile(file) for file in inputs):
         return None
     facts |= {str(file): sha256(file) for file in inputs}
-    for file in sorted(Path(args.model_dir).glob("*")):
+    for file in sorted(file for file in Path(args.model_dir).rglob("*") if file.is_file()):
         about = file.stat()
         facts[str(file)] = f"{about.st_size} bytes of {about.st_mtime_ns}"
     return facts
@@ -258,7 +258,7 @@ def main() -> int:
     # The toolkit decodes in its own way.
     graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
-        engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
+        engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs, settings.word_times)
     logger.info("decoding %d entries on %s", last - first - len(found), model.device_name(model.best_device()))
     started, before = time.monotonic(), sum(hypothesis.duration for hypothesis in found)
     lower = f"lower batch_seconds (--batch-seconds, decode.batch_seconds; it is {batch_seconds:g}), beams or workers"
