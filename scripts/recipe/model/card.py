@@ -75,7 +75,7 @@ def _body(kind: str, facts: dict) -> str:
     environment.filters["origin_name"] = _origin_name
     prompt = json.dumps(facts.get("prompt") or transcription_prompt(), ensure_ascii=False)[1:-1]
     return environment.get_template(TEMPLATE).render(
-        dict.fromkeys(("base", "converted_from", "sets", "validation")) | facts,
+        dict.fromkeys(("base", "converted_from", "ctc", "sets", "validation")) | facts,
         toolkit=kind != HF,
         eighth=facts["audio_tokens"] == LOW_FRAME_RATE,
         trained="selected_steps" in facts,

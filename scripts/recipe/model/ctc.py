@@ -12,23 +12,27 @@ The encoder must be the one that it was trained with; `stale` in recipe.json say
 """
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import FunAsrNanoConfig
+from transformers import FunAsrNanoConfig, PreTrainedTokenizerBase
+from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoMultiModalProjector
 
-from recipe.files import RecipeError
+from recipe.files import RecipeError, share_file, write_json
 from recipe.model import loading
-from recipe.model.ctc_tokens import PLACES, CtcTokens, open_tokens
+from recipe.model.ctc_tokens import PLACES, CtcTokens, HfTokens, open_tokens
 from recipe.model.toolkit_settings import ToolkitSettings
+from recipe.text.prompt import IGNORED
 
 FOLDER = "ctc"
+TOKENIZER_FOLDER = "tokenizer"  # in it, for a tokenizer of several files
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 TOKENIZER = "dataset_conf.ctc_tokenizer"
 # What the branch can only be: (key, the toolkit's value where the key is absent, the value needed). The toolkit's times
@@ -55,12 +59,14 @@ class CtcSizes:
 
 
 class CtcBranch(nn.Module):
-    """Log-probabilities of tokens by encoder frame. The last token is the blank, as in the toolkit."""
+    """Log-probabilities of tokens by encoder frame. The last token is the blank, as in the toolkit. `folder` is where
+    it was read; None if it was begun here."""
 
-    def __init__(self, sizes: CtcSizes, tokens: CtcTokens):
+    def __init__(self, sizes: CtcSizes, tokens: CtcTokens, folder: Path | None = None):
         super().__init__()
         self.sizes = sizes
         self.tokens = tokens
+        self.folder = folder
         self.blank = sizes.vocabulary - 1
         self.decoder = FunAsrNanoMultiModalProjector(_decoder_config(sizes))
         self.output = nn.Linear(sizes.width, sizes.vocabulary)
@@ -71,6 +77,21 @@ class CtcBranch(nn.Module):
         places = torch.arange(encoder_outputs.shape[1], device=encoder_outputs.device)
         mask = (places < frames.to(places.device)[:, None]).long()
         return self.output(self.decoder(encoder_outputs, mask)).float().log_softmax(-1)
+
+    def loss(self, encoder_outputs: torch.Tensor, frames: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """CTC loss of `targets` [batch, tokens], IGNORED behind each row's own, summed over the batch; the other
+        arguments are those of `forward`. Gradients end at the branch, as in the published training: the encoder is
+        not changed for it. A text of more tokens than its frames can hold counts as 0."""
+        wanted = targets != IGNORED
+        return nn.functional.ctc_loss(
+            self(encoder_outputs.detach(), frames).transpose(0, 1),
+            targets.masked_fill(~wanted, 0),
+            frames,
+            wanted.sum(1),
+            blank=self.blank,
+            reduction="sum",
+            zero_infinity=True,
+        )
 
 
 def _decoder_config(sizes: CtcSizes) -> FunAsrNanoConfig:
@@ -170,6 +191,54 @@ def load(directory: str | os.PathLike, width: int, device: str | torch.device = 
     if not has_branch(directory):
         return None
     sizes, tensors, tokens = read(directory, width)
-    branch = CtcBranch(sizes, tokens)
+    branch = CtcBranch(sizes, tokens, Path(directory) / FOLDER)
     branch.load_state_dict(tensors)
     return branch.to(device).eval()
+
+
+def begin(encoder: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CtcBranch:
+    """A small random branch for an encoder of this configuration: one block as wide as the encoder's and with as many
+    heads, behind a layer four times as wide, over the tokens of the model's own tokenizer. So any transcript has
+    tokens, a frame holds about one, and the toolkit can read them."""
+    tokens = HfTokens(tokenizer)
+    width = encoder.hidden_size
+    sizes = CtcSizes(width, 4 * width, 1, encoder.num_attention_heads, tokens.size + 1)
+    with torch.random.fork_rng():  # what is drawn after it does not depend on it
+        torch.manual_seed(seed)
+        return CtcBranch(sizes, tokens)
+
+
+def _begun_entries(sizes: CtcSizes) -> dict:
+    """What config.yaml has to say of a branch that `begin` made."""
+    decoder = {"downsample_rate": 1, "encoder_dim": sizes.width, "llm_dim": sizes.width, "ffn_dim": sizes.ffn}
+    return {
+        "ctc_decoder": "Transformer",
+        "ctc_decoder_conf": decoder | {"n_layer": sizes.layers, "attention_heads": sizes.heads, "freeze": False},
+        "ctc_vocab_size": sizes.vocabulary,
+        "dataset_conf": {
+            "ctc_tokenizer": "HuggingfaceTokenizer",
+            "ctc_tokenizer_conf": {"init_param_path": TOKENIZER_FOLDER},
+        },
+    }
+
+
+def copy(source: str | os.PathLike, directory: str | os.PathLike) -> None:
+    """Copy the branch of one model directory into another, byte for byte."""
+    shutil.copytree(Path(source) / FOLDER, Path(directory) / FOLDER)
+
+
+def write(branch: CtcBranch, directory: str | os.PathLike) -> None:
+    """Write a branch into a model directory that has none: settings and tokenizer as they were read."""
+    folder = Path(directory) / FOLDER
+    if branch.folder:
+        shutil.copytree(branch.folder, folder)
+    else:
+        write_json(folder / CONFIG, _begun_entries(branch.sizes))
+        branch.tokens.save(folder / TOKENIZER_FOLDER)
+    write_tensors(branch.state_dict(), folder)
+
+
+def write_tensors(tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Write the tensors of a branch to its folder."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS, {"format": "pt"})
+    share_file(folder / WEIGHTS)  # written readable by its owner alone

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import regex
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from recipe.files import RecipeError, read_lines
 from recipe.model import loading
@@ -95,12 +95,21 @@ def _read_ranks(file: Path) -> dict[bytes, int]:
 class HfTokens:
     """A tokenizer of transformers, called as the toolkit calls it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self._tokenizer = tokenizer
+        self.size = len(tokenizer)
+
+    @classmethod
+    def open(cls, folder: Path) -> "HfTokens":
+        """The tokenizer in a folder. RecipeError if there is none."""
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            return cls(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         except loading.UNLOADABLE as error:
             raise RecipeError(f"{folder}: no tokenizer of transformers ({' '.join(str(error).split())})") from error
-        self.size = len(self._tokenizer)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files to a folder."""
+        self._tokenizer.save_pretrained(folder)
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
@@ -112,4 +121,4 @@ class HfTokens:
 @functools.cache
 def open_tokens(kind: str, place: Path) -> CtcTokens:
     """The tokenizer that the toolkit calls `kind`, of its file or folder. RecipeError if it cannot be read."""
-    return {"SenseVoiceTokenizer": MergeTokens, "HuggingfaceTokenizer": HfTokens}[kind](place)
+    return {"SenseVoiceTokenizer": MergeTokens, "HuggingfaceTokenizer": HfTokens.open}[kind](place)

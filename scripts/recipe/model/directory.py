@@ -20,7 +20,14 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 _TOOLKIT_FILES = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
 _HF_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", RECIPE_FILE)
 # Files whose hashes say which model it is.
-_IDENTITY = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "tokenizer*")
+_IDENTITY = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+    "tokenizer*",
+    "ctc/**/*",
+)
 # The released checkpoints were trained with an eighth of the frames, though transformers' own processor gives them all.
 PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
 ASSUMED = "audio_tokens_assumed"  # in recipe.json: nothing stated the setting that is written there
@@ -142,4 +149,5 @@ def origin(directory: str | os.PathLike) -> dict:
     before = {name: known[name] for name in ("base", "converted_from") if known.get(name)}
     if directory_kind(directory) == HF and stated_audio_tokens(directory) is None:
         before[ASSUMED] = PUBLISHED_AUDIO_TOKENS
-    return {"source": str(directory), "files": {file.name: sha256(file) for file in files}, **before}
+    hashes = {file.relative_to(directory).as_posix(): sha256(file) for file in files if file.is_file()}
+    return {"source": str(directory), "files": hashes, **before}

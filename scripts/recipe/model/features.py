@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ class Item:
     key: str
     features: torch.Tensor  # [stacked frames, 560]
     example: Example
+    ctc_tokens: tuple[int, ...] | None = field(default=None, kw_only=True)  # of its text, where a CTC branch is trained
 
 
 class FrontEnd:

@@ -3,6 +3,7 @@
 import torch
 
 from recipe.model.features import Item, collate
+from recipe.text.prompt import IGNORED
 from recipe.train.dataset import FrozenItem, Unreadable
 
 # What a batch of training holds besides tensors: the keys of its utterances, and those that could not be read.
@@ -21,6 +22,9 @@ class Collate:
             batch[items[0].name] = batch.pop("input_features")
             frames = torch.tensor([item.frames for item in items])
             batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
+        if items[0].ctc_tokens is not None:
+            targets = [torch.tensor(item.ctc_tokens, dtype=torch.long) for item in items]
+            batch["ctc_targets"] = torch.nn.utils.rnn.pad_sequence(targets, True, IGNORED)
         return batch
 
 

@@ -20,12 +20,13 @@ import transformers
 from recipe import versions
 from recipe.data.advice import advise
 from recipe.files import RecipeError, make_folder
+from recipe.model import ctc
 from recipe.model import directory as model_dir
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, compiled, preflight
+from recipe.train import batching, checkpoints, compiled, ctc_head, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -104,7 +105,10 @@ def _run(
     manifests, facts = told_by_first(lambda: _begin(recognizer, settings, inputs, output_dir, state_dir))
     train_set, valid_set = read_sets(recognizer, settings, inputs, manifests, rejects_file, folder)
     settings = _with_advised_freeze(settings, train_set)
+    settings = ctc_head.set_up(recognizer, settings)
     _set_up_model(recognizer, settings)
+    if recognizer.model.ctc_head is not None:
+        train_set.ctc_tokens = valid_set.ctc_tokens = recognizer.model.ctc_head.tokens
     account = LeftOut(settings, {TRAIN: len(train_set), VALID: len(valid_set)}, rejects_file)
     checkpoint = checkpoints.last(state_dir)
     if checkpoint:
@@ -143,6 +147,7 @@ def _run(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     batches.plans.close()
     facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
+    facts |= ctc_head.facts(recognizer.source, settings, steps)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
         if steps:
@@ -163,7 +168,11 @@ def _begin(
     check_writable(output_dir)
     base, manifests = model_dir.origin(recognizer.source), open_manifests(inputs, state_dir / SETS)
     weights = base["files"].get("model.safetensors", recognizer.source)
-    checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, manifests.hashes(), weights))
+    facts = checkpoints.fingerprint(settings, manifests.hashes(), weights)
+    branch = f"{ctc.FOLDER}/{ctc.WEIGHTS}"
+    if branch in base["files"]:
+        facts["CTC branch"] = base["files"][branch]
+    checkpoints.check_fingerprint(state_dir, facts)
     sets, prompt = manifests.describe()
     return manifests, {"base": base, "data": manifests.hashes(), "sets": sets, "prompt": prompt}
 
