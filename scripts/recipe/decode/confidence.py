@@ -7,9 +7,11 @@ two classes: right and wrong), is fitted on words that are known to be right or 
 
 import difflib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recipe.files import RecipeError, read_json
 from recipe.text import words as text_words
 from recipe.text.words import TextWord
 
@@ -56,6 +58,22 @@ def calibrated(log_prob: float, temperature: float = NO_TEMPERATURE) -> float:
     """Probability of a word whose log-probability is `log_prob` (under 0), its log-odds divided by `temperature`."""
     odds = log_prob - math.log(-math.expm1(log_prob))
     return 1 / (1 + math.exp(-odds / temperature))
+
+
+def log_prob(probability: float) -> float:
+    """The log-probability of a word that is `calibrated` to this probability without a temperature."""
+    return min(max(math.log(max(probability, math.exp(_LEAST))), _LEAST), _MOST)
+
+
+def read_temperature(path: str | os.PathLike) -> float:
+    """The temperature that calibrate.py wrote. RecipeError if the file has none."""
+    found = read_json(path)
+    temperature = found.get("temperature") if isinstance(found, dict) else None
+    if not isinstance(temperature, int | float) or isinstance(temperature, bool) or not 0 < temperature < math.inf:
+        raise RecipeError(
+            f"{path}: temperature is {temperature!r}, expected a number over 0, as calibrate.py writes it"
+        )
+    return float(temperature)
 
 
 def fit(log_probs: Sequence[float], right: Sequence[bool]) -> float:

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recipe.decode import alignment
-from recipe.decode.alignment import Times
 from recipe.decode.confidence import Spelling
 from recipe.files import RecipeError
+from recipe.model import alignment
+from recipe.model.alignment import Times
 from recipe.settings.decode import FUNASR, TRANSFORMERS, check_installed
 from recipe.settings.section import AUTO
 from recipe.text import prompt
@@ -206,6 +206,12 @@ def _branch(recognizer, word_times: bool | str):
         )
     if branch is None:
         logger.info("%s has no CTC branch, so that no word has a time", recognizer.source)
+    elif ctc.is_stale(recognizer.source):
+        logger.warning(
+            "%s: its CTC branch was made for another encoder (recipe.json: ctc.stale), so that times of words may be "
+            "far off; train it too (train.ctc_head)",
+            recognizer.source,
+        )
     return branch
 
 

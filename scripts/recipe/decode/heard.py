@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from recipe.decode.alignment import Times
+from recipe.model.alignment import Times
 from recipe.text import words as text_words
 
 

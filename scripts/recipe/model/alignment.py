@@ -13,16 +13,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from recipe.audio.fbank import FRAME_LENGTH, SAMPLING_RATE
 from recipe.files import RecipeError
 from recipe.model.batches import batch_by_size
-from recipe.model.features import FRAME_SECONDS
+from recipe.model.features import FIRST_EDGE, FRAME_SECONDS
 from recipe.text import words as text_words
 from recipe.text.words import TextWord
 
-# A stacked frame has three fbank frames before its own and three behind it, whose windows are centred half a window
-# behind where they begin. So it stands for the 60 ms around the centre of its own one.
-FIRST_EDGE = FRAME_LENGTH / SAMPLING_RATE / 2 - FRAME_SECONDS / 2  # seconds: where the first one begins
 MAX_STATES = 2**31  # bytes of torchaudio's table
 FRAMES, SCORES = 4000, 2**26  # of a batch that the branch scores: its padded frames, and its scores at most
 
