@@ -69,16 +69,16 @@ def main() -> None:
     targets = known_times.prepared(recognizer, branch, data)
     logger.info("%d utterances, %d frames", len(targets), sum(len(one.encoded) for one in targets))
     known_times.fit(branch, targets, known_times.FitSettings(args.epochs, args.learning_rate, args.seed))
-    branch = branch.cpu().to(getattr(torch, args.dtype))
-    write(args, branch, measured(args, recognizer, branch) if args.valid_dir else {})
+    branch.to(getattr(torch, args.dtype)).float()  # as it will be read
+    measures = measured(args, recognizer, branch) if args.valid_dir else {}
+    write(args, branch.cpu().to(getattr(torch, args.dtype)), measures)
 
 
 def measured(args: argparse.Namespace, recognizer, branch) -> dict:
     """How far the times of the branch are from the known ones of --valid-dir, for recipe.json."""
     from recipe.train import known_times
 
-    rounded = branch.float().to(recognizer.model.device).eval()
-    found = known_times.deviation(recognizer, rounded, utterances(args.valid_dir))
+    found = known_times.deviation(recognizer, branch, utterances(args.valid_dir))
     median, most = round(1000 * found.median), round(1000 * found.most)
     logger.info("%s: %d borders, median error %d ms, 95 %% within %d ms", args.valid_dir, found.borders, median, most)
     return {"borders": found.borders, "median_ms": median, "within_95_ms": most}

@@ -1,8 +1,10 @@
 """How sure the model is of a word: the probabilities of its tokens, calibrated.
 
-A word's probability is the product of those of the tokens that spell it. Trained models are surer than they are right;
-one parameter, a temperature that divides the log-odds (Guo et al. 2017, "On Calibration of Modern Neural Networks", for
-two classes: right and wrong), is fitted on words that are known to be right or wrong. It changes no order and no text.
+A word's probability is the product of those of the tokens that spell it, and of a share of that of the word before it:
+the model is sure of what follows a mistake, because it takes the mistake for granted (docs/tried.md has figures).
+Trained models are surer than they are right; one parameter, a temperature that divides the log-odds (Guo et al. 2017,
+"On Calibration of Modern Neural Networks", for two classes: right and wrong), is fitted on words that are known to be
+right or wrong. It changes no order and no text.
 """
 
 import difflib
@@ -16,6 +18,7 @@ from recipe.text import words as text_words
 from recipe.text.words import TextWord
 
 NO_TEMPERATURE = 1.0  # changes nothing
+CARRIED = 0.5  # share of the log-probability of the word before
 _LEAST, _MOST = math.log(1e-6), math.log1p(-1e-6)  # of a word's log-probability: nothing is quite sure
 
 
@@ -29,17 +32,18 @@ class Spelling:
 
 
 def word_log_probs(spelling: Spelling, text: str, words: Sequence[TextWord]) -> list[float]:
-    """Log-probability of each of the `words` of `text`, which is that of `spelling`, perhaps without marks. Signs at a
-    word's begin and end do not count, and a word of which no token is left has the lowest."""
+    """Log-probability of each of the `words` of `text`, which is that of `spelling`, perhaps without marks; with a
+    share of the one before it. Signs at a word's begin and end do not count, and a word of which no token is left has
+    the lowest."""
     places = _places(spelling.text, text)
     token_of = [index for index, (start, end) in enumerate(_spans(spelling.ends)) for _ in range(start, end)]
     found = []
     for word in words:
         said = [place for place in range(word.start, word.end) if not text_words.silent(text[place])]
         tokens = {token_of[places[place]] for place in range(said[0], said[-1] + 1) if place in places}
-        log_prob = sum(spelling.log_probs[token] for token in tokens) if tokens else _LEAST
-        found.append(min(max(log_prob, _LEAST), _MOST))
-    return found
+        found.append(sum(spelling.log_probs[token] for token in tokens) if tokens else _LEAST)
+    before = [0.0, *found[:-1]] if found else []
+    return [min(max(own + CARRIED * other, _LEAST), _MOST) for own, other in zip(found, before, strict=True)]
 
 
 def _spans(ends: Sequence[int]) -> list[tuple[int, int]]:
