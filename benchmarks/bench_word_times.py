@@ -76,7 +76,7 @@ def digits(folder: Path, takes: range) -> dict[str, list[Digit]]:
 
 
 def joined(folder: Path, takes: range, number: int, pause: float, seed: int = 1) -> Iterator[KnownUtterance]:
-    """`number` utterances of five digits of one speaker, with pauses of 0.2 to `pause` seconds between them, or none."""
+    """`number` utterances of five digits of one speaker, with pauses of 0.2 to `pause` seconds between, or none."""
     draws = np.random.default_rng(seed)
     by_speaker = digits(folder, takes)
     for index in range(number):
