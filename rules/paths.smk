@@ -17,7 +17,14 @@ def base_files(wildcards=None):
     Rules name the function: braces in names that it gives are no wildcards."""
     if BASE_DIR != CONFIG.model.base:
         return [f"{BASE_DIR}/{name}" for name in BASE_FILES]
-    names = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "recipe.json")
+    names = (
+        "config.json",
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "tokenizer.json",
+        "recipe.json",
+        *model_dir.BRANCH_FILES,
+    )
     return [file for name in names if Path(file := f"{BASE_DIR}/{name}").is_file()]
 
 

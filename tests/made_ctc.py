@@ -30,23 +30,28 @@ def write_vocabulary(file: Path) -> int:
     return len(lines)
 
 
-def entries(width: int, vocabulary: int, layers: int = 5) -> dict:
+# The sizes of a branch; beside the pieces there are the special tokens that the toolkit numbers after them.
+FFN, LAYERS, HEADS = 48, 5, 4
+VOCABULARY = len(ranks()) + 1679
+
+
+def entries(width: int) -> dict:
     """Entries of config.yaml for a branch, as the published model has them but for the sizes."""
     return {
         "ctc_decoder": "Transformer",
         "ctc_decoder_conf": {
-            "downsample_rate": 1, "ffn_dim": 48, "llm_dim": width, "encoder_dim": width, "n_layer": layers,
-            "attention_heads": 4, "freeze": False,
+            "downsample_rate": 1, "ffn_dim": FFN, "llm_dim": width, "encoder_dim": width, "n_layer": LAYERS,
+            "attention_heads": HEADS, "freeze": False,
         },
         "ctc_conf": {"dropout_rate": 0.0, "ctc_type": "builtin", "reduce": True, "ignore_nan_grad": True},
         "ctc_weight": 1.0,
         "detach_ctc_decoder": True,
-        "ctc_vocab_size": vocabulary,
+        "ctc_vocab_size": VOCABULARY,
         "dataset_conf": {
             "ctc_tokenizer": "SenseVoiceTokenizer",
             "ctc_target_normalize": True,
             "ctc_tokenizer_conf": {
-                "vocab_path": "multilingual.tiktoken", "is_multilingual": True, "num_languages": 8749,
+                "vocab_path": None, "is_multilingual": True, "num_languages": 8749,
             },
         },
     }  # fmt: skip
@@ -57,9 +62,11 @@ def write(directory: Path, width: int, seed: int = 5) -> Path:
     folder."""
     folder = directory / ctc.FOLDER
     folder.mkdir()
-    size = write_vocabulary(folder / "multilingual.tiktoken") + 40
-    (folder / ctc.CONFIG).write_text(json.dumps(entries(width, size)), encoding="utf-8")
-    sizes = ctc.CtcSizes(width=width, ffn=48, layers=5, heads=4, vocabulary=size)
+    write_vocabulary(folder / "multilingual.tiktoken")
+    values = entries(width)
+    values["dataset_conf"]["ctc_tokenizer_conf"]["vocab_path"] = "multilingual.tiktoken"
+    (folder / ctc.CONFIG).write_text(json.dumps(values), encoding="utf-8")
+    sizes = ctc.CtcSizes(width=width, ffn=FFN, layers=LAYERS, heads=HEADS, vocabulary=VOCABULARY)
     generator = torch.Generator().manual_seed(seed)
     tensors = {
         name: torch.randn(shape, generator=generator) * 0.2 + ("norm.weight" in name)

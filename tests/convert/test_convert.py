@@ -199,13 +199,6 @@ class TestFromToolkit:
         convert(source, tmp_path / "hf", "hf")
         assert FunAsrNanoConfig.from_pretrained(tmp_path / "hf").tie_word_embeddings
 
-    def test_ctc_tensors_are_left_out(self, tmp_path, caplog):
-        caplog.set_level("INFO")
-        write_toolkit_directory(tmp_path / "toolkit", ctc=True)
-        convert(tmp_path / "toolkit", tmp_path / "hf", "hf")
-        assert not any("ctc" in name for name in weights(tmp_path / "hf"))
-        assert "4 CTC tensors" in caplog.text
-
     @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
     def test_checkpoints_of_training_are_unwrapped(self, key, source, tmp_path):
         convert(source, tmp_path / "plain", "hf")

@@ -131,7 +131,7 @@ class TestTrained:
 
     def test_it_alone(self, base, manifest, tmp_path):
         everything = ("encoder", "adaptor", "llm")
-        with pytest.raises(RecipeError, match="select is cer, .* the CTC branch alone is trained"):
+        with pytest.raises(RecipeError, match=r"select is cer, .* the CTC branch alone is trained"):
             run(base, manifest, tmp_path, ctc_head=True, freeze=everything, select="cer")
         trained = run(base, manifest, tmp_path, ctc_head=True, freeze=everything)
         assert same(*(load_file(folder / "model.safetensors") for folder in (base, trained)))
@@ -140,10 +140,11 @@ class TestTrained:
 
     @pytest.mark.parametrize("change", [{"cache_frozen": True}, {"gradient_checkpointing": True}])
     def test_other_ways_to_compute_give_the_same(self, base, manifest, tmp_path, change):
-        plain = run(base, manifest, tmp_path / "plain", ctc_head=True)
-        other = run(base, manifest, tmp_path / "other", ctc_head=True, **change)
-        for name, tensor in load_file(other / BRANCH).items():
-            torch.testing.assert_close(tensor, load_file(plain / BRANCH)[name], atol=1e-5, rtol=1e-4)
+        plain, other = (
+            valid_losses(run(base, manifest, tmp_path / name, ctc_head=True, **changes))
+            for name, changes in (("plain", {}), ("other", change))
+        )
+        assert len(plain) == 2 and other == pytest.approx(plain, rel=1e-4)
 
     def test_compiled(self, base, manifest, tmp_path, monkeypatch):
         """With a compiler that leaves operations as they are."""
@@ -163,6 +164,7 @@ class TestTrained:
 
 class TestBegun:
     def test_a_model_without_one_gets_one_over_its_own_tokens(self, full_model, manifest, tmp_path, caplog):
+        caplog.set_level("INFO")
         trained = run(full_model, manifest, tmp_path, ctc_head=True, max_steps=12)
         assert "has no CTC branch, so one begins" in caplog.text
         assert facts(trained)["settings"]["learning_rates"] == {"ctc": 1e-3}
@@ -195,7 +197,7 @@ def command(directory, manifest, folder, *launcher):
     folder.mkdir(parents=True, exist_ok=True)
     config.write_text(
         "{max_steps: 6, learning_rate: 1.0e-3, batch_seconds: 3.0, evaluations: 3, decode_utterances: 2, workers: 0,"
-        " select: last, ctc_head: true}"
+        " select: last, ctc_head: true, trainer: {use_cpu: true}}"
     )
     return [
         sys.executable, *launcher, ROOT / "scripts/train.py", "--config", config, "--train-jsonl", manifest,
@@ -225,7 +227,7 @@ def test_a_killed_training_ends_with_the_same_branch(directory, request, manifes
 
 
 def test_on_two_processes(full_model, manifest, tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run(command(full_model, manifest, tmp_path, *launcher), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     trained = valid_losses(tmp_path / "model")

@@ -1,8 +1,9 @@
 """Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ).
 
 Files and tensors only: no network is run. Both directions are strict: every tensor of the source ends in the target,
-bit for bit unless another type is asked for, or is of a kind that HF's model has no place for (CTC); any other name, a
-missing tensor or a shape that differs from what the settings say is an error that names it.
+bit for bit unless another type is asked for; those of a CTC branch, which HF's model has no place for, in a folder
+beside it. Any other name, a missing tensor or a shape that differs from what the settings say is an error that names
+it.
 """
 
 import dataclasses
@@ -29,7 +30,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from recipe.convert import branch as branches
 from recipe.convert import hub, toolkit
+from recipe.convert.toolkit import TOKENIZER_FILES
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
 from recipe.model import card, loading
 from recipe.model.directory import (
@@ -46,7 +49,7 @@ from recipe.model.directory import (
     stated_audio_tokens,
 )
 from recipe.model.toolkit_settings import ToolkitSettings
-from recipe.settings.train import FULL, LOW_FRAME_RATE
+from recipe.settings.train import CTC, FULL, LOW_FRAME_RATE
 from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
 
 logger = logging.getLogger(__name__)
@@ -54,16 +57,6 @@ logger = logging.getLogger(__name__)
 HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# Files of tokenizers; they are copied as they are.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-)
 # All that a conversion of either kind may write.
 _WRITTEN = {
     toolkit.CONFIG_FILE,
@@ -78,6 +71,7 @@ _WRITTEN = {
     *TOKENIZER_FILES,
     RECIPE_FILE,
     card.FILE,
+    *branches.WRITTEN,
 }
 # Both directories must turn these into the same tokens as the source does.
 _PROBES = (
@@ -105,6 +99,7 @@ class Checkpoint:
     facts: dict
     card: dict
     generation: dict = field(default_factory=dict)
+    branch: branches.Branch | None = None
 
 
 def convert(
@@ -132,7 +127,9 @@ def convert(
         checkpoint.facts["converted_from"] |= {"source": name, "revision": revision}
         checkpoint.card["base_model"] = name
     if dtype:
-        checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
+        branch = checkpoint.branch and checkpoint.branch.with_tensors(_cast(checkpoint.branch.tensors, DTYPES[dtype]))
+        cast = _cast(checkpoint.tensors, DTYPES[dtype])
+        checkpoint = dataclasses.replace(checkpoint, tensors=cast, branch=branch)
     if audio_tokens:
         checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
         checkpoint.facts.pop(ASSUMED, None)
@@ -199,20 +196,18 @@ def read_toolkit(directory: Path) -> Checkpoint:
     shapes, blocks = _layout(config), toolkit.transcription_blocks(config)
     if text_config.tie_word_embeddings:
         stored.setdefault("llm." + HEAD, stored.get("llm.model.embed_tokens.weight", torch.empty(0)))
-    ignored = loading.check_tensors(
-        stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=toolkit.IGNORED_PREFIXES
-    )
-    if ignored:
-        logger.info("%s: %d CTC tensors have no place in HF's model and are left out", weights, len(ignored))
+    loading.check_tensors(stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=branches.PREFIXES)
+    branch = branches.from_toolkit(settings, stored, weights, config.audio_config.hidden_size)
     tensors = toolkit.to_hf(stored, shapes, blocks)
     _set_tied(config, bool(text_config.tie_word_embeddings and torch.equal(tensors[HEAD], tensors[EMBEDDINGS])))
     if text_config.tie_word_embeddings and not config.tie_word_embeddings:
         logger.info("%s: the output layer differs from the embeddings, so it is kept as its own tensor", weights)
     files = _present(llm, TOKENIZER_FILES)
     mode = LOW_FRAME_RATE if toolkit.uses_low_frame_rate(settings) else FULL
-    read = [settings.file, weights, llm / "config.json", *files]
+    read = [settings.file, weights, llm / "config.json", *files, *(branch.files if branch else ())]
+    facts = _facts(directory, dict.fromkeys(read), branch)
     return Checkpoint(
-        directory, config, tensors, processor, files, mode, _facts(directory, read), card.inherited(directory)
+        directory, config, tensors, processor, files, mode, facts, card.inherited(directory), branch=branch
     )
 
 
@@ -234,11 +229,15 @@ def read_hf(directory: Path) -> Checkpoint:
             raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
     loading.check_tensors(tensors, _layout(config), directory)
     mode = stated_audio_tokens(directory)
-    facts = _facts(directory, [directory / "config.json", *weights, *files])
+    branch = branches.from_beside(directory, config.audio_config.hidden_size)
+    read = [directory / "config.json", *weights, *files, *branches.beside_files(directory, branch)]
+    facts = _facts(directory, read, branch)
     if mode is None:
         mode, facts[ASSUMED] = PUBLISHED_AUDIO_TOKENS, True
     kept = read_json(generation[0]) if generation else {}
-    return Checkpoint(directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept)
+    return Checkpoint(
+        directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept, branch
+    )
 
 
 def _load(kind: type, directory: Path) -> Any:
@@ -266,15 +265,17 @@ def _present(directory: Path, names: Iterable[str]) -> tuple[Path, ...]:
     return tuple(directory / name for name in names if (directory / name).is_file())
 
 
-def _facts(directory: Path, read: Iterable[Path]) -> dict:
-    """What recipe.json is to say: what the source's says, where the source comes from, and the hashes of the files
-    read of it. Local directories are told by their last name: the rest is a matter of this machine."""
+def _facts(directory: Path, read: Iterable[Path], branch: branches.Branch | None) -> dict:
+    """What recipe.json is to say: what the source's says, where the source comes from, the hashes of the files read of
+    it, and whether it has a CTC branch. Local directories are told by their last name: the rest is a matter of this
+    machine."""
     file = directory / RECIPE_FILE
     known = read_json(file) if file.is_file() else {}
     hashes = {path.relative_to(directory).as_posix(): sha256(path) for path in read if path.is_relative_to(directory)}
     source = {"source": directory.resolve().name, "revision": None, "files": hashes}
     before = {"converted_from": known["converted_from"]} if known.get("converted_from") else {}
-    return {**known, "converted_from": source | before}
+    stated = known.pop(CTC, {"trained": False, "stale": False})
+    return {**known, "converted_from": source | before} | ({CTC: stated} if branch else {})
 
 
 def _set_tied(config: FunAsrNanoConfig, tied: bool) -> None:
@@ -313,6 +314,8 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     generation = {"do_sample": False, "eos_token_id": end_of_turn}
     generation["pad_token_id"] = end_of_turn if padding is None else padding
     write_json(directory / "generation_config.json", checkpoint.generation or generation)
+    if checkpoint.branch:
+        branches.write_beside(checkpoint.branch, directory)
     _check_tokenizer(checkpoint, directory)
     _write_facts(checkpoint, directory, HF)
 
@@ -329,16 +332,22 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
     )
     low = checkpoint.audio_tokens == LOW_FRAME_RATE
     settings = toolkit.settings_from_config(config, checkpoint.processor.feature_extractor, low, llm_dtype)
+    stored, paths = toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), toolkit.path_settings()
+    if checkpoint.branch:
+        entries, of_branch, places = branches.write_toolkit(checkpoint.branch, directory)
+        settings, stored = settings | entries, stored | of_branch
+        paths["file_path_metas"] |= places
     with open_atomic(directory / toolkit.CONFIG_FILE) as file:
         yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
-    write_json(directory / toolkit.PATHS_FILE, toolkit.path_settings())
+    write_json(directory / toolkit.PATHS_FILE, paths)
     with open_atomic(directory / toolkit.WEIGHTS_FILE, "wb") as file:
-        torch.save(toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), file)
+        torch.save(stored, file)
     llm = directory / toolkit.LLM_FOLDER
     write_json(llm / "config.json", toolkit.llm_config(config, llm_dtype, _end_of_turn(checkpoint)))
     for file in checkpoint.tokenizer_files:
         shutil.copyfile(file, llm / file.name)
-    _name_tokenizer_class(llm / "tokenizer_config.json")
+    for folder in (llm, directory / branches.TOOLKIT_PLACES["HuggingfaceTokenizer"]):
+        _name_tokenizer_class(folder / "tokenizer_config.json")
     _check_tokenizer(checkpoint, llm)
     _write_facts(checkpoint, directory, TOOLKIT)
 

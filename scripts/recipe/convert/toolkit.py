@@ -6,7 +6,7 @@ config.json and tokenizer. HF's model has the same network under other names, wi
 
 - query, key and value of an encoder block are one tensor in the toolkit, stacked along dimension 0 in this order;
 - the encoder's blocks are three lists in the toolkit (`encoders0`, `encoders`, `tp_encoders`), one in HF;
-- CTC tensors (`ctc.*`, `ctc_decoder.*`) have no counterpart in HF;
+- the CTC branch (`ctc.*`, `ctc_decoder.*`) has no counterpart in HF and lies beside the model (`recipe.model.ctc`);
 - the adaptor's LayerNorms have the fixed epsilon 1e-12 in the toolkit, a setting in HF.
 """
 
@@ -30,8 +30,16 @@ PATHS_FILE = "configuration.json"
 WEIGHTS_FILE = "model.pt"
 # The toolkit's vLLM path looks for the language model under this name, whatever the settings say.
 LLM_FOLDER = "Qwen3-0.6B"
-# Tensors that HF's model has no place for. Most releases carry no trained ones.
-IGNORED_PREFIXES = ("ctc.", "ctc_decoder.")
+# Files of tokenizers; they are copied as they are.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
 ADAPTOR_LAYER_NORM_EPS = 1e-12
 
 # What HF's model can only be: (key of config.yaml, the toolkit's value where the key is absent, the value needed).

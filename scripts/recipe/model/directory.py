@@ -17,8 +17,22 @@ TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
-_TOOLKIT_FILES = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
-_HF_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", RECIPE_FILE)
+_TOOLKIT_FILES = (
+    TOOLKIT_CONFIG,
+    "model.pt",
+    "Qwen3-0.6B/config.json",
+    "Qwen3-0.6B/tokenizer.json",
+    "multilingual.tiktoken",
+)
+BRANCH_FILES = ("ctc/config.json", "ctc/model.safetensors")  # of a CTC branch, in an HF directory
+_HF_FILES = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    RECIPE_FILE,
+    *BRANCH_FILES,
+)
 # Files whose hashes say which model it is.
 _IDENTITY = (
     "config.json",
