@@ -64,18 +64,17 @@ def main() -> None:
     engine = engines.load("transformers", args.model_dir, cuda_graph=settings.cuda_graph, word_times=False)
     found = decode.decode(engine, requests.probe(entries, policy), options)
     words = [
-        (word.confidence, right)
+        (word.log_prob, right)
         for one in found
         for word, right in zip(one.words, right_words([word.word for word in one.words], texts[one.key]), strict=True)
     ]
     if not words:
         raise RecipeError(f"{', '.join(args.input_jsonl)}: no words were decoded")
-    log_probs = [confidence.log_prob(sure) for sure, _ in words]
-    temperature = confidence.fit(log_probs, [right for _, right in words])
-    fitted = [
-        (confidence.calibrated(one, temperature), right) for one, (_, right) in zip(log_probs, words, strict=True)
-    ]
-    before, after = reliability(words).error, reliability(fitted).error
+    temperature = confidence.fit(*zip(*words, strict=True))
+    before, after = (
+        reliability((confidence.calibrated(log_prob, by), right) for log_prob, right in words).error
+        for by in (confidence.NO_TEMPERATURE, temperature)
+    )
     share = sum(right for _, right in words) / len(words)
     facts = {"temperature": round(temperature, 3), "utterances": len(found), "words": len(words)}
     errors = {"right": round(share, 4), "error_before": round(before, 4), "error_after": round(after, 4)}

@@ -64,11 +64,6 @@ def calibrated(log_prob: float, temperature: float = NO_TEMPERATURE) -> float:
     return 1 / (1 + math.exp(-odds / temperature))
 
 
-def log_prob(probability: float) -> float:
-    """The log-probability of a word that is `calibrated` to this probability without a temperature."""
-    return min(max(math.log(max(probability, math.exp(_LEAST))), _LEAST), _MOST)
-
-
 def read_temperature(path: str | os.PathLike) -> float:
     """The temperature that calibrate.py wrote. RecipeError if the file has none."""
     found = read_json(path)

@@ -104,7 +104,7 @@ class Hypothesis:
             record |= {"start": round(self.start, 4), "end": round(self.start + self.duration, 4)}
         record |= _remarks(self) | ({"incomplete": self.incomplete} if self.incomplete else {})
         if self.confidence is not None:
-            record["confidence"] = round(self.confidence, 2)
+            record["confidence"] = self.confidence
         if self.words:
             record["words"] = [word.to_json() for word in self.words]
         return record | ({"pieces": [piece.to_json() for piece in self.pieces]} if self.pieces else {})

@@ -305,11 +305,9 @@ def _words(
     times = dict(zip(timed, found, strict=True))
     words = []
     for i, transcription in enumerate(transcriptions):
-        sure = None
-        if transcription.spelling is not None:
-            log_probs = confidence.word_log_probs(transcription.spelling, texts[i], text_words.split(texts[i]))
-            sure = [confidence.calibrated(log_prob, temperature) for log_prob in log_probs]
-        words.append(heard(texts[i], times.get(i), sure))
+        spelling = transcription.spelling
+        log_probs = spelling and confidence.word_log_probs(spelling, texts[i], text_words.split(texts[i]))
+        words.append(heard(texts[i], times.get(i), log_probs, temperature))
     return words
 
 

@@ -32,6 +32,12 @@ def _opens(text: str, place: int) -> bool:
     return unicodedata.category(text[place]) in _OPENING
 
 
+def _modifies(char: str) -> bool:
+    """Whether a character is drawn on the one before it: an accent, the colour of an emoji."""
+    category = unicodedata.category(char)
+    return category.startswith("M") or category == "Sk"
+
+
 def split(text: str) -> list[TextWord]:
     """The words of a text, in order; those of a text in which nothing is said are none.
 
@@ -52,7 +58,7 @@ def split(text: str) -> list[TextWord]:
             else:
                 words[-1] = TextWord(words[-1].start, place + 1)
                 joins = joins and not wide(char)
-        elif (joins and not wide(char)) or (words and words[-1].end == place and unicodedata.category(char)[0] == "M"):
+        elif (joins and not wide(char)) or (words and words[-1].end == place and _modifies(char)):
             words[-1] = TextWord(words[-1].start, place + 1)
         else:
             words.append(TextWord(place if begun is None else begun, place + 1))
