@@ -2,7 +2,7 @@
 
 DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
 # A manifest has prompts, hotwords and channels in its lines; recordings without one are asked for in the same words.
-DECODING = [*words(CONFIG.decode, but=["shards"]), *ELSEWHERE]
+DECODING = [*words(CONFIG.decode, but=["shards", "calibrate"]), *ELSEWHERE]
 ASKED = words(CONFIG.data, "prompt", "channel")
 CALIBRATION = [
     *words(CONFIG.decode, "batch_seconds", "max_tokens_per_second", "max_seconds", "marks", "cuda_graph"),

@@ -52,9 +52,8 @@ def decoded_model(wildcards):
 
 
 def calibration(wildcards):
-    """What says how far confidences are to be trusted; nothing where the decoding tells none."""
-    tells = CONFIG.decode.engine == "transformers" and CONFIG.decode.beams == 1
-    return expand(rules.calibrate.output, model=wildcards.model) if tells and CONFIG.data.valid else []
+    """What says how far confidences are to be trusted, if that is asked for."""
+    return expand(rules.calibrate.output, model=wildcards.model) if CONFIG.decode.calibrate else []
 
 
 def calibrated(files):

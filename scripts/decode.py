@@ -44,7 +44,7 @@ from recipe.workflow.code import code_hash
 logger = logging.getLogger("decode")
 
 # Settings of the two sections that are flags here; the workflow alone knows what its jobs are.
-DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name != "shards"]
+DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name not in ("shards", "calibrate")]
 DATA = ("prompt", "channel", "fetch", "allow_commands")
 PARTLY_UNREADABLE, OUT_OF_MEMORY = 3, 4  # exit statuses
 TABLES = ["segments", "utt2prompt", "utt2hotwords", "utt2channel"]  # beside wav.scp

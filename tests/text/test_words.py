@@ -1,5 +1,7 @@
 """Words of a text: their places, and to which word a sign belongs."""
 
+import itertools
+
 import pytest
 
 from recipe.text.words import split
@@ -22,5 +24,5 @@ from recipe.text.words import split
 def test_a_text_is_its_words_and_the_white_space_between_them(text, words):
     found = split(text)
     assert [text[word.start : word.end] for word in found] == words
-    between = [text[a.end : b.start] for a, b in zip(found, found[1:], strict=False)]
+    between = [text[a.end : b.start] for a, b in itertools.pairwise(found)]
     assert not "".join(between).strip()

@@ -20,7 +20,7 @@ from recipe.model.features import FIRST_EDGE, FRAME_SECONDS
 from recipe.text import words as text_words
 from recipe.text.words import TextWord
 
-MAX_STATES = 2**32  # of torchaudio's table, a quarter of a byte each
+MAX_STATES = 2**31  # of torchaudio's table, a byte each
 TINY = 1e-300  # less than any sum of probabilities
 FRAMES, SCORES = 4000, 2**26  # of a batch that the branch scores: its padded frames, and its scores at most
 
