@@ -152,7 +152,8 @@ class Greedy:
         self._states: _RowStates | None = None
         self._penalty = NO_PENALTY
         self._scored = scored
-        self._encoded: list[torch.Tensor] = []
+        self._encoded: list[torch.Tensor] = []  # of the last batch, and its tokens' log-probabilities
+        self._log_probs: list[list[float]] = []
 
     def with_details(
         self, items: Sequence[Item], limits: Sequence[int], penalty: float = NO_PENALTY
@@ -161,29 +162,23 @@ class Greedy:
         which a sum over the vocabulary a step costs; the tokens are the same."""
         if not self._scored:
             raise ValueError("Greedy was made without `scored`")
-        found = self._generate(items, limits, penalty)
+        found = self(items, limits, penalty)
         encoded, self._encoded = self._encoded, []
-        return [Generated(*one, frames) for one, frames in zip(found, encoded, strict=True)]
+        return [Generated(*one) for one in zip(found, self._log_probs, encoded, strict=True)]
 
+    @torch.inference_mode()
     def __call__(self, items: Sequence[Item], limits: Sequence[int], penalty: float = NO_PENALTY) -> list[list[int]]:
         """New tokens of each item, at most `limits[i]` (1 or more), the end-of-turn token included where it was
         reached: those of the item alone, whatever else is in the batch (in 16 bits, sums of other shapes may round
         otherwise). `penalty` is a repetition penalty over the new tokens (see `penalized`); steps with one are not
         replayed as graphs."""
-        return [tokens for tokens, _ in self._generate(items, limits, penalty)]
-
-    @torch.inference_mode()
-    def _generate(
-        self, items: Sequence[Item], limits: Sequence[int], penalty: float
-    ) -> list[tuple[list[int], list[float]]]:
-        """Tokens of each item and their log-probabilities (zeros where nobody asks for them)."""
         self._penalty = penalty
-        self._encoded = []
+        self._encoded, self._log_probs = [], [[]] * len(items)
         prompt_length, longest = max(len(item.example.input_ids) for item in items), max(limits)
         self._reserve(self._rows(len(items)), _round_up(prompt_length + longest, CACHE_LENGTH_STEP))
         self._prefill(items, limits, prompt_length)
         item_of = torch.arange(len(items))  # row -> item
-        sequences: list[tuple[list[int], list[float]]] = [([], [])] * len(items)
+        sequences: list[list[int]] = [[]] * len(items)
         for count in range(1, longest + 1):
             if count % self._sync_interval == 0 or count == longest:
                 going = (~self._states.ended[: len(item_of)]).cpu()
@@ -193,8 +188,8 @@ class Greedy:
                     tokens = self._states.tokens[: len(item_of), :count].tolist()
                     log_probs = self._states.log_probs[: len(item_of), :count].tolist()
                     for row in (~going).nonzero()[:, 0].tolist():
-                        own = self._trim(tokens[row], limits[item_of[row]])
-                        sequences[item_of[row]] = own, log_probs[row][: len(own)]
+                        sequences[item_of[row]] = self._trim(tokens[row], limits[item_of[row]])
+                        self._log_probs[item_of[row]] = log_probs[row][: len(sequences[item_of[row]])]
                     if not going.any():
                         break
                     item_of = item_of[self._compact(going)]
