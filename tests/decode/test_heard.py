@@ -13,9 +13,12 @@ from recipe.decode import engines, hypotheses, requests
 from recipe.decode import run as decode
 from recipe.decode.engines import Instruction
 from recipe.files import RecipeError, read_json, write_json
+from recipe.model.generate import Limits
 from recipe.text.words import split
 
 WIDTH = 32
+# A random model writes until it is stopped, and longer texts than fit into the audio.
+SHORT = decode.DecodingOptions(limits=Limits(base=2, per_second=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def asked(tmp_path_factory):
 
 
 def decoded(model, asked, **settings):
-    return decode.decode(engines.load("transformers", model, **settings), asked)
+    return decode.decode(engines.load("transformers", model, **settings), asked, SHORT)
 
 
 def test_words_have_times_where_there_is_a_branch_and_texts_do_not_change(branched, full_model, asked, caplog):
