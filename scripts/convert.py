@@ -1,8 +1,9 @@
 """Convert a model between an HF directory and the published toolkit's (funasr) directory.
 
 Reads SOURCE, a model directory of either kind, or a model of the hub (organization/name with --revision):
-  HF       config.json, model.safetensors, processor and tokenizer files, recipe.json (the audio token setting)
-  toolkit  config.yaml, model.pt, Qwen3-0.6B/ (config.json and tokenizer)
+  HF       config.json, model.safetensors, processor and tokenizer files, recipe.json (the audio token setting), and
+           ctc/ (a CTC branch, where there is one)
+  toolkit  config.yaml, model.pt, Qwen3-0.6B/ (config.json and tokenizer), and the CTC branch's tokenizer
 Writes DST_DIR, a complete model directory of the kind asked for. Weights stay bit for bit unless --dtype is given.
 """
 

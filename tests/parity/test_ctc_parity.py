@@ -103,6 +103,32 @@ def test_an_exported_model_has_the_times_of_the_base(root, theirs, wav):
     assert state.keys() == base.keys() and all(torch.equal(state[name], base[name]) for name in base)
 
 
+class TwoSegments(torch.nn.Linear):
+    """In place of the toolkit's voice activity detection, whose weights are not here."""
+
+    def inference(self, data_in, key, **_):
+        return [{"key": key[0], "value": [[0, 2600], [3000, 6000]]}], {}
+
+
+def test_speakers_have_their_sentences(root, theirs, wav):
+    """With the toolkit's network of speakers, random: what counts is that both models are asked alike and answer."""
+    from funasr.models.campplus.cluster_backend import ClusterBackend
+    from funasr.models.campplus.model import CAMPPlus
+
+    torch.manual_seed(1)
+    speakers = CAMPPlus().eval()
+    found = []
+    for model in (toolkit_model(root / "served"), toolkit_model(root / "stored")):
+        model.vad_model, model.spk_model, model.cb_model = TwoSegments(1, 1), speakers, ClusterBackend()
+        model.vad_kwargs, model.spk_kwargs, model.spk_mode = {"device": "cpu"}, {"device": "cpu"}, "vad_segment"
+        model._store_base_configs()  # from which each call begins
+        found.append(model.generate(input=[str(wav)], max_length=12)[0])
+    assert found[0]["sentence_info"] == found[1]["sentence_info"]
+    assert len(found[0]["sentence_info"]) == 2
+    for sentence in found[0]["sentence_info"]:
+        assert sentence["timestamp"] and sentence["start"] < sentence["end"] and "spk" in sentence
+
+
 def test_a_branch_that_began_here_gives_times_in_the_toolkit(low_model, tmp_path, wav):
     """Over the model's own tokens, by another class of tokenizer."""
     recognizer = load(low_model)

@@ -101,6 +101,17 @@ class TestLeftAlone:
         trained = run(full_model, manifest, tmp_path)
         assert not ctc.has_branch(trained) and "ctc" not in facts(trained)
 
+    def test_one_that_is_not_whole_ends_the_run_before_its_first_step(self, base, manifest, tmp_path):
+        broken = shutil.copytree(base, tmp_path / "broken")
+        (broken / BRANCH).unlink()
+        with pytest.raises(RecipeError, match=r"model\.safetensors: no such file"):
+            run(broken, manifest, tmp_path)
+        assert not list((tmp_path / "state").glob("checkpoint-*"))
+        # And the workflow's look at the model, before any data are read.
+        look = [sys.executable, ROOT / "scripts/check_model.py", "--model", broken]
+        done = subprocess.run(look, capture_output=True, text=True)
+        assert done.returncode == 2 and "model.safetensors: no such file" in done.stderr
+
     def test_one_of_an_earlier_result_does_not_stay(self, base, full_model, manifest, tmp_path):
         run(base, manifest, tmp_path)
         assert not ctc.has_branch(run(full_model, manifest, tmp_path))

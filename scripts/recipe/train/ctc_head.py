@@ -18,17 +18,17 @@ NEW_RATE = 1e-3  # peak learning rate of a branch that begins with random weight
 
 def set_up(recognizer: Recognizer, settings: TrainSettings) -> TrainSettings:
     """Put the branch into the model if it is to be trained, a new one where there is none, and return the settings with
-    its learning rate. Say so where times will not fit any more."""
+    its learning rate. Say so where times will not fit any more. RecipeError if the model has one that is not whole."""
+    encoder = recognizer.model.config.audio_config
+    branch = ctc.load(recognizer.source, encoder.hidden_size)
     if not settings.ctc_head:
-        if ctc.has_branch(recognizer.source) and trains_encoder(settings):
+        if branch is not None and trains_encoder(settings):
             logger.warning(
                 "the encoder is trained and the CTC branch of %s is not: its word times will no longer fit, as "
                 "recipe.json and the card will say; set ctc_head: true to train it too, or freeze the encoder",
                 recognizer.source,
             )
         return settings
-    encoder = recognizer.model.config.audio_config
-    branch = ctc.load(recognizer.source, encoder.hidden_size)
     if branch is None:
         branch = ctc.begin(encoder, recognizer.tokenizer, settings.seed)
         settings = dataclasses.replace(settings, learning_rates={CTC: NEW_RATE} | settings.learning_rates)

@@ -172,10 +172,10 @@ class AsrTrainer(transformers.Trainer):
         """As the Trainer's, with gradients of a CTC branch scaled down apart: the rest of the model learns as without
         it. The norm is that of the rest, unless only the branch's is not finite. Sharded models are clipped whole."""
         branch = self._recognizer.model.ctc_head
-        if branch is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        apart = {id(parameter) for parameter in branch.parameters()} if branch is not None else set()
+        rest = [one for one in model.parameters() if one.requires_grad and id(one) not in apart]
+        if not apart or not rest or self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return super()._clip_grad_norm(model)
-        apart = {id(parameter) for parameter in branch.parameters()}
-        rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
         norm, own = (
             self.accelerator.clip_grad_norm_(parameters, self.args.max_grad_norm)
             for parameters in (rest, branch.parameters())
