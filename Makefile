@@ -103,7 +103,7 @@ format: setup-dev
 clean:
 	rm -rf $(VENV) .venv-parity .venv-export exp
 
-# The bundled base model from nothing, in three parts; see config/tiny.yaml. Its tokenizer stays as it is, so that the
+# The bundled base model from nothing, in three parts, and its CTC branch; see config/tiny.yaml. Its tokenizer stays as it is, so that the
 # result is the same model (once trained with --text on corpora/pretrain/train/text and data/train/text).
 tiny: setup
 	$(BIN)/python local/bundled.py --set pretrain --num-utterances 6000 --output-dir corpora/pretrain
@@ -113,3 +113,5 @@ tiny: setup
 	$(BIN)/python scripts/convert.py --to hf --dtype float16 exp/tiny2/train/tiny/model exp/tiny2/tiny
 	$(BIN)/snakemake --cores 1 eval --configfile config/tiny3.yaml
 	$(BIN)/python scripts/convert.py --to hf --dtype float16 exp/tiny3/train/tiny/model exp/tiny3/tiny
+	$(BIN)/python scripts/fit_times.py --model-dir exp/tiny3/tiny --output-dir exp/tiny4/tiny --dtype float16 \
+		--data-dir corpora/pretrain/train corpora/pretrain/home --valid-dir corpora/pretrain/valid

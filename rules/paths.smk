@@ -51,6 +51,16 @@ def decoded_model(wildcards):
     return model_files(wildcards.model)
 
 
+def calibration(wildcards):
+    """What says how far confidences are to be trusted, if that is asked for."""
+    return expand(rules.calibrate.output, model=wildcards.model) if CONFIG.decode.calibrate else []
+
+
+def calibrated(files):
+    """Flags that name the calibration among a job's input files."""
+    return ["--calibration", files.calibration] if files.calibration else []
+
+
 def transcripts(wildcards):
     """Texts of all recordings without references, by every run's model (without runs, the base model)."""
     planned(recipe_config.refuse_nothing_to_transcribe, CONFIG)

@@ -25,9 +25,10 @@ from transformers import FunAsrNanoConfig, PreTrainedTokenizerBase
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoMultiModalProjector
 
-from recipe.files import RecipeError, share_file, write_json
+from recipe.files import RecipeError, read_json, share_file, write_json
 from recipe.model import loading
 from recipe.model.ctc_tokens import PLACES, CtcTokens, HfTokens, open_tokens
+from recipe.model.directory import RECIPE_FILE
 from recipe.model.toolkit_settings import ToolkitSettings
 from recipe.text.prompt import IGNORED
 
@@ -153,6 +154,12 @@ def layout(sizes: CtcSizes) -> dict[str, torch.Size]:
 def has_branch(directory: str | os.PathLike) -> bool:
     """Whether a model directory has a CTC branch."""
     return (Path(directory) / FOLDER / CONFIG).is_file()
+
+
+def is_stale(directory: str | os.PathLike) -> bool:
+    """Whether recipe.json of a model directory says that its branch was made for another encoder."""
+    file = Path(directory) / RECIPE_FILE
+    return file.is_file() and read_json(file).get(FOLDER, {}).get("stale", False)
 
 
 def read(directory: str | os.PathLike, width: int) -> tuple[CtcSizes, dict[str, torch.Tensor], CtcTokens]:

@@ -15,6 +15,9 @@ from recipe.text.prompt import IGNORED, Example
 STACKED, STRIDE = 7, 6  # fbank frames in a stacked one, and from one to the next
 FRAME_WIDTH = STACKED * BINS  # values of a stacked frame
 FRAME_SECONDS = STRIDE * FRAME_SHIFT / SAMPLING_RATE  # from one stacked frame to the next: 0.06
+# Seconds: where the first one begins. A stacked frame has three fbank frames before its own and three behind it, whose
+# windows are centred half a window behind where they begin; so it stands for the 60 ms around the centre of its own.
+FIRST_EDGE = FRAME_LENGTH / SAMPLING_RATE / 2 - FRAME_SECONDS / 2
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,16 @@ class DecodeSettings:
         "What the detector hears no speech in is not decoded: its text is empty, and it is flagged. Otherwise it is "
         "decoded, and flagged if it has text.",
     )
+    word_times: bool | Literal["auto"] = setting(
+        AUTO,
+        "When each word was said, by the model's CTC branch: in text.jsonl, and what subtitles are cut by. auto asks a "
+        "branch where there is one, true needs one.",
+    )
+    calibrate: bool = setting(
+        False,
+        "Decode the validation sets too (1000 utterances at most) with every model, and correct the confidences of its "
+        "words by what was right there.",
+    )
     retry_penalty: Annotated[float, Field(gt=1)] | None = setting(
         None,
         "A hypothesis that loops, or reaches its limit of tokens, is decoded again with this repetition penalty, e.g. "
@@ -64,6 +74,12 @@ class DecodeSettings:
 
     def contradiction(self, prompt: PromptSettings) -> str | None:
         """What in these settings and those of the prompt cannot be together."""
+        if self.engine == FUNASR and self.word_times is True:
+            return "engine funasr: the recipe takes no word_times from it, expected auto or false"
+        if self.calibrate and (self.engine == FUNASR or self.beams != 1):
+            return "calibrate is true, but only engine transformers with beams 1 tells confidences"
+        if self.beams != 1 and self.word_times is True:
+            return f"word_times is true, but beams is {self.beams}, expected 1 (or word_times auto or false)"
         if self.engine == FUNASR and self.beams != 1:
             return f"engine funasr decodes greedily: beams is {self.beams}, expected 1 (or choose engine: transformers)"
         if self.engine == FUNASR and prompt.wording != "zh":
