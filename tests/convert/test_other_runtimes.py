@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 import torchaudio
+import yaml
 from conftest import ROOT, SENTENCES
 from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_tokenizer, write_toolkit_directory
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -140,6 +141,14 @@ class TestRefusals:
 
     def test_llama_cpp_takes_an_eighth_of_the_frames(self, source):
         self.refused(source, "gguf", "the audio token setting is 'full', but llama.cpp's program has 'low_frame_rate'")
+
+    @pytest.mark.parametrize("to", ["sherpa-onnx", "gguf"])
+    def test_another_front_end_than_the_published_one(self, to, source):
+        settings = yaml.safe_load((source / "config.yaml").read_text())
+        settings["frontend_conf"]["n_mels"] = 40
+        settings["frontend_conf"]["lfr_m"] = 14
+        (source / "config.yaml").write_text(yaml.safe_dump(settings))
+        self.refused(source, to, "feature_size 40: only 80 is known", audio_tokens="low_frame_rate")
 
     def test_a_missing_package_is_named_with_what_installs_it(self, source, monkeypatch):
         monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)

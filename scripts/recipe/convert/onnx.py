@@ -250,7 +250,7 @@ def _export(module, example, directory, name, inputs, outputs, axes, facts, int8
         torch.onnx.export(
             module,
             example,
-            traced,
+            str(traced),  # as a Path it takes no weights beyond protobuf's limit
             input_names=inputs,
             output_names=outputs,
             dynamic_axes=axes,

@@ -53,6 +53,7 @@ from recipe.model.directory import (
     source_kind,
     stated_audio_tokens,
 )
+from recipe.model.features import check_front_end
 from recipe.model.toolkit_settings import ToolkitSettings
 from recipe.settings.train import CTC, FULL, LOW_FRAME_RATE
 from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
@@ -214,6 +215,8 @@ def _check_type(to: str, dtype: str | None, int8: bool) -> None:
 
 
 def _write(checkpoint: Checkpoint, directory: Path, to: str, int8: bool) -> None:
+    if to in (SHERPA_ONNX, GGUF):  # theirs is built in
+        check_front_end(checkpoint.processor, checkpoint.source)
     if to == SHERPA_ONNX:
         write_sherpa_onnx(checkpoint, directory, int8)
     else:

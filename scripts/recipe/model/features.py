@@ -34,7 +34,7 @@ class FrontEnd:
     """Makes an `Item` of a waveform, with the front end, tokenizer and audio token setting of a model."""
 
     def __init__(self, recognizer: Recognizer):
-        _check(recognizer)
+        check_front_end(recognizer.processor, recognizer.source)
         self._prompts = recognizer.prompts
         self._mode = recognizer.audio_tokens
 
@@ -75,8 +75,9 @@ def stack(frames: torch.Tensor) -> torch.Tensor:
     return frames[(centres[:, None] + around).clamp_(0, len(frames) - 1)].flatten(1)
 
 
-def _check(recognizer: Recognizer) -> None:
-    """RecipeError if the model says that its front end is not the published one, which is computed here."""
+def check_front_end(processor, source: object) -> None:
+    """RecipeError if the processor of a model, `source`, says that its front end is not the published one, which is
+    computed here."""
     milliseconds = SAMPLING_RATE // 1000
     computed = {
         "feature_size": BINS,
@@ -88,9 +89,9 @@ def _check(recognizer: Recognizer) -> None:
         "window": "hamming",
     }
     for name, value in computed.items():
-        found = getattr(recognizer.processor.feature_extractor, name)
+        found = getattr(processor.feature_extractor, name)
         if found != value:
-            raise RecipeError(f"{recognizer.source}: processor_config.json: {name} {found!r}: only {value!r} is known")
+            raise RecipeError(f"{source}: processor_config.json: {name} {found!r}: only {value!r} is known")
 
 
 def collate(items: Sequence[Item], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:
