@@ -24,7 +24,7 @@ class Letters:
 def said(path, vocabulary=257, sure=0.98):
     """Log-probabilities of frames that are `sure` of a token each."""
     scores = torch.full((len(path), vocabulary), (1 - sure) / (vocabulary - 1))
-    scores[torch.arange(len(path)), torch.tensor(path)] = sure
+    scores[torch.arange(len(path)), torch.tensor(path, dtype=torch.long)] = sure
     return scores.log()
 
 
