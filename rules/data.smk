@@ -47,12 +47,6 @@ checkpoint scp2jsonl_split:
         " --slices {params.slices} {params.purpose:q} {params.settings:q} > {log:q} 2>&1"
 
 
-def slice_of(wildcards):
-    """The slice of a shard."""
-    order = checkpoints.scp2jsonl_split.get(role=wildcards.role, set=wildcards.set).output.order
-    return Path(order).with_name(wildcards.scatteritem.partition("-of-")[0])
-
-
 rule scp2jsonl_shard:
     input:
         entries=slice_of,

@@ -153,11 +153,6 @@ if len(DECODE_SHARDS) > 1:
 
 
 # Recordings without references.
-def to_transcribe(wildcards):
-    """Flags that name them."""
-    return sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name))
-
-
 use rule decode as transcribe_set with:
     input:
         recordings=lambda wildcards: sets.decode_files(planned(sets.transcribed, CONFIG, wildcards.name)),

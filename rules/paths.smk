@@ -68,3 +68,14 @@ def transcripts(wildcards):
     texts = expand(rules.transcribe_set.output.text, **wanted)
     # A part that was deleted is made again, too.
     return texts + (expand(rules.transcribe_shard.output.text, shard=DECODE_SHARDS, **wanted) if SHARDED else [])
+
+
+def slice_of(wildcards):
+    """The slice of a set's tables that a shard checks."""
+    order = checkpoints.scp2jsonl_split.get(role=wildcards.role, set=wildcards.set).output.order
+    return Path(order).with_name(wildcards.scatteritem.partition("-of-")[0])
+
+
+def to_transcribe(wildcards):
+    """Flags that name the recordings of a part of `transcribe`."""
+    return sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name))
