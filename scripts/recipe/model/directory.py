@@ -11,8 +11,10 @@ from recipe import record
 from recipe.files import RecipeError, read_json, sha256
 from recipe.settings.train import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE
 
-HF, TOOLKIT, HUB = "hf", "toolkit", "hub"
+HF, TOOLKIT, VLLM, HUB = "hf", "toolkit", "vllm", "hub"
 MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
+# In config.json of a directory for vLLM's own class, and in its tokenizer
+VLLM_CLASS, VLLM_AUDIO_TOKEN = "FunASRForConditionalGeneration", "<|AUDIO|>"
 TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -100,10 +102,18 @@ def directory_kind(directory: str | os.PathLike) -> str:
     config = directory / "config.json"
     if not config.is_file():
         raise RecipeError(f"{directory}: neither {TOOLKIT_CONFIG} (toolkit) nor config.json (HF) is there")
+    if is_for_vllm(directory):
+        raise RecipeError(f"{directory}: is made for vLLM's class {VLLM_CLASS}, and nothing else reads it")
     kind = read_json(config).get("model_type")
     if kind != MODEL_TYPE:
         raise RecipeError(f"{config}: model_type is {kind!r}, expected {MODEL_TYPE!r}")
     return HF
+
+
+def is_for_vllm(directory: str | os.PathLike) -> bool:
+    """Whether a directory is made for vLLM's own class, as convert.py --to vllm writes."""
+    config = Path(directory) / "config.json"
+    return config.is_file() and read_json(config).get("architectures") == [VLLM_CLASS]
 
 
 def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:

@@ -1,0 +1,102 @@
+"""Fun-ASR-Nano in vLLM, fed as the recipe trains and decodes it.
+
+vLLM reads the recipe's model directories by its backend for transformers' models. `register`, which it calls in each of
+its processes, mends three things there:
+
+- the front end of the model works on 16-bit sample values, transformers' processor hands it samples of -1..1;
+- a model takes all frames of audio or the first eighth, as its recipe.json says; transformers' processor takes all;
+- recordings of several lengths need a mask; vLLM hands transformers' encoder a list there, and stops.
+"""
+
+import json
+import logging
+
+import torch
+from transformers import FunAsrNanoProcessor
+from transformers.utils import cached_file
+from vllm import ModelRegistry
+from vllm.config import VllmConfig
+from vllm.model_executor.models.transformers import TransformersMultiModalForCausalLM
+from vllm.model_executor.models.transformers.multimodal import (
+    MultiModalDummyInputsBuilder,
+    MultiModalProcessingInfo,
+    MultiModalProcessor,
+)
+from vllm.multimodal import MULTIMODAL_REGISTRY
+
+logger = logging.getLogger("vllm.fun_asr_nano")
+
+WAVEFORM_SCALE = 32768.0
+LOW_FRAME_RATE = "low_frame_rate"
+
+
+def register() -> None:
+    """Let vLLM take `FunAsrNano` for directories whose config.json names transformers' class. May be called again."""
+    ModelRegistry.register_model("FunAsrNanoForConditionalGeneration", FunAsrNano)
+
+
+def audio_tokens(frames: int, mode: str) -> int:
+    """How many of an utterance's `frames` the language model is given: all, or with low_frame_rate as many as the
+    published toolkit feeds."""
+    if mode != LOW_FRAME_RATE:
+        return frames
+    half = 1 + (frames - 1) // 2
+    quarter = 1 + (half - 1) // 2
+    return 1 + (quarter - 1) // 2
+
+
+def audio_token_mode(directory: str) -> str:
+    """What recipe.json of a model says; without one the published models' setting, with a warning."""
+    file = cached_file(directory, "recipe.json", _raise_exceptions_for_missing_entries=False)
+    if file is None:
+        logger.warning("%s: no recipe.json states the audio tokens; taking %s", directory, LOW_FRAME_RATE)
+        return LOW_FRAME_RATE
+    with open(file, encoding="utf-8") as stream:
+        return json.load(stream)["audio_tokens"]
+
+
+class RecipeProcessor(FunAsrNanoProcessor):
+    """Transformers' processor, with scaled samples and as many placeholders as the model was trained with."""
+
+    @classmethod
+    def from_pretrained(cls, directory, *args, **kwargs):
+        processor = super().from_pretrained(directory, *args, **kwargs)
+        processor.audio_token_mode = audio_token_mode(directory)
+        return processor
+
+    def _process_audio(self, audio, **kwargs):
+        return super()._process_audio([samples * WAVEFORM_SCALE for samples in audio], **kwargs)
+
+    def replace_audio_token(self, audio_inputs: dict, audio_idx: int, **kwargs) -> str:
+        frames = int(audio_inputs["input_features_mask"][audio_idx].sum())
+        return self.audio_token * audio_tokens(frames, self.audio_token_mode)
+
+
+class ProcessingInfo(MultiModalProcessingInfo):
+    """Where vLLM asks for a model's processor."""
+
+    def get_hf_processor(self, **kwargs) -> RecipeProcessor:
+        return self.ctx.get_hf_processor(RecipeProcessor, **kwargs)
+
+
+@MULTIMODAL_REGISTRY.register_processor(
+    MultiModalProcessor, info=ProcessingInfo, dummy_inputs=MultiModalDummyInputsBuilder
+)
+class FunAsrNano(TransformersMultiModalForCausalLM):
+    """vLLM's model around transformers' network, with audio in padded and masked batches."""
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = ""):
+        super().__init__(vllm_config=vllm_config, prefix=prefix)
+        # Nothing tells encoder and adaptor how to attend, and then they are given no padding mask.
+        for part in (self.model.audio_tower, self.model.multi_modal_projector):
+            part.config._attn_implementation = "sdpa"
+
+    def embed_multimodal(self, input_features, num_audio_tokens, **_) -> list[torch.Tensor]:
+        """Embeddings [tokens, hidden] of each utterance; `input_features` are [frames, 560] each."""
+        frames = torch.tensor([len(one) for one in input_features])
+        padded = torch.nn.utils.rnn.pad_sequence(list(input_features), batch_first=True)
+        mask = (torch.arange(padded.shape[1]) < frames[:, None]).to(padded.device)
+        audio = self.model.get_audio_features(padded, mask, return_dict=True).pooler_output
+        utterances = audio.split(frames.tolist())
+        counts = num_audio_tokens.flatten().tolist()
+        return [rows[:count] for rows, count in zip(utterances, counts, strict=True)]
