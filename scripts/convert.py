@@ -3,7 +3,8 @@
 Reads SOURCE, a model directory of either kind, or a model of the hub (organization/name with --revision):
   HF       config.json, model.safetensors, processor and tokenizer files, recipe.json (the audio token setting)
   toolkit  config.yaml, model.pt, Qwen3-0.6B/ (config.json and tokenizer)
-Writes DST_DIR, a complete model directory of the kind asked for. Weights stay bit for bit unless --dtype is given.
+Writes DST_DIR, a complete model directory of the kind asked for, or the one that vLLM's own class reads (vllm; the
+recipe's plugin serves HF directories as they are, in batches too). Weights stay bit for bit unless --dtype is given.
 Where the program that serves it is installed, it decodes a sample before DST_DIR appears, and has to write what
 decode.py writes; otherwise the log says that nothing is proven.
 """
@@ -16,7 +17,7 @@ from recipe.cli import run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", choices=("hf", "toolkit"), required=True, help="kind of directory to write")
+    parser.add_argument("--to", choices=("hf", "toolkit", "vllm"), required=True, help="kind of directory to write")
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="type of the weights (default: as stored)"
     )

@@ -6,11 +6,17 @@ its processes, mends three things there:
 - the front end of the model works on 16-bit sample values, transformers' processor hands it samples of -1..1;
 - a model takes all frames of audio or the first eighth, as its recipe.json says; transformers' processor takes all;
 - recordings of several lengths need a mask; vLLM hands transformers' encoder a list there, and stops.
+
+A server that is told so (VLLM_MEDIA_CONNECTOR=fun_asr_nano) also resamples as the recipe does, and answers a file that
+cannot be read with status 400 instead of 500.
 """
 
 import json
 import logging
 
+import numpy as np
+import soundfile
+import soxr
 import torch
 from transformers import FunAsrNanoProcessor
 from transformers.utils import cached_file
@@ -23,10 +29,13 @@ from vllm.model_executor.models.transformers.multimodal import (
     MultiModalProcessor,
 )
 from vllm.multimodal import MULTIMODAL_REGISTRY
+from vllm.multimodal.media import MEDIA_CONNECTOR_REGISTRY, MediaConnector
 
 logger = logging.getLogger("vllm.fun_asr_nano")
 
 WAVEFORM_SCALE = 32768.0
+SAMPLING_RATE = 16000
+FRAME_LENGTH, STACKED_FRAME_SHIFT = 400, 960  # samples
 LOW_FRAME_RATE = "low_frame_rate"
 
 
@@ -65,7 +74,13 @@ class RecipeProcessor(FunAsrNanoProcessor):
         return processor
 
     def _process_audio(self, audio, **kwargs):
-        return super()._process_audio([samples * WAVEFORM_SCALE for samples in audio], **kwargs)
+        """As transformers'. ValueError, which a server answers with status 400, for what the model cannot take."""
+        for samples in audio:
+            if not 0 < len(samples) <= self.most_samples:
+                raise ValueError(f"audio of {len(samples)} samples: expected 1 to {self.most_samples}")
+        # A frame at least, as the recipe decodes it.
+        padded = [np.pad(samples, (0, max(0, FRAME_LENGTH - len(samples)))) for samples in audio]
+        return super()._process_audio([samples * WAVEFORM_SCALE for samples in padded], **kwargs)
 
     def replace_audio_token(self, audio_inputs: dict, audio_idx: int, **kwargs) -> str:
         frames = int(audio_inputs["input_features_mask"][audio_idx].sum())
@@ -73,10 +88,19 @@ class RecipeProcessor(FunAsrNanoProcessor):
 
 
 class ProcessingInfo(MultiModalProcessingInfo):
-    """Where vLLM asks for a model's processor."""
+    """Where vLLM asks for a model's processor and limits."""
 
     def get_hf_processor(self, **kwargs) -> RecipeProcessor:
-        return self.ctx.get_hf_processor(RecipeProcessor, **kwargs)
+        processor = self.ctx.get_hf_processor(RecipeProcessor, **kwargs)
+        processor.most_samples = self._most_frames() * STACKED_FRAME_SHIFT
+        return processor
+
+    def get_max_audio_tokens(self) -> int:
+        return audio_tokens(self._most_frames(), self.get_hf_processor().audio_token_mode)
+
+    def _most_frames(self) -> int:
+        """How many frames the encoder has positions for."""
+        return super().get_max_audio_tokens()
 
 
 @MULTIMODAL_REGISTRY.register_processor(
@@ -100,3 +124,18 @@ class FunAsrNano(TransformersMultiModalForCausalLM):
         utterances = audio.split(frames.tolist())
         counts = num_audio_tokens.flatten().tolist()
         return [rows[:count] for rows, count in zip(utterances, counts, strict=True)]
+
+
+@MEDIA_CONNECTOR_REGISTRY.register("fun_asr_nano")
+class RecordingConnector(MediaConnector):
+    """What a server reads recordings with."""
+
+    async def fetch_audio_async(self, audio_url: str) -> tuple[np.ndarray, float]:
+        """Samples of -1..1 and their rate. ValueError, which becomes status 400, if there are none to be had."""
+        try:
+            samples, rate = await super().fetch_audio_async(audio_url)
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"the audio cannot be read: {error}") from error
+        if not len(samples):
+            raise ValueError("the audio has no samples")
+        return (samples if rate == SAMPLING_RATE else soxr.resample(samples, rate, SAMPLING_RATE)), SAMPLING_RATE

@@ -18,8 +18,8 @@ from pathlib import Path
 import recipe
 from recipe.cli import RECORD
 from recipe.files import RecipeError
-from recipe.model.directory import HF, TOOLKIT
-from recipe.settings.decode import FUNASR, TRANSFORMERS
+from recipe.model import directory as kinds
+from recipe.settings.decode import FUNASR, TRANSFORMERS, VLLM
 from recipe.text import tables
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,9 @@ class Runtime:
 
 
 RUNTIMES: Mapping[str, Runtime] = {
-    HF: Runtime("transformers", ("--engine", TRANSFORMERS)),
-    TOOLKIT: Runtime("funasr", ("--engine", FUNASR)),
+    kinds.HF: Runtime("transformers", ("--engine", TRANSFORMERS)),
+    kinds.TOOLKIT: Runtime("funasr", ("--engine", FUNASR)),
+    kinds.VLLM: Runtime("vllm", ("--engine", VLLM)),
 }
 
 

@@ -30,7 +30,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recipe.convert import hub, proof, toolkit
+from recipe.convert import hub, proof, toolkit, vllm
 from recipe.convert.proof import ModelDirectory
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
 from recipe.model import card, loading
@@ -42,6 +42,7 @@ from recipe.model.directory import (
     PUBLISHED_AUDIO_TOKENS,
     RECIPE_FILE,
     TOOLKIT,
+    VLLM,
     assume_audio_tokens,
     directory_kind,
     source_kind,
@@ -75,6 +76,7 @@ _WRITTEN = {
     "generation_config.json",
     "processor_config.json",
     "chat_template.jinja",
+    vllm.PREPROCESSOR_FILE,
     HF_WEIGHTS,
     *TOKENIZER_FILES,
     RECIPE_FILE,
@@ -149,7 +151,7 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
         made = Path(staging) / place.name
         made.mkdir()
-        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        WRITERS[to](checkpoint, made)
         if prove:
             replaced = (dtype is not None, audio_tokens is not None)
             _prove(checkpoint, name, ModelDirectory(made, to, str(target), _interpreter(to, python)), replaced, python)
@@ -334,9 +336,7 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
     for file in checkpoint.tokenizer_files:
         shutil.copyfile(file, directory / file.name)
-    save_file(tensors, directory / HF_WEIGHTS, metadata={"format": "pt"})
-    # save_file makes a file that nobody else may read.
-    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
+    _save_tensors(tensors, directory)
     end_of_turn, padding = _end_of_turn(checkpoint), checkpoint.processor.tokenizer.pad_token_id
     generation = {"do_sample": False, "eos_token_id": end_of_turn}
     generation["pad_token_id"] = end_of_turn if padding is None else padding
@@ -369,6 +369,39 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
     _name_tokenizer_class(llm / "tokenizer_config.json")
     _check_tokenizer(checkpoint, llm)
     _write_facts(checkpoint, directory, TOOLKIT)
+
+
+def write_vllm(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for vLLM's own class; RecipeError, before anything is written, if that cannot be the model."""
+    config = checkpoint.config
+    vllm.check_expressible(config, checkpoint.audio_tokens, checkpoint.source)
+    logger.warning(
+        "%s: vLLM's own class has no padding mask: serve one recording at a time (--max-num-seqs 1, as serve.py does), "
+        "because in batches of several lengths texts are wrong. The model directory itself has no such limit",
+        checkpoint.source,
+    )
+    stored = toolkit.from_hf(checkpoint.tensors, toolkit.transcription_blocks(config))
+    tensors = vllm.tensors(stored, config.tie_word_embeddings)
+    end_of_turn = _end_of_turn(checkpoint)
+    write_json(directory / "config.json", vllm.config_json(config, _common_dtype(tensors), end_of_turn))
+    extractor = checkpoint.processor.feature_extractor
+    write_json(directory / vllm.PREPROCESSOR_FILE, vllm.preprocessor_json(extractor))
+    write_json(directory / "generation_config.json", {"do_sample": False, "eos_token_id": end_of_turn})
+    _save_tensors(tensors, directory)
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, directory / file.name)
+        vllm.rename_audio_token(directory / file.name)
+    _check_tokenizer(checkpoint, directory)
+    _write_facts(checkpoint, directory, VLLM)
+
+
+WRITERS = {HF: write_hf, TOOLKIT: write_toolkit, VLLM: write_vllm}
+
+
+def _save_tensors(tensors: Mapping[str, torch.Tensor], directory: Path) -> None:
+    save_file(dict(tensors), directory / HF_WEIGHTS, metadata={"format": "pt"})
+    # save_file makes a file that nobody else may read.
+    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
 
 
 def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:

@@ -28,8 +28,9 @@ PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
 ASSUMED = "audio_tokens_assumed"  # in recipe.json: nothing stated the setting that is written there
 
 # The published prompts as a chat template. A user message with audio becomes the request for its transcript: "text"
-# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template argument `itn=False`
-# asks for spoken words instead of written numbers.
+# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template arguments `keywords`
+# and `language` say the same (for servers that know no such items), and `itn=False` asks for spoken words instead of
+# written numbers.
 CHAT_TEMPLATE = """\
 {%- for message in messages %}
 {%- if loop.first and message['role'] != 'system' %}
@@ -39,7 +40,7 @@ CHAT_TEMPLATE = """\
 {%- if message['content'] is string %}
 {{- message['content'] }}
 {%- else %}
-{%- set given = namespace(audio=0, context='', hotwords=[], language='') %}
+{%- set given = namespace(audio=0, context='', hotwords=keywords or [], language='成' + language if language else '') %}
 {%- for item in message['content'] %}
 {%- if item['type'] == 'audio' %}{%- set given.audio = given.audio + 1 %}
 {%- elif item['type'] == 'text' %}{%- set given.context = given.context + item['text'] + '\\n' %}
