@@ -169,7 +169,8 @@ def _prove(checkpoint: Checkpoint, source: str, made: ModelDirectory, replaced: 
     if made.kind == HF or (kind == HF and not any(replaced)):
         if replaced[1]:
             return proof.not_proven(made, f"its audio token setting is not that of {source}")
-        proof.prove(ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python)), made)
+        expected = ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python))
+        proof.prove(expected, made, rounded=replaced[0])
         return
     with tempfile.TemporaryDirectory(prefix="expected.", dir=made.path.parent) as folder:
         write_hf(checkpoint, Path(folder))

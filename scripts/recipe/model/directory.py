@@ -17,6 +17,12 @@ MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
 VLLM_CLASS, VLLM_AUDIO_TOKEN = "FunASRForConditionalGeneration", "<|AUDIO|>"
 TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
+# Without these, a directory of its kind was not written whole.
+WRITTEN = {
+    HF: ("config.json", "model.safetensors", "tokenizer.json", RECIPE_FILE),
+    TOOLKIT: (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", RECIPE_FILE),
+    VLLM: ("config.json", "preprocessor_config.json", "model.safetensors", RECIPE_FILE),
+}
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _TOOLKIT_FILES = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
