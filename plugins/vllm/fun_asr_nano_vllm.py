@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from transformers import FunAsrNanoProcessor
-from transformers.utils import cached_file
+from transformers import FunAsrNanoProcessor, processing_utils
+from transformers.utils import cached_file, is_torchvision_available
 from vllm import ModelRegistry
 from vllm.config import VllmConfig
 from vllm.model_executor.models.transformers import TransformersMultiModalForCausalLM
@@ -30,6 +30,7 @@ from vllm.model_executor.models.transformers.multimodal import (
 )
 from vllm.multimodal import MULTIMODAL_REGISTRY
 from vllm.multimodal.media import MEDIA_CONNECTOR_REGISTRY, MediaConnector
+from vllm.transformers_utils.processors.funasr import FunASRFeatureExtractor
 
 logger = logging.getLogger("vllm.fun_asr_nano")
 
@@ -42,6 +43,9 @@ LOW_FRAME_RATE = "low_frame_rate"
 def register() -> None:
     """Let vLLM take `FunAsrNano` for directories whose config.json names transformers' class. May be called again."""
     ModelRegistry.register_model("FunAsrNanoForConditionalGeneration", FunAsrNano)
+    if not is_torchvision_available():
+        # Its search for the front end of vLLM's own class stops at video processors, which are not there then.
+        processing_utils.transformers_module.FunASRFeatureExtractor = FunASRFeatureExtractor
 
 
 def audio_tokens(frames: int, mode: str) -> int:

@@ -57,4 +57,4 @@ def test_exports_stand_beside_each_other_and_another_interpreter_makes_nothing_a
     assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.bfloat16"}
     assert json.loads((folder / "exp/e/export/base/toolkit/recipe.json").read_text())["audio_tokens"] == "full"
     assert "proven, decoded by transformers" in (folder / "exp/e/logs/convert_hf/base.log").read_text()
-    assert not small_workflow.plan(project(python={"hf": "python3", "toolkit": "other/python"}), *targets)
+    assert not small_workflow.plan(project(python={"toolkit": "other/python"}), *targets)

@@ -68,9 +68,9 @@ def prove(expected: ModelDirectory, made: ModelDirectory, rounded: bool = False)
     """Let the runtimes of two directories decode the sample, and compare the texts. True if they agree; False, and a
     warning with the reason, if that could not be tried.
 
-    RecipeError if the texts differ in more than the runtime of `made` may (in any number, if its weights were `rounded`,
-    which somebody wanted and the log tells), if a runtime that is there cannot decode its
-    directory, or if an interpreter cannot be started.
+    RecipeError if more texts differ than may with the runtime of `made` (all may where weights were `rounded`: somebody
+    wanted that, and the log tells how many do), if a runtime that is there cannot decode its directory, or if an
+    interpreter cannot be started.
     """
     for directory in (expected, made):
         if not _is_installed(directory.runtime.package, directory.python):
