@@ -22,7 +22,7 @@ logger = logging.getLogger("serve")
 # A text without an end is stopped there; a request may say another number. The published toolkit has the same limit.
 MOST_NEW_TOKENS = 512
 # Recordings are read by the plugin; the encoder has positions for 122.9 s.
-ENVIRONMENT = {"VLLM_MEDIA_CONNECTOR": PLUGIN, "VLLM_MAX_AUDIO_DECODE_DURATION_S": "122"}
+ENVIRONMENT = {"VLLM_MEDIA_CONNECTOR": PLUGIN, "VLLM_MAX_AUDIO_DECODE_DURATION_S": "122", **served.CPU_CACHE}
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:

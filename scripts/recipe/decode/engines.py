@@ -159,7 +159,8 @@ class VllmEngine:
         from recipe.decode import served
 
         self._served = served.inspect(model_dir)
-        self._prompts = self._served.prompts()
+        self._tokenizer = self._served.tokenizer()
+        self._prompts = prompt.PromptEncoder(self._tokenizer, self._served.audio_token)
         served.prepare_environment()
         try:
             import torch
@@ -196,10 +197,15 @@ class VllmEngine:
         from vllm import SamplingParams
 
         end = self._prompts.end_id
-        asked = [SamplingParams(temperature=0, max_tokens=limit, stop_token_ids=[end]) for limit in limits]
+        settings = {"temperature": 0, "stop_token_ids": [end], "detokenize": False}
+        asked = [SamplingParams(max_tokens=limit, **settings) for limit in limits]
         outputs = [output.outputs[0] for output in self._llm.generate(prepared, asked, use_tqdm=False)]
         return [
-            Transcription(output.text, tuple(output.token_ids), "eos" if output.finish_reason == "stop" else "length")
+            Transcription(
+                self._tokenizer.decode(output.token_ids, skip_special_tokens=True),
+                tuple(output.token_ids),
+                "eos" if output.finish_reason == "stop" else "length",
+            )
             for output in outputs
         ]
 

@@ -9,17 +9,21 @@ from recipe.model import loading
 from recipe.model.directory import HF, TOOLKIT, VLLM_AUDIO_TOKEN, audio_tokens_of, directory_kind, is_for_vllm
 from recipe.settings.decode import VLLM, check_installed
 from recipe.settings.train import LOW_FRAME_RATE
-from recipe.text.prompt import AUDIO_TOKEN, PromptEncoder
+from recipe.text.prompt import AUDIO_TOKEN
 
 # vLLM sets room aside for the longest context: the published model's 40,960 positions would be 4.7 GB in 16 bits, and
 # no recording of 120 s with several hundred hotwords needs as many as these.
 MOST_TOKENS = 4096
+# On a CPU vLLM wants 92 % of all memory, unless it is told how many GiB to take for the cache: here two of the longest
+# contexts of the published model in 32 bits, or some thirty usual ones.
+CPU_CACHE = {"VLLM_CPU_KVCACHE_SPACE": "2"}
 # Unless the user says otherwise: logs of what goes wrong; one process, which starts in half the time and ends with us;
 # on a CPU as many threads as every other job has, and not all cores of the machine.
 _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    **CPU_CACHE,
 }
 
 
@@ -42,17 +46,21 @@ class Served:
         """The audio token setting."""
         return LOW_FRAME_RATE if self.for_own_class else audio_tokens_of(self.directory)
 
-    def prompts(self) -> PromptEncoder:
-        """What turns prompts into tokens, with a single one for all of the audio."""
+    @property
+    def audio_token(self) -> str:
+        """The token that stands for a recording."""
+        return VLLM_AUDIO_TOKEN if self.for_own_class else AUDIO_TOKEN
+
+    def tokenizer(self):
+        """The directory's tokenizer; RecipeError if it cannot be loaded."""
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.directory, local_files_only=True)
+            return AutoTokenizer.from_pretrained(self.directory, local_files_only=True)
         except loading.UNLOADABLE as error:
             raise RecipeError(
                 f"{self.directory}: its tokenizer cannot be loaded ({' '.join(str(error).split())})"
             ) from None
-        return PromptEncoder(tokenizer, VLLM_AUDIO_TOKEN if self.for_own_class else AUDIO_TOKEN)
 
 
 def inspect(directory: str | os.PathLike) -> Served:
