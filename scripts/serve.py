@@ -2,8 +2,8 @@
 
 In: a model directory, as train.py and convert.py write; requests are chat completions with a recording as `input_audio`
 (docs/serving.md). Or one for vLLM's own class (convert.py --to vllm); requests go to /v1/audio/transcriptions.
-Runs until it is stopped, in an environment that has vLLM and `pip install ./plugins/vllm`. Flags of `vllm serve` that
-are not named here go to it as they are.
+Runs until it is stopped, in an environment that has vLLM and `pip install ./plugins/vllm`. What stands after `--` are
+flags of vLLM's server.
 """
 
 import argparse
@@ -26,12 +26,17 @@ ENVIRONMENT = {"VLLM_MEDIA_CONNECTOR": PLUGIN, "VLLM_MAX_AUDIO_DECODE_DURATION_S
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    """Our flags, and what stands after `--`."""
+    own, others = sys.argv[1:], []
+    if "--" in own:
+        place = own.index("--")
+        own, others = own[:place], own[place + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model_dir", help="model directory")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 is all of this machine's")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
     parser.add_argument("--name", help="what requests call the model (default: MODEL_DIR as it is written)")
-    return parser.parse_known_args()
+    return parser.parse_args(own), others
 
 
 def flags(model: served.Served) -> dict[str, object]:

@@ -46,7 +46,8 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self._model, self._log = model, log
-        self._command = [sys.executable, ROOT / "scripts/serve.py", model, "--port", self._port, "--name", "m", *flags]
+        self._command = [sys.executable, ROOT / "scripts/serve.py", model, "--port", self._port, "--name", "m"]
+        self._command += ["--", *flags]
 
     def __enter__(self) -> "Server":
         with open(self._log, "wb") as log:
