@@ -74,10 +74,20 @@ class Server:
     def ask(self, audio: bytes, text: str | None = None, **arguments: object) -> tuple[int, str]:
         """Status and text of a chat completion for a recording's bytes, as OpenAI's clients send it; with a `text`
         beside it, and arguments of the chat template."""
+        status, answer = self._complete(audio, text, arguments)
+        # White space becomes single spaces in the recipe's tables.
+        return status, " ".join(answer["choices"][0]["message"]["content"].split()) if status == 200 else str(answer)
+
+    def prompt_tokens(self, audio: bytes, text: str | None = None, **arguments: object) -> list[int]:
+        """The tokens that a request becomes."""
+        return self._complete(audio, text, arguments, return_token_ids=True, max_tokens=1)[1]["prompt_token_ids"]
+
+    def _complete(self, audio: bytes, text: str | None, arguments: dict, **more: object) -> tuple[int, dict]:
         data = base64.b64encode(audio).decode()
         content = [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]
         content += [{"type": "text", "text": text}] if text else []
-        body = {"model": "m", "messages": [{"role": "user", "content": content}], "chat_template_kwargs": arguments}
+        messages = [{"role": "user", "content": content}]
+        body = {"model": "m", "messages": messages, "chat_template_kwargs": arguments, **more}
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/v1/chat/completions",
             json.dumps(body).encode(),
@@ -85,7 +95,6 @@ class Server:
         )
         try:
             with urllib.request.urlopen(request, timeout=600) as answer:
-                # White space becomes single spaces in the recipe's tables.
-                return answer.status, " ".join(json.load(answer)["choices"][0]["message"]["content"].split())
+                return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            return error.code, json.load(error)

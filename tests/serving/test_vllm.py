@@ -15,9 +15,11 @@ import soundfile
 from parity.toolkit_checkpoint import write_toolkit_directory
 from serving.clients import ROOT, Server, call, texts
 from serving.padded import pad_heads
+from transformers import AutoTokenizer
 
 from recipe.convert.run import convert
 from recipe.text import tables
+from recipe.text.prompt import PromptEncoder, transcription_prompt
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("vllm")
@@ -136,23 +138,26 @@ class TestServer:
         for key, data in made.items():
             (tmp_path / f"{key}.wav").write_bytes(data)
         wanted = texts("transformers", models / "full", tmp_path / "text", "--audio-dir", tmp_path)
-        assert {f"{key}.wav": server.ask(data)[1] for key, data in made.items()} == wanted
+        assert {key: server.ask(data)[1] for key, data in made.items()} == wanted
 
-    def test_hotwords_language_and_spoken_words_are_asked_for_as_in_decoding(
-        self, server, models, recordings, tmp_path
+    @pytest.mark.parametrize(
+        "prompt, arguments",
+        [
+            (transcription_prompt(), {}),
+            (transcription_prompt(hotwords=["kitchen", "空调"]), {"keywords": ["kitchen", "空调"]}),
+            (transcription_prompt(hotwords=["kitchen", "空调"]), {"text": "热词列表：[kitchen, 空调]"}),
+            (transcription_prompt(language="en", itn=False), {"language": "英文", "itn": False}),
+        ],
+        ids=["plain", "hotwords", "hotwords-as-text", "language-and-spoken-words"],
+    )
+    def test_hotwords_language_and_spoken_words_become_the_tokens_of_decoding(
+        self, prompt, arguments, server, models, recordings
     ):
-        rows = dict(list(tables.read_map(recordings).items())[:8])
-        (tmp_path / "wav.scp").write_text("".join(f"{key} {place}\n" for key, place in rows.items()))
-        flags = ["--scp-file", tmp_path / "wav.scp"]
-        asked = {
-            "hotwords": (["--hotwords", "kitchen,空调"], {"keywords": ["kitchen", "空调"]}),
-            "as-text": (["--hotwords", "kitchen,空调"], {"text": "热词列表：[kitchen, 空调]"}),
-            "language": (["--language", "en", "--no-itn"], {"language": "英文", "itn": False}),
-        }
-        for name, (more, arguments) in asked.items():
-            wanted = texts("transformers", models / "full", tmp_path / name, *flags, *more)
-            found = {key: server.ask(Path(place).read_bytes(), **arguments)[1] for key, place in rows.items()}
-            assert found == wanted, name
+        encoder = PromptEncoder(AutoTokenizer.from_pretrained(models / "full"))
+        recording = Path(next(iter(tables.read_map(recordings).values()))).read_bytes()
+        found = server.prompt_tokens(recording, **arguments)
+        num_audio = found.count(encoder.audio_token_id)
+        assert num_audio > 10 and found == encoder.encode(prompt, num_audio).input_ids
 
 
 class TestOwnClass:
