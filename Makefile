@@ -12,7 +12,7 @@ else "$(PYTHON)" scripts/check_python.py $(VENV); fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev config eval test test-slow test-parity test-export mistakes lint format clean
+.PHONY: help tiny setup setup-dev config eval test test-slow test-parity test-export test-serving mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint       style checks alone; make format mends what it can"
 	@echo "make test-parity  compare with the published toolkit, in .venv-parity"
 	@echo "make test-export  decode what convert.py writes for sherpa-onnx and llama.cpp, in .venv-export"
+	@echo "make test-serving  compare with vLLM, in .venv-serving"
 	@echo "make test-slow  tests that take minutes or much memory"
 	@echo "make mistakes   500 random mistakes through the whole workflow (half an hour)"
 	@echo "make clean      remove $(VENV) and exp/"
@@ -89,6 +90,22 @@ test-parity: .venv-parity/.setup
 test-export: .venv-export/.setup
 	.venv-export/bin/python -m pytest tests/serving/test_exports.py
 
+# Models served by vLLM on a CPU, in an environment of its own. Of what vLLM brings, torchvision and torchcodec are built for
+# CUDA and fail beside a torch for the CPU; torchaudio does without its compiled part. By pip, which finds that torch where
+# its configuration says (requirements-serving.txt).
+SERVING_PYTHON ?= $(shell command -v python3.11)
+SERVING := .venv-serving
+$(SERVING)/.setup: requirements-serving.txt plugins/vllm/pyproject.toml plugins/vllm/fun_asr_nano_vllm.py
+	@test -n "$(SERVING_PYTHON)" || { echo "error: vLLM for the CPU needs Python 3.11: make test-serving SERVING_PYTHON=..." >&2; exit 2; }
+	$(SERVING_PYTHON) -m venv $(SERVING)
+	$(SERVING)/bin/pip install --quiet --disable-pip-version-check -r requirements-serving.txt ./plugins/vllm
+	$(SERVING)/bin/pip uninstall --quiet --yes torchvision torchcodec
+	rm -f $(SERVING)/lib/python*/site-packages/torchaudio/lib/*.so
+	@touch $@
+
+test-serving: $(SERVING)/.setup
+	$(SERVING)/bin/python -m pytest tests/serving
+
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
@@ -101,7 +118,7 @@ format: setup-dev
 	$(BIN)/snakefmt Snakefile rules
 
 clean:
-	rm -rf $(VENV) .venv-parity .venv-export exp
+	rm -rf $(VENV) .venv-parity .venv-export $(SERVING) exp
 
 # The bundled base model from nothing, in three parts, and its CTC branch; see config/tiny.yaml. Its tokenizer stays as it is, so that the
 # result is the same model (once trained with --text on corpora/pretrain/train/text and data/train/text).

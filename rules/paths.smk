@@ -41,13 +41,13 @@ def model_files(model):
 def decoded_model_dir(wildcards):
     """Directory of a model as the decoding engine wants it."""
     exported = CONFIG.decode.engine == "funasr"
-    return f"{EXP}/export/{wildcards.model}" if exported else model_folder(wildcards.model)
+    return f"{EXP}/export/{wildcards.model}/{model_dir.TOOLKIT}" if exported else model_folder(wildcards.model)
 
 
 def decoded_model(wildcards):
     """Files of a model as the decoding engine wants it."""
     if CONFIG.decode.engine == "funasr":
-        return [f"{decoded_model_dir(wildcards)}/{name}" for name in ("model.pt", "config.yaml")]
+        return exported_files(wildcards.model, model_dir.TOOLKIT)
     return model_files(wildcards.model)
 
 
@@ -59,6 +59,19 @@ def calibration(wildcards):
 def calibrated(files):
     """Flags that name the calibration among a job's input files."""
     return ["--calibration", files.calibration] if files.calibration else []
+
+
+def exported_files(model, kind):
+    """Files of a model as a directory of another kind."""
+    return [f"{EXP}/export/{model}/{kind}/{name}" for name in model_dir.WRITTEN[kind]]
+
+
+def all_exports(wildcards):
+    """Files of all that `export` names, and of the merged weights of its runs."""
+    exports = planned(CONFIG.export.of_runs, RUNS)
+    return [
+        file for run, kinds in exports.items() for kind in (model_dir.HF, *kinds) for file in exported_files(run, kind)
+    ]
 
 
 def transcripts(wildcards):

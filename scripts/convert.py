@@ -9,6 +9,7 @@ Writes DST_DIR, a complete model directory of the kind asked for. Weights stay b
   toolkit      for funasr and what builds on it
   sherpa-onnx  three ONNX graphs and a tokenizer, for sherpa-onnx (phones, browsers, boards); 32 bits, --int8: 8
   gguf         encoder and language model, for FunASR's llama.cpp programs; low_frame_rate only
+  vllm         for vLLM's own class; the recipe's plugin serves HF directories as they are, in batches too
 Where the program that serves it is installed, it decodes a sample before DST_DIR appears, and has to write what
 decode.py writes; otherwise the log says that nothing is proven.
 """
@@ -22,7 +23,10 @@ from recipe.cli import run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--to", choices=("hf", "toolkit", "sherpa-onnx", "gguf"), required=True, help="kind of directory to write"
+        "--to",
+        choices=("hf", "toolkit", "vllm", "sherpa-onnx", "gguf"),
+        required=True,
+        help="kind of directory to write",
     )
     parser.add_argument(
         "--dtype",

@@ -86,8 +86,8 @@ def sections(args: argparse.Namespace) -> tuple[DecodeSettings, DataSettings]:
     settings, data = flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
     if problem := settings.contradiction(data.prompt):
         raise RecipeError(problem)
-    if settings.engine == FUNASR:
-        check_installed(FUNASR)
+    if settings.engine != TRANSFORMERS:
+        check_installed(settings.engine)
     return settings, data
 
 
@@ -261,7 +261,7 @@ def main() -> int:
     if len(found):
         logger.info("going on behind %d of %d entries, which are decoded", len(found), last - first)
     # The toolkit decodes in its own way.
-    graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
+    graphs = settings.cuda_graph and settings.engine != FUNASR
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
         engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs, settings.word_times)
     logger.info("decoding %d entries on %s", last - first - len(found), model.device_name(model.best_device()))

@@ -26,6 +26,7 @@ OTHERS = (
     "docker",
     "hf",
     "modelscope",
+    "pip",
     "rm",
     "tail",
     "tensorboard",

@@ -67,6 +67,11 @@ def test_texts_that_differ_are_refused(directory):
         proof.prove(directory(0), directory(2))
 
 
+def test_rounded_weights_may_write_other_texts_and_how_many_is_said(directory, caplog):
+    caplog.set_level(logging.INFO)
+    assert proof.prove(directory(0), directory(9), rounded=True) and "7 of 16 texts" in caplog.text
+
+
 def test_a_runtime_that_cannot_decode_the_directory_is_refused_with_its_last_word(directory):
     with pytest.raises(
         RecipeError, match=r"model-1: json cannot decode it \(server: error: no such layer\); tried: .*"
@@ -88,6 +93,11 @@ def test_what_could_not_be_tried_is_said(expected, made, reason, directory, capl
     assert f"{made.name}: NOT PROVEN" in caplog.text and reason in caplog.text
 
 
+def test_a_recipe_without_its_recordings_says_so(directory, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(proof, "SAMPLE", (tmp_path / "gone",))
+    assert not proof.prove(directory(0), directory(1)) and "gone" in caplog.text
+
+
 def test_another_environment_is_asked_for_its_packages(directory, caplog):
     with pytest.raises(RecipeError, match="no/such/python: no Python that could be started"):
         proof.prove(directory(0), directory(1, python="no/such/python"))
@@ -106,7 +116,7 @@ class TestConversion:
         """(path, kind) of what the conversion compares, and what the log names it; `True` lets it refuse."""
         calls, refuse = [], []
 
-        def prove(expected, made):
+        def prove(expected, made, rounded=False):
             assert all(one.path.is_dir() for one in (expected, made))
             calls.append((expected, made))
             if refuse:

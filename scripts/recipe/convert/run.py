@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from recipe.convert import branch as branches
-from recipe.convert import gguf, hub, onnx, proof, toolkit
+from recipe.convert import gguf, hub, onnx, proof, toolkit, vllm
 from recipe.convert.proof import ModelDirectory
 from recipe.convert.toolkit import TOKENIZER_FILES
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
@@ -48,6 +48,7 @@ from recipe.model.directory import (
     RECIPE_FILE,
     SHERPA_ONNX,
     TOOLKIT,
+    VLLM,
     assume_audio_tokens,
     directory_kind,
     source_kind,
@@ -73,6 +74,7 @@ _WRITTEN = {
     "generation_config.json",
     "processor_config.json",
     "chat_template.jinja",
+    vllm.PREPROCESSOR_FILE,
     HF_WEIGHTS,
     *TOKENIZER_FILES,
     *onnx.files(),
@@ -176,7 +178,8 @@ def _prove(checkpoint: Checkpoint, source: str, made: ModelDirectory, replaced: 
     if made.kind == HF or (kind == HF and not any(replaced)):
         if replaced[1]:
             return proof.not_proven(made, f"its audio token setting is not that of {source}")
-        proof.prove(ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python)), made)
+        expected = ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python))
+        proof.prove(expected, made, rounded=replaced[0])
         return
     with tempfile.TemporaryDirectory(prefix="expected.", dir=made.path.parent) as folder:
         write_hf(checkpoint, Path(folder))
@@ -220,7 +223,7 @@ def _write(checkpoint: Checkpoint, directory: Path, to: str, int8: bool) -> None
     if to == SHERPA_ONNX:
         write_sherpa_onnx(checkpoint, directory, int8)
     else:
-        {HF: write_hf, TOOLKIT: write_toolkit, GGUF: write_gguf}[to](checkpoint, directory)
+        {HF: write_hf, TOOLKIT: write_toolkit, VLLM: write_vllm, GGUF: write_gguf}[to](checkpoint, directory)
 
 
 def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -368,9 +371,7 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
     for file in checkpoint.tokenizer_files:
         shutil.copyfile(file, directory / file.name)
-    save_file(tensors, directory / HF_WEIGHTS, metadata={"format": "pt"})
-    # save_file makes a file that nobody else may read.
-    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
+    _save_tensors(tensors, directory)
     end_of_turn, padding = _end_of_turn(checkpoint), checkpoint.processor.tokenizer.pad_token_id
     generation = {"do_sample": False, "eos_token_id": end_of_turn}
     generation["pad_token_id"] = end_of_turn if padding is None else padding
@@ -434,6 +435,36 @@ def write_gguf(checkpoint: Checkpoint, directory: Path) -> None:
         checkpoint.source,
     )
     _write_facts(checkpoint, directory, GGUF)
+
+
+def write_vllm(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for vLLM's own class; RecipeError, before anything is written, if that cannot be the model."""
+    config = checkpoint.config
+    vllm.check_expressible(config, checkpoint.audio_tokens, checkpoint.source)
+    logger.warning(
+        "%s: vLLM's own class has no padding mask: serve one recording at a time (--max-num-seqs 1, as serve.py does), "
+        "because in batches of several lengths texts are wrong. The model directory itself has no such limit",
+        checkpoint.source,
+    )
+    stored = toolkit.from_hf(checkpoint.tensors, toolkit.transcription_blocks(config))
+    tensors = vllm.tensors(stored, config.tie_word_embeddings)
+    end_of_turn = _end_of_turn(checkpoint)
+    write_json(directory / "config.json", vllm.config_json(config, _common_dtype(tensors), end_of_turn))
+    extractor = checkpoint.processor.feature_extractor
+    write_json(directory / vllm.PREPROCESSOR_FILE, vllm.preprocessor_json(extractor))
+    write_json(directory / "generation_config.json", {"do_sample": False, "eos_token_id": end_of_turn})
+    _save_tensors(tensors, directory)
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, directory / file.name)
+        vllm.rename_audio_token(directory / file.name)
+    _check_tokenizer(checkpoint, directory)
+    _write_facts(checkpoint, directory, VLLM)
+
+
+def _save_tensors(tensors: Mapping[str, torch.Tensor], directory: Path) -> None:
+    save_file(dict(tensors), directory / HF_WEIGHTS, metadata={"format": "pt"})
+    # save_file makes a file that nobody else may read.
+    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
 
 
 def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:

@@ -141,7 +141,7 @@ def settings_from_config(
         "model": "FunASRNano",
         "model_conf": {"lsm_weight": 0.1, "length_normalized_loss": True},
         "audio_encoder": "SenseVoiceEncoderSmall",
-        "audio_encoder_conf": _encoder_settings(config),
+        "audio_encoder_conf": encoder_settings(config),
         "llm": "Qwen3-0.6b",
         "llm_conf": {
             "hub": "hf",
@@ -155,24 +155,28 @@ def settings_from_config(
         "audio_adaptor": "Transformer",
         "audio_adaptor_conf": _adaptor_settings(config) | {"use_low_frame_rate": low_frame_rate},
         "frontend": "WavFrontend",
-        "frontend_conf": {
-            "fs": extractor.sampling_rate,
-            "window": extractor.window,
-            "n_mels": extractor.feature_size,
-            "frame_length": extractor.frame_length,
-            "frame_shift": extractor.frame_shift,
-            "lfr_m": extractor.num_frames_lfr,
-            "lfr_n": extractor.stride_lfr,
-            "cmvn_file": None,
-            # The toolkit's default is noise of 1.0, other at each call; the model never saw any in training.
-            "dither": 0.0,
-        },
+        # The toolkit's default is noise of 1.0, other at each call; the model never saw any in training.
+        "frontend_conf": front_end_settings(extractor) | {"cmvn_file": None, "dither": 0.0},
         "tokenizer": "HuggingfaceTokenizer",
         "tokenizer_conf": {"init_param_path": LLM_FOLDER},
     }
 
 
-def _encoder_settings(config: FunAsrNanoConfig) -> dict:
+def front_end_settings(extractor: FunAsrNanoFeatureExtractor) -> dict:
+    """The front end's sizes, as `frontend_conf`."""
+    return {
+        "fs": extractor.sampling_rate,
+        "window": extractor.window,
+        "n_mels": extractor.feature_size,
+        "frame_length": extractor.frame_length,
+        "frame_shift": extractor.frame_shift,
+        "lfr_m": extractor.num_frames_lfr,
+        "lfr_n": extractor.stride_lfr,
+    }
+
+
+def encoder_settings(config: FunAsrNanoConfig) -> dict:
+    """The encoder's sizes, as `audio_encoder_conf`."""
     encoder = config.audio_config
     return {
         "output_size": encoder.hidden_size,

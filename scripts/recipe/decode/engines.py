@@ -1,4 +1,4 @@
-"""Engines: what turns waveforms into text. Transformers is the default; funasr where it is installed.
+"""Engines: what turns waveforms into text. Transformers is the default; funasr and vLLM where they are installed.
 
 An engine makes a waveform ready (in a reading thread or process) and decodes a batch of what it made ready. Everything
 else is the same for all of them: reading, cutting of long recordings, batches, flags, output files.
@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from recipe.audio.reading import SAMPLING_RATE
 from recipe.decode.confidence import Spelling
 from recipe.files import RecipeError
 from recipe.model import alignment
 from recipe.model.alignment import Times
-from recipe.settings.decode import FUNASR, TRANSFORMERS, check_installed
+from recipe.settings.decode import FUNASR, TRANSFORMERS, VLLM, check_installed
 from recipe.settings.section import AUTO
 from recipe.text import prompt
 
@@ -187,7 +188,70 @@ class FunasrEngine:
         return Transcription(result["text"], tokens, "length" if len(tokens) >= limit else "eos")
 
 
-ENGINES = (TRANSFORMERS, FUNASR)
+class VllmEngine:
+    """vLLM on a model directory, which it reads with the recipe's plugin; on one for its own class (convert.py --to
+    vllm), one utterance at a time, because that class has no padding mask.
+
+    It makes the features itself, and plans its own batches among what it is given. Prompts come as tokens, so that
+    words that look like a special token stay words.
+    """
+
+    def __init__(self, model_dir: str, dtype: str = "auto", cuda_graph: bool = False):
+        from recipe.decode import served
+
+        self._served = served.inspect(model_dir)
+        self._tokenizer = self._served.tokenizer()
+        self._prompts = prompt.PromptEncoder(self._tokenizer, self._served.audio_token)
+        served.prepare_environment()
+        try:
+            import torch
+            import vllm
+        except ImportError as error:
+            raise RecipeError(
+                f"engine vllm: the package vllm cannot be imported ({error}); install what it needs"
+            ) from None
+        gpu = torch.cuda.is_available()
+        self._llm = vllm.LLM(
+            model=model_dir,
+            dtype=("bfloat16" if gpu else "float32") if dtype == "auto" else dtype,
+            enforce_eager=not (gpu and cuda_graph),
+            mm_processor_cache_gb=0,  # no recording comes twice
+            distributed_executor_backend="uni",
+            **self._served.options,
+        )
+
+    def prepare(self, key: str, waveform: np.ndarray, instruction: Instruction) -> dict:
+        tokens = self._prompts.encode(instruction.text, 1, None, instruction.after).input_ids
+        return {"prompt_token_ids": tokens, "multi_modal_data": {"audio": (waveform, SAMPLING_RATE)}}
+
+    def tokens_over(self, instruction: Instruction, seconds: float, limit: int) -> int:
+        from recipe.model.features import most_audio_tokens
+
+        asked = len(self._prompts.encode(instruction.text, 0, None, instruction.after).input_ids)
+        return asked + most_audio_tokens(seconds, self._served.audio_tokens) + limit - self._served.max_tokens
+
+    def decode(self, prepared: Sequence[Any], limits: Sequence[int], penalty: float = 1.0) -> list[Transcription]:
+        if penalty != 1.0:
+            raise RecipeError(
+                "engine vllm counts the prompt's tokens in a repetition penalty: leave retry_penalty null"
+            )
+        from vllm import SamplingParams
+
+        end = self._prompts.end_id
+        settings = {"temperature": 0, "stop_token_ids": [end], "detokenize": False}
+        asked = [SamplingParams(max_tokens=limit, **settings) for limit in limits]
+        outputs = [output.outputs[0] for output in self._llm.generate(prepared, asked, use_tqdm=False)]
+        return [
+            Transcription(
+                self._tokenizer.decode(output.token_ids, skip_special_tokens=True),
+                tuple(output.token_ids),
+                "eos" if output.finish_reason == "stop" else "length",
+            )
+            for output in outputs
+        ]
+
+
+ENGINES = (TRANSFORMERS, FUNASR, VLLM)
 
 
 def _branch(recognizer, word_times: bool | str):
@@ -242,6 +306,10 @@ def load(
         recognizer = model.load(model_dir, dtype=getattr(torch, dtype), device=device)
         branch = _branch(recognizer, word_times if beams == 1 else False)
         return TransformersEngine(recognizer, beams, cuda_graph, branch)
+    if name == VLLM:
+        if beams != 1:
+            raise RecipeError("engine vllm decodes greedily: leave beams at 1")
+        return VllmEngine(model_dir, dtype, cuda_graph)
     if beams != 1 or dtype != "auto" or cuda_graph:
         raise RecipeError(
             "engine funasr decodes greedily in its own way: leave beams at 1, dtype at auto, cuda_graph off"

@@ -53,13 +53,17 @@ class FrontEnd:
 
     def audio_tokens(self, seconds: float) -> int:
         """The most tokens that so many seconds of audio can take."""
-        samples = max(FRAME_LENGTH, math.ceil(seconds * SAMPLING_RATE) + 1)  # resampling may round up
-        frames = stacked_frames(1 + (samples - FRAME_LENGTH) // FRAME_SHIFT)
-        return audio_token_count(frames, self._mode)
+        return most_audio_tokens(seconds, self._mode)
 
     def context_tokens(self, prompt: str, after: str = "") -> int:
         """Number of tokens before the target, without those of the audio."""
         return len(self._prompts.encode(prompt, 0, None, after).input_ids)
+
+
+def most_audio_tokens(seconds: float, mode: str) -> int:
+    """The most tokens that so many seconds of audio can take, with an audio token setting."""
+    samples = max(FRAME_LENGTH, math.ceil(seconds * SAMPLING_RATE) + 1)  # resampling may round up
+    return audio_token_count(stacked_frames(1 + (samples - FRAME_LENGTH) // FRAME_SHIFT), mode)
 
 
 def stacked_frames(frames: int) -> int:
