@@ -1,0 +1,76 @@
+"""Training by several processes of one machine on a million packed utterances: killed, told to end, and gone on with."""
+
+import os
+import signal
+import sys
+
+import large
+import pytest
+from conftest import ROOT
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from bench_scale import memory_of  # noqa: E402
+
+pytestmark = pytest.mark.slow
+PROCESSES = [2, 4]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return large.make(tmp_path_factory.mktemp("corpus"))
+
+
+def started(corpus, folder, processes, **changes):
+    """A training by so many processes, with as many batches a step in all."""
+    words = large.flags(corpus, folder, accumulate=large.BATCHES // processes, **changes)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return large.Started([sys.executable, *(torchrun if processes > 1 else []), *words], folder / "log")
+
+
+@pytest.fixture(scope="module")
+def without_dropout(corpus, tmp_path_factory):
+    """Weights after four steps, by the number of processes: dropout would be drawn by each of them."""
+    found = {}
+    for processes in (1, *PROCESSES):
+        folder = tmp_path_factory.mktemp(f"by{processes}") / "run"
+        assert started(corpus, folder, processes, dropout=0.0, max_steps=4, evaluations=1).ended() == 0
+        found[processes] = load_file(folder / "model/model.safetensors")
+    return found
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
+def test_killed_and_told_to_end_they_end_with_the_same_weights(corpus, processes, tmp_path):
+    calm = started(corpus, tmp_path / "calm", processes)
+    seconds = calm.until(r"step 1/")
+    private = [round(memory_of(pid)) for _, pid in sorted(calm.ranks().items())]
+    assert len(private) == processes
+    print(f"{processes} processes: first step after {seconds:.0f} s, private memory {private} MiB")
+    assert calm.ended() == 0
+
+    folder = tmp_path / "killed"
+    killed = started(corpus, folder, processes)
+    killed.until(r"step 6/")
+    os.kill(killed.ranks()[processes - 1], signal.SIGKILL)
+    assert killed.ended() != 0
+    assert large.steps_kept(folder)[-1] in (4, 8)
+
+    told = started(corpus, folder, processes)
+    print(f"{processes} processes: goes on after {told.until(r'step (5|9)/'):.0f} s")
+    told.until(r"step 10/")
+    os.kill(told.process.pid, signal.SIGTERM)
+    assert told.ended() != 0
+    assert "going on from" in told.text and "ended by SIGTERM after step" in told.text
+    assert large.steps_kept(folder)[-1] >= 10
+
+    assert started(corpus, folder, processes).ended() == 0
+    assert large.results(folder) == large.results(tmp_path / "calm")
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
+def test_they_train_as_one_process_does_with_as_many_batches(without_dropout, processes):
+    one, several, start = without_dropout[1], without_dropout[processes], load_file(ROOT / "models/tiny/model.safetensors")
+    moved = sum(float((one[name] - start[name]).square().sum()) for name in one)
+    apart = sum(float((one[name] - several[name]).square().sum()) for name in one)
+    print(f"{processes} processes: {(apart / moved) ** 0.5:.1e} of the way apart from one")
+    assert 0 < apart < 0.01**2 * moved
