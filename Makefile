@@ -12,7 +12,7 @@ else "$(PYTHON)" scripts/check_python.py $(VENV); fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev config eval test test-slow test-parity mistakes lint format clean
+.PHONY: help tiny setup setup-dev config eval test test-slow test-distributed test-parity mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint       style checks alone; make format mends what it can"
 	@echo "make test-parity  compare with the published toolkit, in .venv-parity"
 	@echo "make test-slow  tests that take minutes or much memory"
+	@echo "make test-distributed  trainings on several processes, hosts and Slurm nodes made here (as root; docs/clusters.md)"
 	@echo "make mistakes   500 random mistakes through the whole workflow (half an hour)"
 	@echo "make clean      remove $(VENV) and exp/"
 
@@ -59,6 +60,11 @@ test: setup-dev lint
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
+
+# Hosts are network namespaces; Slurm's tests are skipped where slurmctld, slurmd, slurm-client and munge are not installed.
+test-distributed: setup-dev
+	$(UV) -r requirements-slurm.txt
+	$(BIN)/python -m pytest tests/distributed -m slow -rs
 
 # Every one must end in a result with full counts or in one clear line; other numbers: make mistakes COUNT=40 SEED=7.
 COUNT := 500

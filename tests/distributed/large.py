@@ -1,13 +1,16 @@
 """A packed corpus of a million utterances, made in seconds of few recordings, and trainings on it."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from conftest import ROOT
@@ -89,8 +92,13 @@ def flags(corpus, folder, **changes):
     return list(map(str, [ROOT / "scripts/train.py", *words, "--threads", 1, "--checkpoint-minutes", 0]))
 
 
+SECONDS = 1800  # that anything may take, on a busy machine too
+
+
 class Started:
     """A process at work, whose output goes to a file that others may append to as well."""
+
+    running: ClassVar[list["Started"]] = []
 
     def __init__(self, words, log, **options):
         self.log, self.begun = log, time.monotonic()
@@ -98,13 +106,14 @@ class Started:
         with open(log, "a") as file:
             self._before = file.tell()
             self.process = subprocess.Popen(words, stdout=file, stderr=file, env=environ, **options)
+        self.running.append(self)
 
     @property
     def text(self):
         """What it has said."""
         return self.log.read_text()[self._before :]
 
-    def until(self, said, seconds=900):
+    def until(self, said, seconds=SECONDS):
         """Wait for what a regular expression finds in its log; returns the seconds since the start."""
         while not re.search(said, self.text):
             assert self.process.poll() is None, f"ended without {said!r}:\n{self.text[-5000:]}"
@@ -112,9 +121,16 @@ class Started:
             time.sleep(0.02)
         return time.monotonic() - self.begun
 
-    def ended(self, seconds=900):
+    def ended(self, seconds=SECONDS):
         """Wait for its end; returns its exit status."""
         return self.process.wait(seconds)
+
+    def stop(self):
+        """Kill it, and all that it began."""
+        for pid in [*descendants(self.process.pid), self.process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
 
     def ranks(self):
         """Process of each rank, by its number: children of torchrun (or of what it was started by), or itself."""

@@ -31,7 +31,7 @@ def _path():
 
 
 def _configuration(folder):
-    """No accounting, no cgroups, and jobs that are told 5 s before they are killed."""
+    """No accounting and no cgroups; jobs are killed a minute after they were told to end."""
     host, processors = os.uname().nodename, os.cpu_count()
     memory = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20 * 0.9)
     lines = {
@@ -39,12 +39,13 @@ def _configuration(folder):
         "AuthType": "auth/munge", "AuthInfo": f"socket={folder}/munge/socket", "CredType": "cred/munge",
         "SlurmctldPort": PORTS["slurmctld"], "SlurmctldPidFile": f"{folder}/slurmctld.pid",
         "SlurmctldLogFile": f"{folder}/slurmctld.log", "StateSaveLocation": f"{folder}/state",
-        "SlurmdPidFile": f"{folder}/%n.pid", "SlurmdLogFile": f"{folder}/%n.log", "SlurmdSpoolDir": f"{folder}/spool.%n",
+        "SlurmdPidFile": f"{folder}/%n.pid", "SlurmdLogFile": f"{folder}/%n.log",
+        "SlurmdSpoolDir": f"{folder}/spool.%n", "SlurmdParameters": "config_overrides",
         "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SwitchType": "switch/none",
         "MpiDefault": "none", "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_CPU_Memory",
         "SchedulerType": "sched/backfill", "SchedulerParameters": "sched_interval=1,bf_interval=1",
-        "ReturnToService": "2", "MinJobAge": "3600", "KillWait": "60", "AccountingStorageType": "accounting_storage/none",
-        "JobAcctGatherType": "jobacct_gather/none", "JobCompType": "jobcomp/none", "SlurmdParameters": "config_overrides",
+        "ReturnToService": "2", "MinJobAge": "3600", "KillWait": "60", "JobCompType": "jobcomp/none",
+        "AccountingStorageType": "accounting_storage/none", "JobAcctGatherType": "jobacct_gather/none",
     }  # fmt: skip
     nodes = [
         f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={PORTS[name]} CPUs={processors} "
@@ -64,7 +65,10 @@ def _begin(folder):
     (munge / "key").write_bytes(os.urandom(1024))
     (munge / "key").chmod(0o400)
     files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-    commands = [["munged", "--force", *(f"--{flag}={munge / file}" for flag, file in files.items())], ["slurmctld", "-c"]]
+    commands = [
+        ["munged", "--force", *(f"--{flag}={munge / file}" for flag, file in files.items())],
+        ["slurmctld", "-c"],
+    ]
     commands += [["slurmd", "-c", "-N", name] for name in NODES]
     CONFIGURATION.parent.mkdir(exist_ok=True)
     CONFIGURATION.write_text(_configuration(folder))

@@ -1,4 +1,4 @@
-"""Training by several processes of one machine on a million packed utterances: killed, told to end, and gone on with."""
+"""Training by several processes of one machine on a million packed utterances: killed, told to end, going on."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from conftest import ROOT
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from bench_scale import memory_of  # noqa: E402
+from bench_scale import memory_of
 
 pytestmark = pytest.mark.slow
 PROCESSES = [2, 4]
@@ -69,7 +69,11 @@ def test_killed_and_told_to_end_they_end_with_the_same_weights(corpus, processes
 
 @pytest.mark.parametrize("processes", PROCESSES)
 def test_they_train_as_one_process_does_with_as_many_batches(without_dropout, processes):
-    one, several, start = without_dropout[1], without_dropout[processes], load_file(ROOT / "models/tiny/model.safetensors")
+    one, several, start = (
+        without_dropout[1],
+        without_dropout[processes],
+        load_file(ROOT / "models/tiny/model.safetensors"),
+    )
     moved = sum(float((one[name] - start[name]).square().sum()) for name in one)
     apart = sum(float((one[name] - several[name]).square().sum()) for name in one)
     print(f"{processes} processes: {(apart / moved) ** 0.5:.1e} of the way apart from one")

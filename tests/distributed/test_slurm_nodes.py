@@ -24,8 +24,8 @@ PROFILE = [
     "--slurm-init-seconds-before-status-checks", "5", "--cores", PROCESSORS,
 ]  # fmt: skip
 # As docs/clusters.md says it, without GPUs. The nodes are one machine, whose memory the other jobs want as well.
-NODES = ["train:nodes=2", "train:tasks=2", "train:tasks_per_gpu=0", "train:mpi=srun", "train:gpu=0", "train:mem_mb=3000"]
-ALONE = ["decode:gpu=0", "decode:mem_mb=3000"]
+NODES = ["nodes=2", "tasks=2", "tasks_per_gpu=0", "mpi=srun", "gpu=0", "mem_mb=3000"]
+RESOURCES = [*(f"train:{one}" for one in NODES), "decode:gpu=0", "decode:mem_mb=3000"]
 STEPS = 24
 
 
@@ -56,7 +56,7 @@ def project(folder):
 
 def call(folder, target):
     """Snakemake at work in the folder."""
-    words = [target, *PROFILE, "--set-resources", *NODES, *ALONE, "--configfile", "settings.yaml"]
+    words = [target, *PROFILE, "--set-resources", *RESOURCES, "--configfile", "settings.yaml"]
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *words]
     return large.Started(list(map(str, command)), folder / "screen", cwd=folder)
 
