@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 import yaml
 from conftest import ROOT
 
@@ -145,6 +146,14 @@ class Started:
             if numbers and b"train.py" in command:
                 found.setdefault(numbers[0], pid)
         return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """End what a failed test leaves at work; for modules that have this as one of their names."""
+    yield
+    while Started.running:
+        Started.running.pop().stop()
 
 
 def descendants(pid):

@@ -94,8 +94,10 @@ def cluster(folder):
         yield
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
-            said("scancel", "--user", "root")
-            time.sleep(3)
+            said("scancel", "--user", "root", "--signal", "KILL", "--full")
+            deadline = time.monotonic() + 30
+            while said("squeue", "--noheader") and time.monotonic() < deadline:
+                time.sleep(0.5)
         for file in [*(folder / f"{name}.pid" for name in (*NODES, "slurmctld")), folder / "munge/pid"]:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 os.kill(int(file.read_text()), 15)

@@ -8,6 +8,7 @@ import large
 import pytest
 
 pytestmark = pytest.mark.slow
+nothing_left = large.nothing_left
 TIMEOUT = 120  # seconds: the other process waits as long while the first one prepares
 
 

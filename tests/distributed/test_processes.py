@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from bench_scale import memory_of
 
 pytestmark = pytest.mark.slow
+nothing_left = large.nothing_left
 PROCESSES = [2, 4]
 
 

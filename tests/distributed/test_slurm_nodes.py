@@ -4,9 +4,12 @@ its time limit, then by scancel, and goes on by retries."""
 import importlib.util
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import large
 import pytest
@@ -17,6 +20,7 @@ from conftest import ROOT
 from recipe.files import sha256
 
 pytestmark = pytest.mark.slow
+nothing_left = large.nothing_left
 PROCESSORS = os.cpu_count()
 # A quick answer, and no database of finished jobs.
 PROFILE = [
@@ -67,10 +71,9 @@ def training_job():
     return next((line.split()[0] for line in told.splitlines() if line.split()[1] == "2"), None)
 
 
-def until_step(started, folder, step):
+def until_step(started, log, step):
     """Wait until the training's log, which each attempt begins anew, says a step; returns the job."""
-    deadline = time.monotonic() + 900
-    log = folder / "exp/e/logs/train/both.log"
+    deadline = time.monotonic() + large.SECONDS
     while not (log.exists() and re.search(rf"step {step}/", log.read_text()) and training_job()):
         assert started.process.poll() is None, started.text[-5000:]
         assert time.monotonic() < deadline, started.text[-5000:]
@@ -78,29 +81,46 @@ def until_step(started, folder, step):
     return training_job()
 
 
-def test_a_training_on_two_nodes_goes_on_by_retries_and_ends_with_the_same_weights(cluster, tmp_path):
-    weights = "exp/e/train/both/model/model.safetensors"
-    calm, ended = tmp_path / "calm", tmp_path / "ended"
-    for folder in (calm, ended):
-        project(folder)
-    begun = call(calm, "eval")
-    assert begun.ended(1800) == 0, begun.text[-5000:]
-    table = (calm / "exp/e/report/summary.md").read_text()
-    assert "both" in table
-    log = (calm / "exp/e/logs/train/both.log").read_text()
-    assert f"step {STEPS}/{STEPS}" in log and log.count(f"step {STEPS}/{STEPS}  epoch") == 2
+def pause(folder):
+    """Stop the training's processes; Slurm wakes those that it tells to end."""
+    paths = [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    commands = {int(path.parent.name): path.read_bytes().split(b"\0") for path in paths}
+    training = [
+        pid
+        for pid, words in commands.items()
+        if any(word.endswith(b"/train.py") for word in words[1:3]) and os.readlink(f"/proc/{pid}/cwd") == str(folder)
+    ]
+    assert len(training) == 2
+    for pid in training:
+        os.kill(pid, signal.SIGSTOP)
 
-    again = call(ended, weights)
-    kept = ended / "exp/e/train/both"
-    first = until_step(again, ended, 3)
-    subprocess.run(["scontrol", "update", f"jobid={first}", "timelimit=1"], check=True)
-    second = until_step(again, ended, 12)
-    [step] = large.steps_kept(kept)[-1:]
-    assert 3 <= step < 12 and second != first
-    slurm_here.said("scancel", second)
-    assert again.ended(1800) == 0, again.text[-5000:]
-    assert sha256(ended / weights) == sha256(calm / weights)
-    log = (ended / "exp/e/logs/train/both.log").read_text()
-    assert "going on from" in log
-    states = slurm_here.said("squeue", "--states=all", "--noheader", "--nodes", "asr2", "--format=%i %T")
-    print(states)
+
+def test_a_training_on_two_nodes_goes_on_by_retries_and_ends_with_the_same_weights(cluster, tmp_path):
+    folder = tmp_path / "project"
+    project(folder)
+    trained, log = folder / "exp/e/train/both", folder / "exp/e/logs/train/both.log"
+    calm = call(folder, "eval")
+    assert calm.ended() == 0, calm.text[-5000:]
+    assert "both" in (folder / "exp/e/report/summary.md").read_text()
+    # Of the training and of the last evaluation, each said once, by the first process of all.
+    assert len(re.findall(rf"step {STEPS}/{STEPS}  epoch", log.read_text())) == 2
+    weights = sha256(trained / "model/model.safetensors")
+
+    shutil.rmtree(trained / "model")
+    log.unlink()
+    again = call(folder, "exp/e/train/both/model/model.safetensors")
+    jobs = [until_step(again, log, 3)]
+    # Slurm looks at its minutes twice a minute, and a training as small as this one would be over by then.
+    pause(folder)
+    subprocess.run(["scontrol", "update", f"jobid={jobs[0]}", "timelimit=1"], check=True)
+    again.until(r"Trying to restart job \d+")
+    [ended] = re.findall(r"ended by SIGTERM after step (\d+)", log.read_text())[:1]
+    assert large.steps_kept(trained)[-1] == int(ended) >= 3
+
+    jobs.append(until_step(again, log, int(ended) + 2))
+    slurm_here.said("scancel", jobs[1])
+    assert again.ended() == 0, again.text[-5000:]
+    assert "going on from" in log.read_text()
+    states = slurm_here.said("squeue", "--noheader", "--states=all", f"--jobs={','.join(jobs)}", "--format=%T")
+    assert states.split() == ["TIMEOUT", "CANCELLED"]
+    assert sha256(trained / "model/model.safetensors") == weights
