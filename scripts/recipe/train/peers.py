@@ -56,7 +56,7 @@ def _silent(hosts: list[str]) -> str:
     does not reach that misses the host where it is kept, the first process's."""
     try:
         missing = _missing()
-    except torch.distributed.DistError:
+    except (OSError, torch.distributed.DistError):
         missing = [0]
     if not missing:
         return "the exchange with the other processes failed, though all of them answer by now"
@@ -66,6 +66,8 @@ def _silent(hosts: list[str]) -> str:
 def _missing() -> list[int]:
     """Numbers of the processes that leave no word in time."""
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    # Asked first, because the store fills the screen with what it tries.
+    socket.create_connection((address, port), timeout=_ANSWER).close()
     store = torch.distributed.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=_ANSWER))
     # The store outlives a restart by torchrun (--max-restarts).
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
