@@ -64,7 +64,7 @@ test-slow: setup-dev
 # Hosts are network namespaces; Slurm's tests are skipped where slurmctld, slurmd, slurm-client and munge are not installed.
 test-distributed: setup-dev
 	$(UV) -r requirements-slurm.txt
-	$(BIN)/python -m pytest tests/distributed -m slow -rs
+	$(BIN)/python -m pytest tests/distributed -m slow -rs --capture no
 
 # Every one must end in a result with full counts or in one clear line; other numbers: make mistakes COUNT=40 SEED=7.
 COUNT := 500

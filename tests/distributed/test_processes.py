@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import large
 import pytest
@@ -40,14 +41,36 @@ def without_dropout(corpus, tmp_path_factory):
     return found
 
 
+def until_first_step(training):
+    """Seconds until the first step of a training; of each process, seconds of the processor and private memory in MiB."""
+    seconds = training.until(r"step 1/")
+    pids = [pid for _, pid in sorted(training.ranks().items())]
+    return seconds, [processor_seconds(pid) for pid in pids], [memory_of(pid) for pid in pids]
+
+
+def processor_seconds(pid):
+    """Seconds of the processor that a process has had."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
+def test_a_million_utterances_take_no_more_memory_than_some(corpus, processes, tmp_path):
+    """In any process, when the first step is done."""
+    private = {}
+    for name, train in (("48", corpus.valid), ("a million", corpus.train)):
+        training = started(large.Corpus(train, corpus.valid), tmp_path / name, processes, max_steps=1, evaluations=1)
+        seconds, processor, private[name] = until_first_step(training)
+        assert training.ended() == 0
+        own = ", ".join(f"{used:.1f} s {size:.0f} MiB" for used, size in zip(processor, private[name], strict=True))
+        print(f"{processes} processes, {name} utterances: first step after {seconds:.0f} s; of the processor: {own}")
+    assert len(private["48"]) == processes
+    assert all(many - some < 60 for some, many in zip(*private.values(), strict=True))
+
+
 @pytest.mark.parametrize("processes", PROCESSES)
 def test_killed_and_told_to_end_they_end_with_the_same_weights(corpus, processes, tmp_path):
-    calm = started(corpus, tmp_path / "calm", processes)
-    seconds = calm.until(r"step 1/")
-    private = [round(memory_of(pid)) for _, pid in sorted(calm.ranks().items())]
-    assert len(private) == processes
-    print(f"{processes} processes: first step after {seconds:.0f} s, private memory {private} MiB")
-    assert calm.ended() == 0
+    assert started(corpus, tmp_path / "calm", processes).ended() == 0
 
     folder = tmp_path / "killed"
     killed = started(corpus, folder, processes)
@@ -57,7 +80,6 @@ def test_killed_and_told_to_end_they_end_with_the_same_weights(corpus, processes
     assert large.steps_kept(folder)[-1] in (4, 8)
 
     told = started(corpus, folder, processes)
-    print(f"{processes} processes: goes on after {told.until(r'step (5|9)/'):.0f} s")
     told.until(r"step 10/")
     os.kill(told.process.pid, signal.SIGTERM)
     assert told.ended() != 0

@@ -121,6 +121,6 @@ def test_a_training_on_two_nodes_goes_on_by_retries_and_ends_with_the_same_weigh
     slurm_here.said("scancel", jobs[1])
     assert again.ended() == 0, again.text[-5000:]
     assert "going on from" in log.read_text()
-    states = slurm_here.said("squeue", "--noheader", "--states=all", f"--jobs={','.join(jobs)}", "--format=%T")
-    assert states.split() == ["TIMEOUT", "CANCELLED"]
+    states = [slurm_here.said("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T") for job in jobs]
+    assert list(map(str.strip, states)) == ["TIMEOUT", "CANCELLED"]
     assert sha256(trained / "model/model.safetensors") == weights
