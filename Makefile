@@ -12,7 +12,7 @@ else "$(PYTHON)" scripts/check_python.py $(VENV); fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tiny setup setup-dev config eval test test-slow test-parity test-export test-serving mistakes lint format clean
+.PHONY: help tiny setup setup-dev config eval test test-slow test-distributed test-parity test-export test-serving mistakes lint format clean
 
 help:
 	@echo "make eval       set up, run the bundled example, print the table of results"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-export  decode what convert.py writes for sherpa-onnx and llama.cpp, in .venv-export"
 	@echo "make test-serving  compare with vLLM, in .venv-serving"
 	@echo "make test-slow  tests that take minutes or much memory"
+	@echo "make test-distributed  trainings on several processes, hosts and Slurm nodes made here (as root; docs/clusters.md)"
 	@echo "make mistakes   500 random mistakes through the whole workflow (half an hour)"
 	@echo "make clean      remove $(VENV) and exp/"
 
@@ -61,6 +62,11 @@ test: setup-dev lint
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
+
+# Hosts are network namespaces; Slurm's tests are skipped where slurmctld, slurmd, slurm-client and munge are not installed.
+test-distributed: setup-dev
+	$(UV) -r requirements-slurm.txt
+	$(BIN)/python -m pytest tests/distributed -m slow -rs --capture no
 
 # Every one must end in a result with full counts or in one clear line; other numbers: make mistakes COUNT=40 SEED=7.
 COUNT := 500

@@ -26,7 +26,7 @@ from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, compiled, ctc_head, preflight
+from recipe.train import batching, checkpoints, compiled, ctc_head, peers, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -74,7 +74,7 @@ def train(
     # On several processes this connects them.
     arguments = trainer_arguments(settings, state_dir, precision, trackers.arguments())
     check_schedule(arguments)
-    with _locked(state_dir) if rank() == 0 else contextlib.nullcontext():
+    with peers.naming_the_silent(), _locked(state_dir) if rank() == 0 else contextlib.nullcontext():
         return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
 
 
