@@ -217,6 +217,7 @@ def command(directory, manifest, folder, *launcher):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("directory", ["base", "full_model"])
 def test_a_killed_training_ends_with_the_same_branch(directory, request, manifest, tmp_path):
     """Killed with -9 once a checkpoint is there, called again: bit for bit what an undisturbed run gives."""
