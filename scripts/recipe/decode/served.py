@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipe.files import RecipeError, read_json
-from recipe.model import loading
 from recipe.model.directory import HF, TOOLKIT, VLLM_AUDIO_TOKEN, audio_tokens_of, directory_kind, is_for_vllm
 from recipe.settings.decode import VLLM, check_installed
 from recipe.settings.train import LOW_FRAME_RATE
@@ -54,6 +53,8 @@ class Served:
     def tokenizer(self):
         """The directory's tokenizer; RecipeError if it cannot be loaded."""
         from transformers import AutoTokenizer
+
+        from recipe.model import loading  # with torch, which serve.py has no need of
 
         try:
             return AutoTokenizer.from_pretrained(self.directory, local_files_only=True)
