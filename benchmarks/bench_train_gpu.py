@@ -133,6 +133,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     rows = max(1, int(batch_seconds / args.seconds))
     data = made_up(recognizer, args.seconds, rows, WARM_UP + args.steps, frozen, cached)
     model = recognizer.model
+    collator = CollateReadable(0, model.config.audio_token_id)
     model.freeze(set(frozen))
     on_gpu = model.device.type == "cuda"
     times = []
@@ -159,7 +160,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         arguments.max_steps = WARM_UP + args.steps
         training = trainer.AsrTrainer(
             recognizer, batches, chosen, LeftOut(chosen, {}, Path(folder) / "rejects.tsv"), Notice(0), args=arguments,
-            train_dataset=data, eval_dataset=data, data_collator=CollateReadable(0), callbacks=[Steps()],
+            train_dataset=data, eval_dataset=data, data_collator=collator, callbacks=[Steps()],
         )  # fmt: skip
         try:
             training.train()

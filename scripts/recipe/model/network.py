@@ -29,6 +29,11 @@ transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
 
 
+# Devices on which the language model is given a mask of padding in training. No target comes after padding, so it is
+# enough that a token sees what is before it: faster on a GPU; on a CPU it is not, and sums would round otherwise.
+MASKED = {"cpu"}
+
+
 def audio_token_count(frames: int, mode: str) -> int:
     """Number of adaptor frames out of `frames` that the language model is given.
 
@@ -238,9 +243,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
             return super().forward(
                 input_ids=input_ids, inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
             )
-        if inputs_embeds.device.type != "cpu":
-            # No target comes after padding, so that each token sees what is before it is enough, needs no mask, and is
-            # faster; on a CPU it is not, and sums would round otherwise.
+        if inputs_embeds.device.type not in MASKED:
             attention_mask = {"full_attention": None}
         hidden = self.model.language_model(
             inputs_embeds=inputs_embeds, attention_mask=attention_mask, use_cache=False

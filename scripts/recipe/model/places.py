@@ -1,7 +1,7 @@
 """Where audio and targets are in a batch, as numbers of places.
 
-Masks say the same, but whoever picks by a mask has to know how much it picks: a GPU is asked, and the CPU waits until it
-has done all that was queued. Batches are made on the CPU, where the places cost nothing.
+Masks say the same, but whoever picks by a mask has to know how much it picks: a GPU is asked, and the CPU waits until
+it has done all that was queued. Batches are made on the CPU, where the places cost nothing.
 """
 
 import torch
@@ -19,7 +19,7 @@ def audio_places(input_ids: torch.Tensor, audio_token_id: int, frames: int) -> t
 
 
 def target_places(labels: torch.Tensor) -> torch.Tensor:
-    """Places [targets] in `labels` [batch, tokens], counted row after row, of the tokens that come just before a target:
-    what is computed there predicts it. A row's first token is none."""
+    """Places [targets] in `labels` [batch, tokens], counted row after row, of the tokens that come just before a
+    target: what is computed there predicts it. A row's first token is none."""
     rows, columns = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
     return rows * labels.shape[1] + columns
