@@ -98,8 +98,7 @@ def tell(asked: TrainSettings, settings: TrainSettings, budget: Budget, load: Lo
         why = "without it the smallest batches do not fit" if settings.gradient_checkpointing else "it fits without"
         logger.info("gradient_checkpointing: auto is %s (%s)", str(settings.gradient_checkpointing).lower(), why)
     if peak := flops.peak_flops(device):
-        for line in outlook(load, settings, peak):
-            logger.info(line)
+        logger.info(outlook(load, settings, peak))
         if warning := waits(load, settings, peak):
             logger.warning(warning)
 
@@ -115,15 +114,15 @@ def rate_advice(rate: float, seconds: float) -> str | None:
     )
 
 
-def outlook(load: Load, settings: TrainSettings, peak: float) -> list[str]:
+def outlook(load: Load, settings: TrainSettings, peak: float) -> str:
     """What is expected of a run on a GPU with so many operations a second."""
     seconds, compiled = settings.batch_seconds, settings.compile is True
     step, share = load.step(seconds, peak, compiled), load.share(seconds, peak, compiled)
     hours = load.seconds / processes() / seconds * step / 3600
-    return [
-        f"expected: {hours:.2g} hours of training, {step:.2f} s a batch, {100 * share:.0f} % of the GPU's peak (by formula; "
-        "reading, padding and evaluations not counted)"
-    ]
+    return (
+        f"expected: {hours:.2g} hours of training, {step:.2f} s a batch, {100 * share:.0f} % of the GPU's peak "
+        "(by formula; reading, padding and evaluations not counted)"
+    )
 
 
 def waits(load: Load, settings: TrainSettings, peak: float) -> str | None:
