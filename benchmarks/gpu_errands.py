@@ -2,8 +2,8 @@
 """Everything that is to be measured on a GPU, part by part, and a table of it in Markdown.
 
 A part that is done is not done again; one that was not begun when the minutes are over is left for the next call, and
-one that fails says so in the table and is tried again by it. Nothing is fetched: recordings are made of the bundled ones,
-models of published size have random weights. Under the folder --out lie table.md and the output of all commands.
+one that fails says so in the table and is tried again by it. Nothing is fetched: recordings are made of the bundled
+ones, models of published size have random weights. Under the folder --out lie table.md and the output of all commands.
 
 benchmarks/gpu_errands.sh                              # all parts
 benchmarks/gpu_errands.sh --parts train resume         # some of them
@@ -79,7 +79,7 @@ class Errand:
 
 
 def recordings(at: Errand) -> Path:
-    """A data directory of FLAC files of 1 to 20 s, with transcripts: bundled recordings end to end, two hours in all."""
+    """A data directory of FLAC files of 1 to 20 s, with transcripts: bundled recordings end to end, two hours."""
     folder = at.folder / "recordings"
     if (folder / "text").is_file():
         return folder
