@@ -3,7 +3,7 @@
 Without --set: data/train, data/valid, data/test (the domain) and data/test_general, the same bytes every time. With
 `--set pretrain`: OUTPUT_DIR/train and OUTPUT_DIR/valid, general sentences by other voices than those of the test sets,
 as many as asked for. Every set is a Kaldi data directory (wav.scp with paths relative to it, text, utt2spk, utt2lang)
-with 16 kHz FLAC files in wav/.
+with 16 kHz FLAC files in wav/. Those of `pretrain` have a ctm too, which says when the synthesizer spoke each word.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import multiprocessing
 import random
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +22,12 @@ import numpy as np
 import sentences
 import soundfile
 from datadirs import TABLES, Entry, write_tables
-from espeak import SAMPLE_RATE, Voice, synthesize
+from espeak import SAMPLE_RATE, Voice, spoken
 from sentences import Grammar, Phrase, words
+from word_times import Said, said
 
 from recipe.cli import run
-from recipe.files import RecipeError, open_atomic
+from recipe.files import RecipeError, open_atomic, write_lines
 
 logger = logging.getLogger(__name__)
 
@@ -212,21 +213,36 @@ def plan(spec: Set, seed: str) -> list[Utterance]:
     return utterances
 
 
-def make_audio(utterance: Utterance, folder: Path) -> float:
-    """Write the FLAC file of an utterance; returns its duration in seconds."""
-    speech = synthesize(utterance.phrase.spoken, utterance.voice)
+def speak(utterance: Utterance) -> tuple[np.ndarray, list[Said]]:
+    """The speech of an utterance without the silence before and after it, and when its words are said in the whole."""
+    speech, heard = spoken(utterance.phrase.spoken, utterance.voice)
+    before = utterance.silence[0]
+    times = [replace(word, start=word.start + before, end=word.end + before) for word in heard]
+    return speech, said(utterance.phrase, times)
+
+
+def make_audio(utterance: Utterance, folder: Path) -> tuple[float, list[Said]]:
+    """Write the FLAC file of an utterance; returns its duration in seconds and when its words are said."""
+    speech, times = speak(utterance)
     before, after = (np.zeros(round(seconds * SAMPLE_RATE)) for seconds in utterance.silence)
     samples = np.concatenate([before, speech, after]) * 10 ** (utterance.level / 20)
     step = 2 ** (16 - utterance.bits)
     samples = (np.round(samples * (2**15 / step)) * step).astype(np.int16)
     with open_atomic(folder / f"{utterance.key}.flac", "wb") as file:
         soundfile.write(file, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16", compression_level=1.0)
-    return len(samples) / SAMPLE_RATE
+    return len(samples) / SAMPLE_RATE, times
 
 
-def write_set(utterances: list[Utterance], folder: Path, jobs: int) -> None:
-    """Write a data directory afresh, whole or not at all; RecipeError if something else lies in `folder`."""
-    foreign = sorted({path.name for path in folder.glob("*")} - {*TABLES, "wav"})
+def ctm(utterance: Utterance, times: list[Said]) -> list[str]:
+    """Lines of a CTM: key, channel, begin, length, word."""
+    words = [("".join(utterance.phrase.written[one.place : one.end_place].split()), one) for one in times]
+    return [f"{utterance.key} 1 {one.start:.4f} {one.end - one.start:.4f} {word}" for word, one in words]
+
+
+def write_set(utterances: list[Utterance], folder: Path, jobs: int, with_times: bool = False) -> None:
+    """Write a data directory afresh, whole or not at all, and a `ctm` that says when words are said, if that is wanted;
+    RecipeError if something else lies in `folder`."""
+    foreign = sorted({path.name for path in folder.glob("*")} - {*TABLES, "wav", "ctm"})
     if foreign:
         raise RecipeError(f"{folder}: holds {foreign[0]!r}, which is not of this script's making; give another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +251,11 @@ def write_set(utterances: list[Utterance], folder: Path, jobs: int) -> None:
         (made / "wav").mkdir(parents=True)
         # Processes, since espeak-ng is not thread-safe.
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
-            seconds = sum(pool.imap(partial(make_audio, folder=made / "wav"), utterances, chunksize=8))
+            spoken_words = list(pool.imap(partial(make_audio, folder=made / "wav"), utterances, chunksize=8))
+        seconds = sum(duration for duration, _ in spoken_words)
+        if with_times:
+            lines = zip(utterances, (times for _, times in spoken_words), strict=True)
+            write_lines(made / "ctm", itertools.chain.from_iterable(itertools.starmap(ctm, lines)))
         write_tables(
             made, (Entry(u.key, f"wav/{u.key}.flac", u.phrase.written, u.speaker, u.language) for u in utterances)
         )
@@ -269,7 +289,7 @@ def main() -> None:
         sets, folder, seed = bundled_sets(), root / "data", ""
     for spec in sets:
         utterances = plan(spec, f"{seed}{spec.name} {args.seed}")
-        write_set(utterances, (args.output_dir or folder) / spec.name, args.jobs)
+        write_set(utterances, (args.output_dir or folder) / spec.name, args.jobs, args.set == "pretrain")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ give the same samples, whatever came before and however many processes work.
 """
 
 import ctypes
+import json
 import os
 import traceback
 from collections.abc import Callable
@@ -24,8 +25,10 @@ _NATIVE_RATE = 22050
 _OUTPUT_SYNCHRONOUS = 2
 _POSITION_CHARACTER = 1
 _CHARS_UTF8 = 1
+_PHONEME_EVENTS = 1
+_WORD, _END, _PHONEME = 1, 5, 7
+_JOINT = "_|"  # the end of a syllable, of no length; other phonemes that begin so are pauses
 _RATE, _PITCH, _RANGE = 1, 3, 4
-_AUDIO_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 # Silence is what stays below this fraction of the peak at either end.
 _SILENCE = 0.01
 
@@ -47,6 +50,33 @@ class Voice:
         return f"{self.language}+{self.variant}"
 
 
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word as the synthesizer says when it spoke it."""
+
+    place: int  # of its first character in the text, from 0
+    start: float  # seconds
+    end: float
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT of speak_lib.h."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),  # of a phoneme
+    ]
+
+
+_AUDIO_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
 def _load() -> ctypes.CDLL:
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     library.espeak_Info.restype = ctypes.c_char_p
@@ -65,7 +95,8 @@ def _load() -> ctypes.CDLL:
 
 
 def _start(library: ctypes.CDLL, voice_name: str) -> None:
-    rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
+    data = espeakng_loader.get_data_path().encode()
+    rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data, _PHONEME_EVENTS)
     if rate != _NATIVE_RATE:
         raise RecipeError(f"espeak-ng: no voices (sample rate {rate}, not {_NATIVE_RATE}); reinstall espeakng-loader")
     if library.espeak_SetVoiceByName(voice_name.encode()) != 0:
@@ -103,14 +134,22 @@ def _in_child(work: Callable[[], bytes]) -> bytes:
 
 
 def _speak(text: str, voice: Voice) -> bytes:
+    """A line of JSON with the events (type, place in the text from 1, sample, name), then the samples."""
     library = _load()
     _start(library, voice.name)
     pieces = []
+    events = []
 
     @_AUDIO_CALLBACK
-    def collect(samples, count, _events):
+    def collect(samples, count, found):
         if samples and count > 0:
             pieces.append(ctypes.string_at(samples, 2 * count))
+        number = 0
+        while found and found[number].type:  # the last one has no type
+            event = found[number]
+            if event.type in (_WORD, _END, _PHONEME):
+                events.append((event.type, event.text_position, event.sample, event.name.decode("latin-1")))
+            number += 1
         return 0
 
     library.espeak_SetSynthCallback(collect)
@@ -122,7 +161,7 @@ def _speak(text: str, voice: Voice) -> bytes:
     encoded = text.encode()
     if library.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None) != 0:
         raise RecipeError(f"espeak-ng: cannot synthesize {text!r}")
-    return b"".join(pieces)
+    return json.dumps(events).encode() + b"\n" + b"".join(pieces)
 
 
 def synthesize(text: str, voice: Voice) -> np.ndarray:
@@ -130,13 +169,39 @@ def synthesize(text: str, voice: Voice) -> np.ndarray:
 
     Raises RecipeError if the voice does not exist or the text gives no sound.
     """
-    native = np.frombuffer(_in_child(lambda: _speak(text, voice)), dtype=np.int16).astype(np.float64)
+    return spoken(text, voice)[0]
+
+
+def spoken(text: str, voice: Voice) -> tuple[np.ndarray, list[SpokenWord]]:
+    """As `synthesize`, and when the synthesizer spoke each word: from the word's beginning to the next one's, or to the
+    pause before that. Of Chinese text every character is a word."""
+    events, _, sound = _in_child(lambda: _speak(text, voice)).partition(b"\n")
+    native = np.frombuffer(sound, dtype=np.int16).astype(np.float64)
     if not native.size or not np.abs(native).max():
         raise RecipeError(f"espeak-ng: voice {voice.name!r} gives no sound for {text!r}")
     samples = soxr.resample(native, _NATIVE_RATE, SAMPLE_RATE, quality="VHQ")
     samples /= np.abs(samples).max()
     loud = np.flatnonzero(np.abs(samples) > _SILENCE)
-    return samples[loud[0] : loud[-1] + 1]
+    begin, end = loud[0] / SAMPLE_RATE, (loud[-1] + 1) / SAMPLE_RATE
+    words = [
+        SpokenWord(word.place, float(max(word.start, begin) - begin), float(min(word.end, end) - begin))
+        for word in _words(json.loads(events))
+    ]
+    return samples[loud[0] : loud[-1] + 1], words
+
+
+def _words(events: list[tuple[int, int, int, str]]) -> list[SpokenWord]:
+    """The words that `events` of `_speak` tell, in seconds of what was synthesized."""
+    words: list[SpokenWord] = []
+    open_word: tuple[int, float] | None = None
+    for kind, place, sample, name in events:
+        pause = kind == _PHONEME and name.startswith("_") and name != _JOINT
+        if open_word and (kind != _PHONEME or pause):
+            words.append(SpokenWord(*open_word, sample / _NATIVE_RATE))
+            open_word = None
+        if kind == _WORD:
+            open_word = place - 1, sample / _NATIVE_RATE
+    return words
 
 
 def phonemes(text: str, language: str) -> str:

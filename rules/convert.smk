@@ -1,7 +1,7 @@
 # Conversion, before and after: the base model, where it is a toolkit directory or a model of the hub or is to state other
-# audio tokens, as an HF directory; and a model as the toolkit's directory, for funasr, its vLLM path and llama.cpp. The
-# latter is not part of `all`:
-#   snakemake --cores all exp/<experiment>/export/<run>/model.pt
+# audio tokens, as an HF directory; and models as what serves them wants them. The latter is not part of `all`:
+#   snakemake --cores all export
+#   snakemake --cores all exp/<experiment>/export/<run>/toolkit/model.pt
 
 
 if not BASE_AS_IT_IS:
@@ -36,27 +36,46 @@ if not BASE_AS_IT_IS:
             " > {log:q} 2>&1"
 
 
-rule convert:
+# A rule a kind, because their files differ. Merged weights are for those who serve, in 16 bits; the other kinds stay as the
+# model is stored, and what serves them decodes a sample first.
+for kind in model_dir.WRITTEN:
+
+    rule:
+        name:
+            f"convert_{kind.replace('-', '_')}"
+        input:
+            lambda wildcards: model_files(wildcards.model),
+        output:
+            exported_files("{model}", kind),
+        log:
+            f"{EXP}/logs/convert_{kind}/{{model}}.log",
+        benchmark:
+            f"{EXP}/benchmarks/convert_{kind}/{{model}}.jsonl"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=memory(12000),
+            runtime=60,
+            interpreter=CONFIG.export.python.get(kind, "python"),
+        params:
+            code=code("convert.py"),
+            source=lambda wildcards: model_folder(wildcards.model),
+            options=["--to", kind, *(["--dtype", "bfloat16"] if kind == model_dir.HF else [])],
+            folder=lambda wildcards, output: Path(output[0]).parent,
+        message:
+            f"convert: {{wildcards.model}} to {kind}"
+        shell:
+            'python "$RECIPE/scripts/convert.py" {params.options:q} --python {resources.interpreter:q}'
+            " {params.source:q} {params.folder:q} > {log:q} 2>&1"
+
+
+rule export:
     input:
-        lambda wildcards: model_files(wildcards.model),
-    output:
-        weights=f"{EXP}/export/{{model}}/model.pt",
-        config=f"{EXP}/export/{{model}}/config.yaml",
-    log:
-        f"{EXP}/logs/convert/{{model}}.log",
-    benchmark:
-        f"{EXP}/benchmarks/convert/{{model}}.jsonl"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=memory(12000),
-        runtime=60,
-    params:
-        code=code("convert.py"),
-        source=lambda wildcards: model_folder(wildcards.model),
-        folder=lambda wildcards, output: Path(output.weights).parent,
+        all_exports,
     message:
-        "convert: {wildcards.model} to the toolkit's format"
-    shell:
-        'python "$RECIPE/scripts/convert.py" --to toolkit {params.source:q} {params.folder:q} > {log:q} 2>&1'
+        "all that is to be served is there"
+
+
+localrules:
+    export,

@@ -6,7 +6,11 @@
 from recipe.data.stats_plots import STATS_PLOTS
 
 DATA_SHARDS = CONFIG.data.shards
-CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "max_reject_ratio"))
+CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "pack", "max_reject_ratio"))
+
+
+# Sets whose recordings are packed: what training reads in every epoch.
+PACKED = [(role, name) for role, name in SETS if CONFIG.data.pack and role != "test"]
 
 
 scattergather:
@@ -41,12 +45,6 @@ checkpoint scp2jsonl_split:
     shell:
         'python "$RECIPE/scripts/scp2jsonl.py" {params.source:q} --slices-dir {params.folder:q}'
         " --slices {params.slices} {params.purpose:q} {params.settings:q} > {log:q} 2>&1"
-
-
-def slice_of(wildcards):
-    """The slice of a shard."""
-    order = checkpoints.scp2jsonl_split.get(role=wildcards.role, set=wildcards.set).output.order
-    return Path(order).with_name(wildcards.scatteritem.partition("-of-")[0])
 
 
 rule scp2jsonl_shard:
@@ -118,6 +116,37 @@ rule scp2jsonl:
         " --jsonl-file {output.jsonl:q} --rejects-file {output.rejects:q} --remarks-file {output.remarks:q}"
         " --tokenizer {params.tokenizer:q} {params.purpose:q} {params.settings:q} {params.ratio:q} --workers {threads}"
         " > {log:q} 2>&1"
+
+
+# Shards are no outputs: Snakemake would delete them where a job was interrupted, and it goes on with them.
+rule pack:
+    input:
+        rules.scp2jsonl.output.jsonl,
+    output:
+        jsonl=f"{EXP}/packed/{{role}}/{{set}}.jsonl",
+        rejects=f"{EXP}/packed/{{role}}/{{set}}.rejects.tsv",
+        record=f"{EXP}/records/pack/{{role}}.{{set}}.json",
+    log:
+        f"{EXP}/logs/pack/{{role}}.{{set}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/pack/{{role}}.{{set}}.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: CONFIG.data.workers
+    resources:
+        mem_mb=memory(4000),
+        runtime=1440,
+    params:
+        version=versions.PACKING,
+        form="flac" if CONFIG.data.pack == "flac" else "as-is",
+        settings=[*ELSEWHERE, *words(CONFIG.data, "max_reject_ratio")],
+        folder=f"{EXP}/packed/{{role}}/{{set}}",
+    message:
+        "pack: {wildcards.role}/{wildcards.set}"
+    shell:
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/pack.py" --jsonl-file {input:q}'
+        " --shards-dir {params.folder:q} --packed-file {output.jsonl:q} --rejects-file {output.rejects:q}"
+        " --form {params.form} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
 rule fbank_stats:
@@ -247,4 +276,5 @@ DATA_OUTPUTS = [
         for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
     ),
     *patterns(rules.check_leaks),
+    *(file for role, name in PACKED for file in expand(patterns(rules.pack), role=role, set=name)),
 ]

@@ -2,8 +2,13 @@
 
 DECODE_SHARDS = range(1, CONFIG.decode.shards + 1)
 # A manifest has prompts, hotwords and channels in its lines; recordings without one are asked for in the same words.
-DECODING = [*words(CONFIG.decode, but=["shards"]), *ELSEWHERE]
+DECODING = [*words(CONFIG.decode, but=["shards", "calibrate"]), *ELSEWHERE]
 ASKED = words(CONFIG.data, "prompt", "channel")
+CALIBRATION = [
+    *words(CONFIG.decode, "batch_seconds", "max_tokens_per_second", "max_seconds", "marks", "cuda_graph"),
+    *words(CONFIG.data, "channel"),
+    *ELSEWHERE,
+]
 
 
 localrules:
@@ -28,10 +33,43 @@ rule decode_settings:
         "printf '%s\\n' {params.code:q} {params.settings:q} > {output:q} 2> {log:q}"
 
 
+# How far the model's confidences are to be trusted, by the validation sets.
+rule calibrate:
+    input:
+        settings=rules.decode_settings.output,
+        valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
+        model=decoded_model,
+        checked=ancient(rules.check_data.output),
+    output:
+        f"{EXP}/decode/{{model}}/calibration.json",
+    log:
+        f"{EXP}/logs/calibrate/{{model}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/calibrate/{{model}}.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=lambda wildcards: gpu_share(),
+        mem_mb=memory(16000),
+        runtime=120,
+    params:
+        code=code("calibrate.py"),
+        model=decoded_model_dir,
+        settings=CALIBRATION,
+    message:
+        "calibrate: confidences of {wildcards.model}"
+    shell:
+        'python "$RECIPE/scripts/with_gpus.py" {resources.gpu} -- python "$RECIPE/scripts/calibrate.py"'
+        " --model-dir {params.model:q} --input-jsonl {input.valid:q} --output-file {output:q} {params.settings:q}"
+        " --threads {threads} > {log:q} 2>&1"
+
+
 rule decode:
     input:
         settings=rules.decode_settings.output,
         recordings=f"{EXP}/data/test/{{test}}.jsonl",
+        calibration=calibration,
         model=decoded_model,
         checked=ancient(rules.check_data.output),
     output:
@@ -52,7 +90,7 @@ rule decode:
         runtime=720,
     params:
         code=code("decode.py"),
-        source=lambda wildcards, input: ["--input-jsonl", input.recordings],
+        source=lambda wildcards, input: ["--input-jsonl", input.recordings, *calibrated(input)],
         model=decoded_model_dir,
         settings=DECODING,
     message:
@@ -81,6 +119,7 @@ if len(DECODE_SHARDS) > 1:
             code=code("decode.py"),
             source=lambda wildcards, input: [
                 *("--input-jsonl", input.recordings, "--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}"),
+                *calibrated(input),
             ],
             model=decoded_model_dir,
             settings=DECODING,
@@ -114,14 +153,10 @@ if len(DECODE_SHARDS) > 1:
 
 
 # Recordings without references.
-def to_transcribe(wildcards):
-    """Flags that name them."""
-    return sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name))
-
-
 use rule decode as transcribe_set with:
     input:
         recordings=lambda wildcards: sets.decode_files(planned(sets.transcribed, CONFIG, wildcards.name)),
+        calibration=calibration,
         model=decoded_model,
     output:
         text=f"{EXP}/transcribe/{{model}}/{{name}}/text",
@@ -135,8 +170,9 @@ use rule decode as transcribe_set with:
         f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.jsonl"
     params:
         code=code("decode.py"),
-        source=lambda wildcards, output: [
+        source=lambda wildcards, input, output: [
             *to_transcribe(wildcards),
+            *calibrated(input),
             *("--subtitles-dir", output.subtitles),
             *("--rejects-file", output.rejects),
         ],
@@ -160,8 +196,9 @@ if len(DECODE_SHARDS) > 1:
             f"{EXP}/benchmarks/transcribe/{{model}}.{{name}}.{{shard}}.jsonl"
         params:
             code=code("decode.py"),
-            source=lambda wildcards, output: [
+            source=lambda wildcards, input, output: [
                 *to_transcribe(wildcards),
+                *calibrated(input),
                 *("--shard", f"{wildcards.shard}/{len(DECODE_SHARDS)}", "--check-subtitles"),
                 *("--rejects-file", output.rejects),
             ],

@@ -17,7 +17,14 @@ def base_files(wildcards=None):
     Rules name the function: braces in names that it gives are no wildcards."""
     if BASE_DIR != CONFIG.model.base:
         return [f"{BASE_DIR}/{name}" for name in BASE_FILES]
-    names = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "recipe.json")
+    names = (
+        "config.json",
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "tokenizer.json",
+        "recipe.json",
+        *model_dir.BRANCH_FILES,
+    )
     return [file for name in names if Path(file := f"{BASE_DIR}/{name}").is_file()]
 
 
@@ -34,14 +41,37 @@ def model_files(model):
 def decoded_model_dir(wildcards):
     """Directory of a model as the decoding engine wants it."""
     exported = CONFIG.decode.engine == "funasr"
-    return f"{EXP}/export/{wildcards.model}" if exported else model_folder(wildcards.model)
+    return f"{EXP}/export/{wildcards.model}/{model_dir.TOOLKIT}" if exported else model_folder(wildcards.model)
 
 
 def decoded_model(wildcards):
     """Files of a model as the decoding engine wants it."""
     if CONFIG.decode.engine == "funasr":
-        return [f"{decoded_model_dir(wildcards)}/{name}" for name in ("model.pt", "config.yaml")]
+        return exported_files(wildcards.model, model_dir.TOOLKIT)
     return model_files(wildcards.model)
+
+
+def calibration(wildcards):
+    """What says how far confidences are to be trusted, if that is asked for."""
+    return expand(rules.calibrate.output, model=wildcards.model) if CONFIG.decode.calibrate else []
+
+
+def calibrated(files):
+    """Flags that name the calibration among a job's input files."""
+    return ["--calibration", files.calibration] if files.calibration else []
+
+
+def exported_files(model, kind):
+    """Files of a model as a directory of another kind."""
+    return [f"{EXP}/export/{model}/{kind}/{name}" for name in model_dir.WRITTEN[kind]]
+
+
+def all_exports(wildcards):
+    """Files of all that `export` names, and of the merged weights of its runs."""
+    exports = planned(CONFIG.export.of_runs, RUNS)
+    return [
+        file for run, kinds in exports.items() for kind in (model_dir.HF, *kinds) for file in exported_files(run, kind)
+    ]
 
 
 def transcripts(wildcards):
@@ -51,3 +81,14 @@ def transcripts(wildcards):
     texts = expand(rules.transcribe_set.output.text, **wanted)
     # A part that was deleted is made again, too.
     return texts + (expand(rules.transcribe_shard.output.text, shard=DECODE_SHARDS, **wanted) if SHARDED else [])
+
+
+def slice_of(wildcards):
+    """The slice of a set's tables that a shard checks."""
+    order = checkpoints.scp2jsonl_split.get(role=wildcards.role, set=wildcards.set).output.order
+    return Path(order).with_name(wildcards.scatteritem.partition("-of-")[0])
+
+
+def to_transcribe(wildcards):
+    """Flags that name the recordings of a part of `transcribe`."""
+    return sets.decode_source(planned(sets.transcribed, CONFIG, wildcards.name))

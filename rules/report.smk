@@ -2,7 +2,6 @@
 
 
 localrules:
-    provenance,
     report_spec,
 
 
@@ -43,6 +42,10 @@ rule provenance:
         f"{EXP}/logs/provenance.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=60,
     params:
         code=code("provenance.py"),
         settings=lambda wildcards: ALL_SETTINGS,

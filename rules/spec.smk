@@ -18,6 +18,7 @@ def report_spec():
                 "name": name,
                 "manifest": rules.scp2jsonl.output.jsonl.format(role=role, set=name),
                 "rejects": rules.scp2jsonl.output.rejects.format(role=role, set=name),
+                **({"lost": rules.pack.output.rejects.format(role=role, set=name)} if (role, name) in PACKED else {}),
                 "remarks": rules.scp2jsonl.output.remarks.format(role=role, set=name),
                 "stats": rules.fbank_stats.output.stats.format(role=role, set=name),
             }
@@ -84,6 +85,7 @@ def timings():
             entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
             for role, name in SETS
         ),
+        *(entry("pack", f"{role}, {name}", [f"pack/{role}.{name}"], stats=stats(role, name)) for role, name in PACKED),
         entry("check_leaks", "all", ["check_leaks"]),
         *(entry("train", run, [f"train/{run}"], history=f"{model_folder(run)}/history.json") for run in RUNS),
         *(

@@ -3,6 +3,9 @@
 # from them when snakemake is called again.
 
 
+TRAINED_ON = rules.pack if CONFIG.data.pack else rules.scp2jsonl
+
+
 localrules:
     run_settings,
 
@@ -32,8 +35,8 @@ rule train:
     input:
         possible_training,
         settings=rules.run_settings.output,
-        train=lambda wildcards: expand(rules.scp2jsonl.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
-        valid=expand(rules.scp2jsonl.output.jsonl, role="valid", set=CONFIG.data.valid),
+        train=lambda wildcards: expand(TRAINED_ON.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
+        valid=expand(TRAINED_ON.output.jsonl, role="valid", set=CONFIG.data.valid),
         model=base_files,
         checked=ancient(rules.check_data.output),
         augment=lambda wildcards: RUNS[wildcards.run].augment.files,

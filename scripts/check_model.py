@@ -1,7 +1,7 @@
 """Look at a model directory, and at the runs that are to train it, before anything long begins.
 
-All that training and decoding need of the model is loaded once, and what each run's settings say of its layers and to
-transformers' Trainer is tried.
+All that training and decoding need of the model, and its CTC branch, is loaded once, and what each run's settings say
+of its layers and to transformers' Trainer is tried.
 
 In:  --model, a model directory; --runs, the settings file of each run (as train.py --config), in folders named after
      them. Nothing is written; what is wrong is one line, and exit status 2.
@@ -22,12 +22,14 @@ def main() -> None:
     parser.add_argument("--runs", metavar="RUN/settings.yaml", nargs="*", default=[], help="settings of runs")
     args = parser.parse_args()
     # Loaded here: --help should not take seconds.
+    from recipe.model import ctc
     from recipe.model.features import FrontEnd
     from recipe.model.network import load as load_model
     from recipe.train.possible import check_run
 
     recognizer = load_model(args.model)
     FrontEnd(recognizer)
+    ctc.load(args.model, recognizer.model.config.audio_config.hidden_size)
     logging.info("%s: %.1f M parameters", args.model, recognizer.model.num_parameters() / 1e6)
     for file in args.runs:
         name, settings = Path(file).parent.name, load(file)

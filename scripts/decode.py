@@ -5,9 +5,11 @@ In:  a model directory, and one of: wav.scp (key, recording), with segments, utt
      prompts are used as they are; a folder of recordings.
 Out: --output-file with `key<TAB>text` in the order of the input, and beside it OUTPUT_FILE.jsonl with the details:
      number of tokens, duration, how each hypothesis ended (eos, length, error), flags (looping, text_on_silence,
-     no_speech, decoded_again, incomplete_recording), and the pieces of what is over --max-seconds with their times;
+     no_speech, decoded_again, incomplete_recording), words with times and confidences, and the pieces of what is over
+     --max-seconds with their times;
      --rejects-file with key or path, stage, reason and detail of all that was not decoded or could not be read (without
-     the flag OUTPUT_FILE.rejects.tsv, if there is any); with --subtitles-dir, a .srt and a .vtt a recording. What a
+     the flag OUTPUT_FILE.rejects.tsv, if there is any); with --subtitles-dir, a .srt and a .vtt a recording (with
+     times of words also a .TextGrid and a .ctm). What a
      killed call had found lies in OUTPUT_FILE.jsonl.unfinished, and the same call goes on behind it.
 Exit status: 0; 2 if input or settings are wrong, and nothing is written; 3 if part of the input could not be read: such
 a key has empty text and its error in the JSONL (with --strict it is 2); 4 if memory ran out. Any other is a defect.
@@ -42,7 +44,7 @@ from recipe.workflow.code import code_hash
 logger = logging.getLogger("decode")
 
 # Settings of the two sections that are flags here; the workflow alone knows what its jobs are.
-DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name != "shards"]
+DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name not in ("shards", "calibrate")]
 DATA = ("prompt", "channel", "fetch", "allow_commands")
 PARTLY_UNREADABLE, OUT_OF_MEMORY = 3, 4  # exit statuses
 TABLES = ["segments", "utt2prompt", "utt2hotwords", "utt2channel"]  # beside wav.scp
@@ -58,6 +60,7 @@ def parse_args() -> argparse.Namespace:
     what.add_argument("--input-jsonl", help="JSONL in the published format, key optional")
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
+    parser.add_argument("--calibration", help="JSON of calibrate.py, whose temperature confidences are made with")
     parser.add_argument("--rejects-file", help="what was not decoded or could not be read (TSV)")
     parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
     parser.add_argument(
@@ -83,8 +86,8 @@ def sections(args: argparse.Namespace) -> tuple[DecodeSettings, DataSettings]:
     settings, data = flags.section(args, DecodeSettings, DECODE), flags.section(args, DataSettings, DATA)
     if problem := settings.contradiction(data.prompt):
         raise RecipeError(problem)
-    if settings.engine == FUNASR:
-        check_installed(FUNASR)
+    if settings.engine != TRANSFORMERS:
+        check_installed(settings.engine)
     return settings, data
 
 
@@ -161,10 +164,11 @@ def causes(args: argparse.Namespace, batch_seconds: float) -> dict[str, str] | N
         facts["recordings"] = json_line(recordings.survey(args.audio_dir).recordings)
     else:
         inputs = [args.scp_file or args.input_jsonl, *beside(args).values()]
+    inputs += [args.calibration] if args.calibration else []
     if not all(os.path.isfile(file) for file in inputs):
         return None
     facts |= {str(file): sha256(file) for file in inputs}
-    for file in sorted(Path(args.model_dir).glob("*")):
+    for file in sorted(file for file in Path(args.model_dir).rglob("*") if file.is_file()):
         about = file.stat()
         facts[str(file)] = f"{about.st_size} bytes of {about.st_mtime_ns}"
     return facts
@@ -228,7 +232,7 @@ def main() -> int:
     refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside(args).values()])
     import torch
 
-    from recipe.decode import engines, hypotheses, rejects, subtitles
+    from recipe.decode import confidence, engines, hypotheses, rejects, subtitles
     from recipe.decode import run as decode
     from recipe.decode.unfinished import Unfinished
     from recipe.model import network as model
@@ -251,14 +255,15 @@ def main() -> int:
         marks=settings.marks,
         skip_silence=settings.skip_silence,
         retry_penalty=settings.retry_penalty,
+        temperature=confidence.read_temperature(args.calibration) if args.calibration else confidence.NO_TEMPERATURE,
     )
     found = Unfinished(details, causes(args, batch_seconds))
     if len(found):
         logger.info("going on behind %d of %d entries, which are decoded", len(found), last - first)
     # The toolkit decodes in its own way.
-    graphs = settings.cuda_graph and settings.engine == TRANSFORMERS
+    graphs = settings.cuda_graph and settings.engine != FUNASR
     with memory_needed("the model itself does not fit; free some, or decode elsewhere"):
-        engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs)
+        engine = engines.load(settings.engine, args.model_dir, settings.beams, args.dtype, graphs, settings.word_times)
     logger.info("decoding %d entries on %s", last - first - len(found), model.device_name(model.best_device()))
     started, before = time.monotonic(), sum(hypothesis.duration for hypothesis in found)
     lower = f"lower batch_seconds (--batch-seconds, decode.batch_seconds; it is {batch_seconds:g}), beams or workers"

@@ -19,7 +19,19 @@ from small_workflow import call
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("models/*/*.md"), *ROOT.glob("docs/*/*.md")])
 OWN = ("snakemake", "python", "make")
 # Known programs that are not run: they install, build or fetch, or are everybody's.
-OTHERS = ("apptainer", "docker", "hf", "modelscope", "rm", "tail", "tensorboard", "uv")
+OTHERS = (
+    "apptainer",
+    "build/bin/llama-funasr-cli",
+    "cmake",
+    "docker",
+    "hf",
+    "modelscope",
+    "pip",
+    "rm",
+    "tail",
+    "tensorboard",
+    "uv",
+)
 ELSEWHERE = ("python docs/settings.py",)  # tests/test_workflow.py compares what it makes
 # Options of plugins and programs that need not be here, each with one value or none (tests/test_slurm.py has the rest).
 PLUGINS = ("--profile", "--executor", "--software-deployment-method", "--apptainer-args")

@@ -329,8 +329,8 @@ def test_headers_are_read_without_numpy():
     ("path", "hint"),
     [("~/a.wav", "only a shell knows"), ("x/~user/a.wav", "only a shell knows"),
      ("file:///data/a.wav", "path alone, /data/a.wav"),
-     ("x/file:/data/a.wav", "path alone, /data/a.wav"), ("s3://bucket/a.wav", "http and https"),
-     ("x/gs:/bucket/a.wav", "http and https"), ("ftp://host/a.wav", "http and https"), ('"a b.wav"', "without quotes"),
+     ("x/file:/data/a.wav", "path alone, /data/a.wav"), ("az://bucket/a.wav", "s3 and gs"),
+     ("x/gs:/bucket/a.wav", "s3 and gs"), ("ftp://host/a.wav", "s3 and gs"), ('"a b.wav"', "without quotes"),
      ("x/'a.wav'", "without quotes"), (r"C:\audio\a.wav", "in place of"), (r"x/audio\a.wav", "in place of"),
      ("a.wav\r", "carriage return")],
 )  # fmt: skip

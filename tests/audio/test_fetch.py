@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from conftest import ROOT, tone
 
-from recipe.audio import fetch
+from recipe.audio import attempts, fetch, web
 from recipe.audio import reading as audio
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.reading import AudioError
@@ -146,7 +146,7 @@ def test_no_credentials_are_sent(server, tmp_path, monkeypatch):
 
 
 def test_a_download_is_never_whole_in_memory(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(web, "BLOCK", 1 << 14)
     for name in ("a", "b"):
         (tmp_path / "www" / name).write_bytes(name.encode() * 3_000_000)
     policy = FetchPolicy(megabytes=5)
@@ -289,16 +289,16 @@ def dead_host(monkeypatch):
     """Attempts at a host where nobody answers are counted, and none of this process is known to be dead."""
     import requests
 
-    monkeypatch.setattr(fetch, "_hosts", {})
-    attempts = []
+    monkeypatch.setattr(attempts, "_hosts", {})
+    asked = []
 
     def get(self, url, **_):
-        attempts.append(url)
+        asked.append(url)
         time.sleep(0.05)
         raise requests.ConnectTimeout("nobody there")
 
     monkeypatch.setattr(requests.Session, "get", get)
-    return attempts
+    return asked
 
 
 def test_a_dead_host_costs_its_attempts_once(dead_host, tmp_path, monkeypatch):
@@ -328,7 +328,7 @@ def test_a_host_that_answers_is_not_dead_and_no_one_waits(server, tmp_path, monk
     soundfile.write(tmp_path / "www" / "a.wav", tone(0.5), 16000)
     server.failures["/b.wav"] = 9
     for path in ("/none.wav", "/b.wav", "/short", "/garbage", "/slow"):
-        monkeypatch.setattr(fetch, "_hosts", {})
+        monkeypatch.setattr(attempts, "_hosts", {})
         with pytest.raises(AudioError, match="url-"):
             fetch.download(server.address + path, FetchPolicy(timeout=0.3, retries=0))
         name = f"after{path[:3].replace('/', '-')}.wav"
@@ -346,7 +346,7 @@ def test_a_host_that_answers_is_not_dead_and_no_one_waits(server, tmp_path, monk
 
 def test_a_process_forked_meanwhile_waits_for_no_one(dead_host, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    host = fetch._host_of("http://dead.example/a.wav")
+    host = attempts._host_of("http://dead.example/a.wav")
     with host.asked_by("http://dead.example/a.wav"):
         child = os.fork()
         if not child:

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -198,13 +199,6 @@ class TestFromToolkit:
         edit_tensors(source, lambda tensors: {k: v for k, v in tensors.items() if k != "llm.lm_head.weight"})
         convert(source, tmp_path / "hf", "hf")
         assert FunAsrNanoConfig.from_pretrained(tmp_path / "hf").tie_word_embeddings
-
-    def test_ctc_tensors_are_left_out(self, tmp_path, caplog):
-        caplog.set_level("INFO")
-        write_toolkit_directory(tmp_path / "toolkit", ctc=True)
-        convert(tmp_path / "toolkit", tmp_path / "hf", "hf")
-        assert not any("ctc" in name for name in weights(tmp_path / "hf"))
-        assert "4 CTC tensors" in caplog.text
 
     @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
     def test_checkpoints_of_training_are_unwrapped(self, key, source, tmp_path):
@@ -659,3 +653,50 @@ def test_a_model_of_full_size_converts_loads_and_decodes_within_24_gb(tmp_path):
     assert 820e6 < report["parameters"] < 840e6
     assert report["tokens_low_frame_rate"] > 0 and report["tokens_full"] > 0
     assert report["peak_bytes"] < 24e9
+
+
+class TestToVllm:
+    """What vLLM's own class has built in; tests/serving runs it."""
+
+    FITTING: ClassVar = {"width": 512, "projector": 2048, "hidden": 1024, "adaptor_heads": 8}
+
+    @pytest.mark.parametrize(
+        "sizes, key",
+        [
+            ({}, "audio_config.hidden_size is 64, but .* 512 built in"),
+            ({**FITTING, "projector": 96}, "adaptor_config.projector_hidden_size is 96, but .* 2048"),
+            ({**FITTING, "adaptor_heads": 4}, "adaptor_config.num_attention_heads is 4, but .* 8"),
+            ({**FITTING, "adaptor_blocks": 1}, "adaptor_config.num_hidden_layers is 1, but .* 2"),
+        ],
+    )
+    def test_other_sizes_are_refused_before_anything_is_written(self, sizes, key, tmp_path):
+        write_toolkit_directory(tmp_path / "toolkit", **sizes)
+        with pytest.raises(RecipeError, match=key):
+            convert(tmp_path / "toolkit", tmp_path / "out", "vllm")
+        assert [path.name for path in tmp_path.iterdir()] == ["toolkit"]
+
+    def test_all_audio_tokens_are_refused(self, tmp_path):
+        write_toolkit_directory(tmp_path / "toolkit", low_frame_rate=False, **self.FITTING)
+        with pytest.raises(RecipeError, match=r"audio tokens are full, but .* always takes low_frame_rate"):
+            convert(tmp_path / "toolkit", tmp_path / "out", "vllm")
+
+    def test_the_directory_has_the_toolkits_tensors_and_the_audio_token_of_vllm(self, tmp_path, caplog):
+        stored = write_toolkit_directory(tmp_path / "toolkit", low_frame_rate=True, **self.FITTING)
+        convert(tmp_path / "toolkit", tmp_path / "out", "vllm")
+        assert "no padding mask" in caplog.text
+        expected = {name: tensor for name, tensor in stored.items() if name != "llm.lm_head.weight"}  # tied
+        assert_same(load_file(tmp_path / "out/model.safetensors"), expected)
+        config = json.loads((tmp_path / "out/config.json").read_text())
+        assert config["architectures"] == ["FunASRForConditionalGeneration"] and config["model_type"] == "qwen3"
+        sizes = config["audio_encoder_conf"]
+        assert (sizes["output_size"], sizes["num_blocks"], sizes["tp_blocks"]) == (512, 3, 2)
+        before, after = (
+            AutoTokenizer.from_pretrained(path) for path in (tmp_path / "toolkit/Qwen3-0.6B", tmp_path / "out")
+        )
+        assert after.convert_tokens_to_ids("<|AUDIO|>") == before.convert_tokens_to_ids(AUDIO_TOKEN)
+        assert AUDIO_TOKEN not in after.get_vocab()
+        assert {"model.safetensors", "preprocessor_config.json", "recipe.json", "README.md"} <= set(
+            os.listdir(tmp_path / "out")
+        )
+        with pytest.raises(RecipeError, match="made for vLLM's class"):
+            convert(tmp_path / "out", tmp_path / "back", "hf")

@@ -209,3 +209,12 @@ def test_the_script_writes_counts_and_sentences_and_is_content(tmp_path, sounds)
     assert (tmp_path / "o.txt").read_text().startswith("WARNING: test set n: 1 of 1 (100.0 %) utterances are also in")
     assert "WARNING test set n: 1 of 1" in done.stderr
     assert json.loads((tmp_path / "o.json").read_text())["sets"][0] == {"role": "train", "name": "n", "utterances": 1}
+
+
+def test_an_address_is_the_same_recording_whatever_its_signature(tmp_path):
+    def at(signature, name="a"):
+        return f"https://host/{name}.wav?X-Amz-Date={signature}&X-Amz-Signature={signature}"
+
+    train = made(tmp_path, "train", "a", [utterance("k0", at(1), "one"), utterance("k1", at(1, "b"), "two")])
+    test = made(tmp_path, "test", "a", [utterance("k2", at(2), "one"), utterance("k3", at(2, "c"), "three")])
+    assert shared(compare([train, test])) == {"utterances": 1, "audio": 1, "recordings": 1, "transcripts": 1}

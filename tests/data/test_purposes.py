@@ -178,7 +178,7 @@ def test_a_content_that_is_no_string_is_told_so(tmp_path, content, message):
 
 
 def test_an_odd_path_stays_as_it_was_written(tmp_path, full_model):
-    odd = ["~/a.wav", "file:///data/a.wav", "s3://bucket/a.wav", "'a.wav'", "C:\\\\data\\\\a.wav"]
+    odd = ["~/a.wav", "file:///data/a.wav", "az://bucket/a.wav", "'a.wav'", "C:\\\\data\\\\a.wav"]
     folder = make(tmp_path / "data", [(str(i), source, "hi") for i, source in enumerate(odd)])
     write(folder, "~b.wav", 1)
     with open(folder / "wav.scp", "a") as scp, open(folder / "text", "a") as text:

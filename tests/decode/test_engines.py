@@ -2,15 +2,19 @@
 
 import os
 import sys
+import tomllib
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
-from recipe.decode import engines
+from recipe.decode import engines, served
 from recipe.decode.engines import Instruction
 from recipe.files import RecipeError
+from recipe.settings.data import PromptSettings
+from recipe.settings.decode import PLUGIN, PLUGIN_PACKAGE, DecodeSettings
 from recipe.text import prompt
 
 WAVE = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
@@ -82,7 +86,7 @@ def test_an_engine_that_is_not_installed_is_named(monkeypatch):
 
 
 def test_an_unknown_engine_is_refused_with_those_that_there_are():
-    with pytest.raises(RecipeError, match="engine vosk: expected one of transformers, funasr"):
+    with pytest.raises(RecipeError, match="engine vosk: expected one of transformers, funasr, vllm"):
         engines.load("vosk", "served")
 
 
@@ -90,3 +94,44 @@ def test_an_unknown_engine_is_refused_with_those_that_there_are():
 def test_what_other_engines_cannot_do_is_refused(asked):
     with pytest.raises(RecipeError, match="engine funasr"):
         engines.load("funasr", "exported", **asked)
+
+
+class TestVllm:
+    """The guards, without vLLM; tests/serving has the rest."""
+
+    @pytest.fixture
+    def installed(self, monkeypatch):
+        module = ModuleType("vllm")
+        module.__spec__ = ModuleSpec("vllm", None)
+        monkeypatch.setitem(sys.modules, "vllm", module)
+        monkeypatch.delenv("VLLM_PLUGINS", raising=False)
+
+    def test_it_is_refused_without_the_plugin(self, installed, full_model):
+        with pytest.raises(RecipeError, match=r"fun-asr-nano-vllm is not installed.*pip install ./plugins/vllm"):
+            engines.load("vllm", full_model)
+
+    def test_it_is_refused_if_the_plugin_is_left_out(self, installed, full_model, monkeypatch):
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group, name: [name])
+        monkeypatch.setenv("VLLM_PLUGINS", "other,another")
+        with pytest.raises(RecipeError, match="VLLM_PLUGINS is 'other,another' and leaves fun_asr_nano out"):
+            engines.load("vllm", full_model)
+        monkeypatch.setenv("VLLM_PLUGINS", "other,fun_asr_nano")
+        assert served.inspect(full_model).options == {"max_model_len": 4096, "limit_mm_per_prompt": {"audio": 1}}
+
+    def test_the_entry_point_and_the_package_are_those_that_are_looked_for(self):
+        project = tomllib.loads((ROOT / "plugins/vllm/pyproject.toml").read_text())["project"]
+        assert project["name"] == PLUGIN_PACKAGE
+        assert PLUGIN in project["entry-points"]["vllm.general_plugins"]
+
+    def test_a_toolkit_directory_and_more_beams_are_refused(self, installed, full_model, tmp_path):
+        (tmp_path / "config.yaml").write_text("{}")
+        with pytest.raises(RecipeError, match="toolkit directory; convert it"):
+            engines.load("vllm", str(tmp_path))
+        with pytest.raises(RecipeError, match="beams"):
+            engines.load("vllm", full_model, beams=2)
+
+    @pytest.mark.parametrize(
+        "more, words", [({"beams": 2}, "beams is 2"), ({"retry_penalty": 1.2}, "retry_penalty is 1.2")]
+    )
+    def test_settings_that_it_cannot_follow_are_named(self, more, words):
+        assert words in DecodeSettings(engine="vllm", **more).contradiction(PromptSettings())

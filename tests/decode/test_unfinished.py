@@ -80,6 +80,7 @@ class TestKilled:
         assert "going on behind 6 of 9 entries" in done.stderr and "decoding 3 entries" in done.stderr
         assert files(tmp_path) == calm and "text.jsonl.unfinished" not in calm
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("flags", [["--beams", "2"], ["--hotwords", "light"]])
     def test_of_other_settings_nothing_is_kept(self, full_model, recordings, tmp_path, flags):
         assert decode(full_model, recordings, tmp_path, killed_at=5).returncode == -9
@@ -98,6 +99,7 @@ class TestKilled:
         keys = [line.split("\t")[0] for line in (tmp_path / "text").read_text().splitlines()]
         assert keys == [line.split()[0] for line in [lines[-1], *lines[:-1]]]
 
+    @pytest.mark.slow
     def test_strict_keeps_nothing_of_the_block_that_it_refuses(self, full_model, recordings, tmp_path, calm):
         refused = decode(full_model, recordings, tmp_path, "--strict")
         assert refused.returncode == 2 and "zz-gone: audio-missing" in refused.stderr

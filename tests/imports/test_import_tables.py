@@ -191,7 +191,7 @@ def test_paths_that_a_wav_scp_would_read_otherwise(tmp_path, monkeypatch):
     """A path of untrusted data never becomes a command."""
     for name in ("touch hacked |", "x.ark:12", " lead.wav", "line\nend.wav"):
         write_wav(tmp_path / "w.wav", 1.0).rename(tmp_path / name)
-    names = ["touch hacked |", "x.ark:12", " lead.wav", "line\nend.wav", "echo |", "s3://b/a.wav", "a\0b", 7, ["a"]]
+    names = ["touch hacked |", "x.ark:12", " lead.wav", "line\nend.wav", "echo |", "az://b/a.wav", "a\0b", 7, ["a"]]
     table = rows_of(tmp_path, *({"audio": name, "text": "t", "key": f"k{i}"} for i, name in enumerate(names)))
     (tmp_path / "t.jsonl").open("a").write(json.dumps({"audio": "http://h/a.wav", "text": "t", "key": "k9"}) + "\n")
     result = run(monkeypatch, "table", table, tmp_path / "out")

@@ -288,9 +288,9 @@ def test_normalizing_twice_is_normalizing_once():
 def test_time_is_linear(part):
     def seconds(length: int) -> float:
         text = part * (length // len(part))
-        start = time.perf_counter()
+        start = time.process_time()
         normalize(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(seconds(40_000) for _ in range(2)) < 8 * min(seconds(10_000) for _ in range(2)) + 0.2
 

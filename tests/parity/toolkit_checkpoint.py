@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import made_ctc
 import torch
 import yaml
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -106,8 +107,13 @@ def toolkit_tensors(
     for i in range(s["adaptor_blocks"]):
         _adaptor_block(make, f"audio_adaptor.blocks.{i}", s["hidden"])
     if ctc:
-        make.linear("ctc_decoder.linear1", 32, s["width"])
-        make.linear("ctc.ctc_lo", 50, s["width"])
+        make.linear("ctc_decoder.linear1", made_ctc.FFN, s["width"])
+        make.linear("ctc_decoder.linear2", s["width"], made_ctc.FFN)
+        for i in range(made_ctc.LAYERS):
+            _adaptor_block(make, f"ctc_decoder.blocks.{i}", s["width"])
+        make.linear("ctc.ctc_lo", made_ctc.VOCABULARY, s["width"])
+        # Special tokens are unlikely, so that frames have texts.
+        make.tensors["ctc.ctc_lo.bias"][len(made_ctc.ranks()) : -1] -= 20
     return make.tensors
 
 
@@ -240,19 +246,27 @@ def llm_settings(vocabulary: int, tied: bool = True, **sizes) -> dict:
 def write_toolkit_directory(
     directory: Path, tokenizer: str = "small", low_frame_rate: bool = True, tied: bool = True, **options
 ) -> dict[str, torch.Tensor]:
-    """Write a toolkit directory (as published, where configuration.json holds the paths) and return its tensors."""
+    """Write a toolkit directory (as published, where configuration.json holds the paths) and return its tensors; with
+    `ctc` it has a CTC branch of 84 + 2 tensors, as ModelScope's."""
     sizes = {key: value for key, value in options.items() if key in SIZES}
     llm = directory / "Qwen3-0.6B"
     vocabulary = write_tokenizer(llm, tokenizer)
     (llm / "config.json").write_text(json.dumps(llm_settings(vocabulary, tied, **sizes)))
+    settings = toolkit_settings(low_frame_rate, **sizes)
+    if options.get("ctc"):
+        of_branch = made_ctc.entries((SIZES | sizes)["width"])
+        settings |= of_branch | {"dataset_conf": settings["dataset_conf"] | of_branch["dataset_conf"]}
+        made_ctc.write_vocabulary(directory / "multilingual.tiktoken")
     with open(directory / "config.yaml", "w") as file:
-        yaml.safe_dump(toolkit_settings(low_frame_rate, **sizes), file, sort_keys=False)
+        yaml.safe_dump(settings, file, sort_keys=False)
     paths = {
         "init_param": "model.pt",
         "config": "config.yaml",
         "llm_conf": {"init_param_path": "Qwen3-0.6B"},
         "tokenizer_conf": {"init_param_path": "Qwen3-0.6B"},
     }
+    if options.get("ctc"):
+        paths["dataset_conf"] = {"ctc_tokenizer_conf": {"vocab_path": "multilingual.tiktoken"}}
     (directory / "configuration.json").write_text(json.dumps({"framework": "pytorch", "file_path_metas": paths}))
     tensors = toolkit_tensors(vocabulary, tied, **options)
     torch.save(tensors, directory / "model.pt")

@@ -7,7 +7,7 @@ import pytest
 
 from recipe.model.batches import batch_by_size, padding_share
 from recipe.model.features import FRAME_SECONDS
-from recipe.train.batching import POOL_BATCHES, TrainingBatches, epoch_plan
+from recipe.train.batching import POOL_BATCHES, RUN, TrainingBatches, epoch_plan
 from recipe.train.plans import Plans
 
 
@@ -18,9 +18,9 @@ def frames():
     return (seconds / FRAME_SECONDS).astype(int)
 
 
-def planned(frames, budget=2000, seed=1, epoch=0, ranks=1):
+def planned(frames, budget=2000, seed=1, epoch=0, ranks=1, shuffle="full"):
     """The plan of an epoch that has every utterance once."""
-    return epoch_plan(np.arange(len(frames)), frames.__getitem__, budget, seed, epoch, ranks)
+    return epoch_plan(np.arange(len(frames)), frames.__getitem__, budget, seed, epoch, ranks, shuffle)
 
 
 def batches_of(*arguments, **options):
@@ -85,6 +85,54 @@ class TestEpoch:
     def test_too_few_utterances_for_the_ranks_are_an_error(self):
         with pytest.raises(RuntimeError, match="cannot be shared"):
             planned(np.array([10, 10, 10]), 10, ranks=2)
+
+
+def runs_at_a_time(batches):
+    """The most blocks of RUN utterances that any 50 batches, about a pool, have utterances of."""
+    return max(len({i // RUN for batch in batches[at : at + 50] for i in batch}) for at in range(0, len(batches), 50))
+
+
+class TestChunks:
+    @pytest.mark.parametrize("ranks", [1, 3, 8])
+    @pytest.mark.parametrize("count", [1, 50, 101, 20000])
+    def test_every_utterance_is_in_an_epoch_once_and_no_batch_over_the_budget(self, frames, count, ranks):
+        if count < ranks:
+            pytest.skip("too few")
+        batches = batches_of(frames[:count], epoch=3, ranks=ranks, shuffle="chunks")
+        assert sorted(i for batch in batches for i in batch) == list(range(count))
+        assert all(len(b) * max(frames[b]) <= 2000 for b in batches)
+        assert len(batches) % ranks == 0
+
+    def test_an_utterance_that_comes_twice_is_in_it_twice_and_one_of_no_weight_never(self, frames):
+        some = np.repeat(np.arange(0, 3000, 3), 2)
+        batches = list(epoch_plan(some, frames.__getitem__, 2000, 1, 0, shuffle="chunks").batches())
+        assert sorted(i for batch in batches for i in batch) == some.tolist()
+
+    @pytest.mark.parametrize("ranks", [1, 4])
+    def test_a_rank_reads_a_few_runs_of_neighbours_at_a_time(self, frames, ranks):
+        batches = batches_of(frames, ranks=ranks, shuffle="chunks")
+        pool = int(POOL_BATCHES * 2000 / frames.mean())
+        for rank in range(ranks):
+            # A run touches two blocks of RUN, and fifty batches two pools, and the end of another rank's.
+            assert runs_at_a_time(batches[rank::ranks]) <= 2 * 3 * (pool / RUN + 1)
+        assert runs_at_a_time(batches_of(frames)) > 150
+
+    def test_padding_is_that_of_a_full_shuffle_and_steps_mix_lengths(self, frames):
+        plan, full = planned(frames, shuffle="chunks"), planned(frames)
+        assert plan.padding == pytest.approx(padding_share(list(plan.batches()), frames.tolist()))
+        assert plan.padding == pytest.approx(full.padding, abs=0.01)
+        longest = [max(frames[batch]) for batch in plan.batches()]
+        assert abs(np.corrcoef(longest[:-1], longest[1:])[0, 1]) < 0.1
+
+    def test_seed_and_epoch_decide_the_order_and_which_are_neighbours(self, frames):
+        chunks = {"shuffle": "chunks"}
+        assert batches_of(frames, **chunks) == batches_of(frames, **chunks)
+        different = [batches_of(frames, **chunks, **other) for other in ({}, {"epoch": 1}, {"seed": 2})]
+        first = [sorted(i for batch in batches[:POOL_BATCHES] for i in batch) for batches in different]
+        assert first[0] != first[1] != first[2] != first[0]
+        # A run begins elsewhere in each epoch.
+        begins = [min(i % RUN for i in some if i - 1 not in some) for some in first]
+        assert len(set(begins)) == 3
 
 
 class TestRun:

@@ -199,7 +199,7 @@ def test_the_toolkit_decodes_exported_models(settings, data_dir):
         assert "engine funasr: the package funasr is not installed" in text
     else:
         plan = planned(data_dir.parent, settings, target)
-        assert plan == {**CHECKED, "convert": 1, "decode_settings": 1, "decode": 1}
+        assert plan == {**CHECKED, "convert_toolkit": 1, "decode_settings": 1, "decode": 1}
 
 
 def test_a_decoding_that_fails_is_named_with_its_log_and_one_that_lost_recordings_goes_on(settings, data_dir):

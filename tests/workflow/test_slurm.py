@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 from conftest import ROOT
-from small_workflow import call, write_project
+from small_workflow import call, planned, write_project
 
 # A quick answer, and no database of finished jobs, which a cluster on one machine has none of.
 LOCAL = ["--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"]
@@ -26,6 +26,15 @@ def cluster():
     if known.returncode:
         pytest.skip(f"Slurm does not answer: {known.stderr}")
     return sum(map(int, re.findall(r"gpu:(\d+)", known.stdout)))
+
+
+def test_what_is_one_job_has_all_between_scoring_and_report(full_model, tmp_path):
+    """Snakemake refuses a group that is left and entered again; it says so without a cluster, too."""
+    settings = write_project(tmp_path, full_model)
+    settings |= {"runs": {"a": {}, "b": {"seed": 2}}, "decode": {"hotwords": ["light"]}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    groups = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["groups"]
+    assert planned(tmp_path, "eval", "--groups", *groups) >= {one.partition("=")[0] for one in groups}
 
 
 def test_the_workflow_runs_on_slurm_with_the_gpus_that_it_gives(cluster, full_model, tmp_path):

@@ -73,7 +73,7 @@ def probe(data: Bytes, kind: str, timeout: float) -> AudioInfo:
     lack = _lack(data, kind)
     count, rate, channels = 0, 0, 0
     try:
-        for block, rate in _blocks(data.path, kind, 0.0, None, timeout):  # noqa: B007 (the last one is asked for)
+        for block, rate in _blocks(data, kind, 0.0, None, timeout):  # noqa: B007 (the last one is asked for)
             count, channels = count + len(block), block.shape[1]
     except AudioError as error:
         _check_end(error, lack, count)
@@ -94,7 +94,7 @@ def read(
     blocks: list[np.ndarray] = []
     rate, wanted, failure = 0, None, None
     try:
-        for block, rate in _blocks(data.path, kind, start, end, timeout):
+        for block, rate in _blocks(data, kind, start, end, timeout):
             wanted = None if end is None else round(end * rate) - round(start * rate)
             blocks.append(block)
     except AudioError as error:
@@ -124,18 +124,19 @@ def _check_end(error: AudioError, lack: str | None, found: int) -> None:
 Blocks = Iterator[tuple["np.ndarray", int]]  # float32 [samples, channels], rate
 
 
-def _blocks(path: str, kind: str, start: float, end: float | None, timeout: float) -> Blocks:
+def _blocks(data: Bytes, kind: str, start: float, end: float | None, timeout: float) -> Blocks:
     """The samples from `start` to `end` seconds, block by block."""
     decode = decoder()
     if decode is None:
         raise AudioError("no-decoder", f"{KINDS[kind]}, which libsndfile does not read: {INSTALL}")
     total = 0
-    for block, rate in decode(path, kind, start, end, timeout):
-        total += block.size
-        if rate not in RATES or not 0 < block.shape[1] <= MAX_CHANNELS or total > MAX_VALUES:
-            found = f"{rate} Hz, {block.shape[1]} channels, {total} samples and more"
-            raise AudioError("audio-unreadable", f"{found}: beyond what is read")
-        yield block, rate
+    with data.as_file() as path:
+        for block, rate in decode(path, kind, start, end, timeout):
+            total += block.size
+            if rate not in RATES or not 0 < block.shape[1] <= MAX_CHANNELS or total > MAX_VALUES:
+                found = f"{rate} Hz, {block.shape[1]} channels, {total} samples and more"
+                raise AudioError("audio-unreadable", f"{found}: beyond what is read")
+            yield block, rate
 
 
 @cache

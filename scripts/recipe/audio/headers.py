@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from recipe.audio import containers, flac, mpeg, wav
-from recipe.audio.fetch import DEFAULT, FetchPolicy
+from recipe.audio import containers, flac, mpeg, tars, wav
+from recipe.audio.address import is_url
 from recipe.audio.info import AudioError, AudioInfo, lacking
-from recipe.audio.place import HEAD_BYTES, Bytes, Window
+from recipe.audio.place import HEAD_BYTES, Bytes, OpenFile, Window
+from recipe.audio.policy import DEFAULT, FetchPolicy
+from recipe.audio.remote import RemoteFile
 
 __all__ = ["AudioError", "AudioInfo", "Form", "form_of", "opened", "probe_file"]
 
@@ -40,10 +42,10 @@ class Form:
 
 
 def probe_file(path: str, offset: int = 0, fetch_policy: FetchPolicy = DEFAULT) -> AudioInfo:
-    """Read the header of the recording that starts `offset` bytes into a local file: some ten microseconds for WAV and
+    """Read the header of the recording that starts `offset` bytes into a file: some ten microseconds for local WAV and
     FLAC. One that lacks its end is decoded to count its samples unless its format shows them, and so is one that only
     `containers` reads. AudioError says what is wrong where nothing can be decoded."""
-    with opened(path, offset) as data:
+    with opened(path, offset, fetch_policy) as data:
         form = form_of(data)
         if form.container:
             return containers.probe(data, form.container, fetch_policy.timeout)
@@ -56,9 +58,13 @@ def probe_file(path: str, offset: int = 0, fetch_policy: FetchPolicy = DEFAULT) 
 
 
 @contextmanager
-def opened(path: str, offset: int = 0) -> Iterator[Bytes]:
-    """The bytes of a local file, from `offset` on those of an entry of an ark. AudioErrors inside get its name, and
-    failures of the disk become some."""
+def opened(path: str, offset: int = 0, fetch_policy: FetchPolicy = DEFAULT) -> Iterator[Bytes]:
+    """The bytes of a local file, or from `offset` on those of a tar's member or an ark's entry, which may lie at an
+    address. AudioErrors inside get its name, and failures of the disk become some."""
+    if is_url(path):
+        with _named(path):
+            yield _part(path, RemoteFile(path, fetch_policy), offset)
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not hold up the run
     except (FileNotFoundError, NotADirectoryError):
@@ -66,25 +72,40 @@ def opened(path: str, offset: int = 0) -> Iterator[Bytes]:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise AudioError("audio-unreadable", f"{path}: {getattr(error, 'strerror', None) or error}") from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AudioError("audio-unreadable", "not a file")  # a device or a named pipe would hold up the run
-        data = Bytes(path, descriptor, offset, shared=offset > 0)
-        if data.size <= 0:
-            raise AudioError("audio-empty", f"{max(0, data.size)} bytes")
-        yield data
+        with _named(path):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise AudioError("audio-unreadable", "not a file")  # a device or a named pipe would hold up the run
+            yield _part(path, OpenFile(descriptor), offset)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """A context whose errors get the name of a file."""
+    try:
+        yield
     except AudioError as error:
         raise error.named(path) from None
     except OSError as error:  # a disk that fails
         raise AudioError("audio-unreadable", f"{path}: {error.strerror or error}") from None
-    finally:
-        os.close(descriptor)
+
+
+def _part(path: str, content: OpenFile | RemoteFile, offset: int) -> Bytes:
+    """The recording that begins `offset` bytes into a file."""
+    if offset and tars.is_tar(path):
+        return tars.member(path, content, offset)
+    data = Bytes(path, content, offset, shared=offset > 0)
+    if data.size <= 0:
+        raise AudioError("audio-empty", f"{max(0, data.size)} bytes")
+    return data
 
 
 _HINTS = (
     (r"""(?:^|/)(["']).*\1\Z""", "write the path without quotes; what follows the key is the path, spaces included"),
     (r"(?:^|/)~", "write the folder out; only a shell knows what ~ stands for"),
     (r"(?:^|/)file:/*(/.*)", "write the path alone, {0}"),
-    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http and https are fetched; copy it here, or have a command print it: ... |"),
+    (r"(?:^|/)[a-z][a-z0-9+.-]+:/", "only http, https, s3 and gs are fetched; copy it, or have it printed: ... |"),
     (r"\\", r"write / in place of \, and the path as it is on this machine"),
     (r"\r\Z", "the line ends with a carriage return, as on Windows; convert the table"),
 )  # fmt: skip

@@ -1,41 +1,87 @@
-"""Where the bytes of a recording are: a file, a part of one (an ark holds recordings behind one another), or such a
-part behind a header that says what is true."""
+"""Where the bytes of a recording are: a file, a part of one (arks and tars hold recordings behind one another), or such
+a part behind a header that says what is true."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 HEAD_BYTES = 4096
+_COPIED = 1 << 20  # bytes at a time
+
+
+class Positioned(Protocol):
+    """What can be read at any place: a local file, or one that lies elsewhere."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    def pread(self, count: int, position: int) -> bytes:
+        """`count` bytes from `position` on; fewer at the end."""
+
+
+class OpenFile:
+    """A local file by its open descriptor."""
+
+    __slots__ = ("descriptor", "size")
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    def pread(self, count: int, position: int) -> bytes:
+        """`count` bytes from `position` on; fewer at the end."""
+        return os.pread(self.descriptor, count, position)
 
 
 class Bytes:
-    """Positioned reading of `size` bytes of an open file from `base` on; without `size`, of all.
+    """Positioned reading of `size` bytes of a file's content from `base` on; without `size`, of all.
 
     `shared` says that what follows may belong to other recordings: an entry of an ark states its length itself.
     """
 
-    __slots__ = ("_descriptor", "base", "head", "path", "shared", "size")
+    __slots__ = ("_content", "base", "head", "path", "shared", "size")
 
-    def __init__(self, path: str, descriptor: int, base: int = 0, size: int | None = None, shared: bool = False):
-        self._descriptor = descriptor
+    def __init__(self, path: str, content: Positioned, base: int = 0, size: int | None = None, shared: bool = False):
+        self._content = content
         self.path = path
         self.base = base
-        there = os.fstat(descriptor).st_size - base
+        there = content.size - base
         self.size = there if size is None else min(size, there)
         self.shared = shared
-        self.head = os.pread(descriptor, min(HEAD_BYTES, self.size), base) if self.size > 0 else b""
+        self.head = content.pread(min(HEAD_BYTES, self.size), base) if self.size > 0 else b""
 
     def at(self, position: int, count: int) -> bytes:
         """`count` bytes from `position` on; fewer at the end."""
         if position + count <= len(self.head):
             return self.head[position : position + count]
-        return os.pread(self._descriptor, max(0, min(count, self.size - position)), self.base + position)
+        return self._content.pread(max(0, min(count, self.size - position)), self.base + position)
 
     def part(self, position: int, size: int) -> "Bytes":
         """The `size` bytes from `position` on, as a recording of its own."""
-        return Bytes(self.path, self._descriptor, self.base + position, max(0, min(size, self.size - position)))
+        return Bytes(self.path, self._content, self.base + position, max(0, min(size, self.size - position)))
 
     def source(self) -> "int | Window":
         """What libsndfile reads it from: the descriptor of a file of its own, or a file object."""
-        return Window(self) if self.base or self.shared else self._descriptor
+        return Window(self) if not self._is_a_file() else self._content.descriptor
+
+    def _is_a_file(self) -> bool:
+        whole = not self.base and not self.shared and self.size == self._content.size
+        return whole and isinstance(self._content, OpenFile)
+
+    @contextmanager
+    def as_file(self) -> Iterator[str]:
+        """Path of a local file with nothing else in it, for the time of the context: for programs that read files."""
+        if self._is_a_file():
+            yield self.path
+            return
+        with tempfile.NamedTemporaryFile(prefix="recording-") as file:
+            for position in range(0, self.size, _COPIED):
+                file.write(self.at(position, _COPIED))
+            file.flush()
+            yield file.name
 
 
 class Window:

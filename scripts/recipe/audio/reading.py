@@ -1,13 +1,14 @@
 """Audio: from what wav.scp says to a waveform of one channel at the model's rate.
 
-A source is a file path, an http(s) URL, `ark:offset` as kaldiio writes it, or a command that ends in `|`. Whatever is
-wrong with one recording is an `AudioError` with a short reason that the rejects and the decoder's details carry; it
-never stops a run by itself.
+A source is a file path, a URL (http, https, s3, gs), a place in a tar or an ark (`ark:offset` as kaldiio writes it)
+that may lie at a URL, or a command that ends in `|`. Whatever is wrong with one recording is an `AudioError` with a
+short reason that the rejects and the decoder's details carry; it never stops a run by itself.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,14 @@ import soundfile
 import soxr
 
 from recipe.audio import containers, fetch, headers
+from recipe.audio.address import split_shard
 from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
 from recipe.audio.headers import Form
 from recipe.audio.info import AudioError, AudioInfo, lossy_tolerance
 from recipe.audio.place import Bytes
 from recipe.audio.sound import Sound, sound
 
-__all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "probe", "read", "read_part"]
+__all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "opened", "probe", "read", "read_part"]
 
 SAMPLING_RATE = 16000
 # A shorter waveform gives no whole 25 ms frame.
@@ -87,14 +89,19 @@ def read_part(
     """
     if is_command(source):
         return _from_command(source, start, end, fetch_policy)
-    with headers.opened(*_place(source, fetch_policy)) as data:
+    with opened(source, fetch_policy) as data:
         return _decode(data, start, end, fetch_policy, incomplete)
 
 
+def opened(source: str, fetch_policy: FetchPolicy = DEFAULT) -> AbstractContextManager[Bytes]:
+    """The bytes of a recording that is no command, for the time of the context."""
+    return headers.opened(*_place(source, fetch_policy), fetch_policy)
+
+
 def _place(source: str, fetch_policy: FetchPolicy) -> tuple[str, int]:
-    """The local file with a recording, and the byte at which it begins."""
+    """The file with a recording, and the byte at which it begins: a local one, or a shard at a URL."""
     if is_url(source):
-        return fetch.download(source, fetch_policy), 0
+        return split_shard(source) or (fetch.download(source, fetch_policy), 0)
     return split_ark(source) or (source, 0)
 
 

@@ -12,7 +12,17 @@ from huggingface_hub.errors import (
 from recipe.files import RecipeError
 
 # What is part of a model, in directories of either kind; repositories also hold samples and pictures.
-FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model", "config.yaml", "model.pt", "README.md")
+FILES = (
+    "*.json",
+    "*.safetensors",
+    "*.jinja",
+    "*.txt",
+    "tokenizer.model",
+    "*.tiktoken",
+    "config.yaml",
+    "model.pt",
+    "README.md",
+)
 PATIENCE = 10  # seconds
 
 

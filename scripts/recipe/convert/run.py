@@ -1,14 +1,17 @@
-"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ).
+"""Conversion between HF model directories and the toolkit's (`recipe.toolkit` says how these differ), and from either
+to what other runtimes read (`recipe.onnx`, `recipe.gguf`).
 
-Files and tensors only: no network is run. Both directions are strict: every tensor of the source ends in the target,
-bit for bit unless another type is asked for, or is of a kind that HF's model has no place for (CTC); any other name, a
-missing tensor or a shape that differs from what the settings say is an error that names it.
+Files and tensors only: no network is run, but where it is recorded as a graph. All is strict: every tensor of the
+source ends in the target, bit for bit unless another type is asked for; those of a CTC branch, which HF's model has no
+place for, in a folder beside it. Any other name, a missing tensor or a shape that differs from what the settings say is
+an error that names it.
 """
 
 import dataclasses
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,23 +32,31 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recipe.convert import hub, toolkit
+from recipe.convert import branch as branches
+from recipe.convert import gguf, hub, onnx, proof, toolkit, vllm
+from recipe.convert.proof import ModelDirectory
+from recipe.convert.toolkit import TOKENIZER_FILES
 from recipe.files import RecipeError, make_folder, open_atomic, read_json, sha256, write_json
-from recipe.model import card, loading
+from recipe.model import card, loading, network
 from recipe.model.directory import (
     ASSUMED,
     CHAT_TEMPLATE,
+    GGUF,
     HF,
     HUB,
     PUBLISHED_AUDIO_TOKENS,
     RECIPE_FILE,
+    SHERPA_ONNX,
     TOOLKIT,
+    VLLM,
     assume_audio_tokens,
     directory_kind,
     source_kind,
     stated_audio_tokens,
 )
-from recipe.settings.train import FULL, LOW_FRAME_RATE
+from recipe.model.features import check_front_end
+from recipe.model.toolkit_settings import ToolkitSettings
+from recipe.settings.train import CTC, FULL, LOW_FRAME_RATE
 from recipe.text.prompt import AUDIO_TOKEN, END_OF_TURN
 
 logger = logging.getLogger(__name__)
@@ -53,17 +64,7 @@ logger = logging.getLogger(__name__)
 HF_WEIGHTS, HF_INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD, EMBEDDINGS = "lm_head.weight", "model.language_model.embed_tokens.weight"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# Files of tokenizers; they are copied as they are.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-)
-# All that a conversion of either kind may write.
+# All that a conversion of any kind may write.
 _WRITTEN = {
     toolkit.CONFIG_FILE,
     toolkit.PATHS_FILE,
@@ -73,10 +74,15 @@ _WRITTEN = {
     "generation_config.json",
     "processor_config.json",
     "chat_template.jinja",
+    vllm.PREPROCESSOR_FILE,
     HF_WEIGHTS,
     *TOKENIZER_FILES,
+    *onnx.files(),
+    gguf.ENCODER_FILE,
+    gguf.LLM_FILE,
     RECIPE_FILE,
     card.FILE,
+    *branches.WRITTEN,
 }
 # Both directories must turn these into the same tokens as the source does.
 _PROBES = (
@@ -104,6 +110,7 @@ class Checkpoint:
     facts: dict
     card: dict
     generation: dict = field(default_factory=dict)
+    branch: branches.Branch | None = None
 
 
 def convert(
@@ -113,25 +120,36 @@ def convert(
     dtype: str | None = None,
     audio_tokens: str | None = None,
     revision: str | None = None,
+    prove: bool = False,
+    python: str = sys.executable,
+    int8: bool = False,
 ) -> None:
     """Read the model directory `source`, of either kind, and write it to `target` as the kind `to`. `source` may also
     be the name of a model of the hub, at the commit `revision`.
 
-    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored. `target` appears whole or not at all. An
-    earlier conversion there is replaced; a directory with other files in it is refused, also because they may no longer
-    fit, like the copy of the language model that the toolkit's vLLM path leaves.
+    `dtype` (a key of DTYPES) and `audio_tokens` replace what is stored; `int8` is for SHERPA_ONNX, whose weights have 8
+    bits with it and 32 without. `target` appears whole or not at all. An earlier conversion there is replaced; a
+    directory with other files in it is refused, also because they may no longer fit, like the copy of the language
+    model that the toolkit's vLLM path leaves.
+
+    With `prove`, the program that serves it decodes a sample first, where it is installed for the interpreter `python`,
+    and nothing is written if it decodes otherwise than the recipe (`proof`).
     """
     kind, name = source_kind(source, revision), os.fspath(source)
     source, target = Path(source), Path(target)
     _check_target(source, target)
+    _check_type(to, dtype, int8)
     if kind == HUB:
         source = hub.fetch(name, revision)
     checkpoint = read_toolkit(source) if directory_kind(source) == TOOLKIT else read_hf(source)
     if kind == HUB:
         checkpoint.facts["converted_from"] |= {"source": name, "revision": revision}
         checkpoint.card["base_model"] = name
-    if dtype:
-        checkpoint = dataclasses.replace(checkpoint, tensors=_cast(checkpoint.tensors, DTYPES[dtype]))
+    if dtype or to == GGUF:  # llama.cpp rounds what it multiplies to the weights' type
+        stored_as = DTYPES[dtype or "float32"]
+        branch = checkpoint.branch and checkpoint.branch.with_tensors(_cast(checkpoint.branch.tensors, stored_as))
+        cast = _cast(checkpoint.tensors, stored_as)
+        checkpoint = dataclasses.replace(checkpoint, tensors=cast, branch=branch)
     if audio_tokens:
         checkpoint = dataclasses.replace(checkpoint, audio_tokens=audio_tokens)
         checkpoint.facts.pop(ASSUMED, None)
@@ -142,12 +160,35 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as staging:
         made = Path(staging) / place.name
         made.mkdir()
-        (write_toolkit if to == TOOLKIT else write_hf)(checkpoint, made)
+        _write(checkpoint, made, to, int8)
+        if prove:
+            replaced = (dtype is not None, audio_tokens is not None)
+            _prove(checkpoint, name, ModelDirectory(made, to, str(target), _interpreter(to, python)), replaced, python)
         if place.exists():
             shutil.rmtree(place)
         made.rename(place)
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if name != HEAD)
     logger.info("%s: %.1f M parameters, audio tokens %s", target, parameters / 1e6, checkpoint.audio_tokens)
+
+
+def _prove(checkpoint: Checkpoint, source: str, made: ModelDirectory, replaced: tuple[bool, bool], python: str) -> None:
+    """See that what was made is served as the recipe decodes it. `replaced` says whether weights and the audio token
+    setting are others than those of `source`: a directory with them is made to compare with."""
+    kind = directory_kind(checkpoint.source)
+    if made.kind == HF or (kind == HF and not any(replaced)):
+        if replaced[1]:
+            return proof.not_proven(made, f"its audio token setting is not that of {source}")
+        expected = ModelDirectory(checkpoint.source, kind, source, _interpreter(kind, python))
+        proof.prove(expected, made, rounded=replaced[0])
+        return
+    with tempfile.TemporaryDirectory(prefix="expected.", dir=made.path.parent) as folder:
+        write_hf(checkpoint, Path(folder))
+        proof.prove(ModelDirectory(Path(folder), HF, f"the recipe, from {source}"), made)
+
+
+def _interpreter(kind: str, python: str) -> str:
+    """That of the environment in which directories of a kind are decoded: HF's in this one."""
+    return sys.executable if kind == HF else python
 
 
 def _check_target(source: Path, target: Path) -> None:
@@ -162,6 +203,27 @@ def _check_target(source: Path, target: Path) -> None:
             f"{target}: holds {len(others)} files that no conversion writes ({', '.join(others[:3])}); remove them or "
             "name another directory"
         )
+
+
+def _check_type(to: str, dtype: str | None, int8: bool) -> None:
+    """RecipeError if weights of the type that was asked for are not what the runtime reads."""
+    if int8 and to != SHERPA_ONNX:
+        raise RecipeError(
+            f"--int8 is for --to {SHERPA_ONNX} alone; llama.cpp's files are made smaller by llama-quantize"
+        )
+    if dtype and to == SHERPA_ONNX:
+        raise RecipeError(
+            f"--to {SHERPA_ONNX} writes weights of 32 bits, or with --int8 of 8; leave --dtype {dtype} out"
+        )
+
+
+def _write(checkpoint: Checkpoint, directory: Path, to: str, int8: bool) -> None:
+    if to in (SHERPA_ONNX, GGUF):  # theirs is built in
+        check_front_end(checkpoint.processor, checkpoint.source)
+    if to == SHERPA_ONNX:
+        write_sherpa_onnx(checkpoint, directory, int8)
+    else:
+        {HF: write_hf, TOOLKIT: write_toolkit, VLLM: write_vllm, GGUF: write_gguf}[to](checkpoint, directory)
 
 
 def _cast(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -187,7 +249,7 @@ def _layout(config: FunAsrNanoConfig) -> dict[str, torch.Size]:
 def read_toolkit(directory: Path) -> Checkpoint:
     """Read a toolkit directory. The language model's output layer is tied if its config.json says so and the stored
     tensors agree: checkpoints exist whose config.json says so although the two differ."""
-    settings = toolkit.ToolkitSettings(directory / toolkit.CONFIG_FILE)
+    settings = ToolkitSettings(directory / toolkit.CONFIG_FILE)
     llm = toolkit.llm_folder(settings)
     tokenizer, text_config = _load(AutoTokenizer, llm), _load(AutoConfig, llm)
     text_config.name_or_path = ""  # a path of this machine
@@ -198,20 +260,18 @@ def read_toolkit(directory: Path) -> Checkpoint:
     shapes, blocks = _layout(config), toolkit.transcription_blocks(config)
     if text_config.tie_word_embeddings:
         stored.setdefault("llm." + HEAD, stored.get("llm.model.embed_tokens.weight", torch.empty(0)))
-    ignored = toolkit.check_tensors(
-        stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=toolkit.IGNORED_PREFIXES
-    )
-    if ignored:
-        logger.info("%s: %d CTC tensors have no place in HF's model and are left out", weights, len(ignored))
+    loading.check_tensors(stored, toolkit.toolkit_shapes(shapes, blocks), weights, ignored=branches.PREFIXES)
+    branch = branches.from_toolkit(settings, stored, weights, config.audio_config.hidden_size)
     tensors = toolkit.to_hf(stored, shapes, blocks)
     _set_tied(config, bool(text_config.tie_word_embeddings and torch.equal(tensors[HEAD], tensors[EMBEDDINGS])))
     if text_config.tie_word_embeddings and not config.tie_word_embeddings:
         logger.info("%s: the output layer differs from the embeddings, so it is kept as its own tensor", weights)
     files = _present(llm, TOKENIZER_FILES)
     mode = LOW_FRAME_RATE if toolkit.uses_low_frame_rate(settings) else FULL
-    read = [settings.file, weights, llm / "config.json", *files]
+    read = [settings.file, weights, llm / "config.json", *files, *(branch.files if branch else ())]
+    facts = _facts(directory, dict.fromkeys(read), branch)
     return Checkpoint(
-        directory, config, tensors, processor, files, mode, _facts(directory, read), card.inherited(directory)
+        directory, config, tensors, processor, files, mode, facts, card.inherited(directory), branch=branch
     )
 
 
@@ -231,13 +291,17 @@ def read_hf(directory: Path) -> Checkpoint:
         head = tensors.setdefault(HEAD, tensors[EMBEDDINGS])
         if head.shape != tensors[EMBEDDINGS].shape or not torch.equal(head, tensors[EMBEDDINGS]):
             raise RecipeError(f"{directory}: config.json ties {HEAD} to the embeddings, but the two differ")
-    toolkit.check_tensors(tensors, _layout(config), directory)
+    loading.check_tensors(tensors, _layout(config), directory)
     mode = stated_audio_tokens(directory)
-    facts = _facts(directory, [directory / "config.json", *weights, *files])
+    branch = branches.from_beside(directory, config.audio_config.hidden_size)
+    read = [directory / "config.json", *weights, *files, *branches.beside_files(directory, branch)]
+    facts = _facts(directory, read, branch)
     if mode is None:
         mode, facts[ASSUMED] = PUBLISHED_AUDIO_TOKENS, True
     kept = read_json(generation[0]) if generation else {}
-    return Checkpoint(directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept)
+    return Checkpoint(
+        directory, config, tensors, processor, files, mode, facts, card.inherited(directory), kept, branch
+    )
 
 
 def _load(kind: type, directory: Path) -> Any:
@@ -265,15 +329,17 @@ def _present(directory: Path, names: Iterable[str]) -> tuple[Path, ...]:
     return tuple(directory / name for name in names if (directory / name).is_file())
 
 
-def _facts(directory: Path, read: Iterable[Path]) -> dict:
-    """What recipe.json is to say: what the source's says, where the source comes from, and the hashes of the files
-    read of it. Local directories are told by their last name: the rest is a matter of this machine."""
+def _facts(directory: Path, read: Iterable[Path], branch: branches.Branch | None) -> dict:
+    """What recipe.json is to say: what the source's says, where the source comes from, the hashes of the files read of
+    it, and whether it has a CTC branch. Local directories are told by their last name: the rest is a matter of this
+    machine."""
     file = directory / RECIPE_FILE
     known = read_json(file) if file.is_file() else {}
     hashes = {path.relative_to(directory).as_posix(): sha256(path) for path in read if path.is_relative_to(directory)}
     source = {"source": directory.resolve().name, "revision": None, "files": hashes}
     before = {"converted_from": known["converted_from"]} if known.get("converted_from") else {}
-    return {**known, "converted_from": source | before}
+    stated = known.pop(CTC, {"trained": False, "stale": False})
+    return {**known, "converted_from": source | before} | ({CTC: stated} if branch else {})
 
 
 def _set_tied(config: FunAsrNanoConfig, tied: bool) -> None:
@@ -305,13 +371,13 @@ def write_hf(checkpoint: Checkpoint, directory: Path) -> None:
     # Over what save_pretrained made of them: the tokenizer stays the source's, byte for byte.
     for file in checkpoint.tokenizer_files:
         shutil.copyfile(file, directory / file.name)
-    save_file(tensors, directory / HF_WEIGHTS, metadata={"format": "pt"})
-    # save_file makes a file that nobody else may read.
-    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
+    _save_tensors(tensors, directory)
     end_of_turn, padding = _end_of_turn(checkpoint), checkpoint.processor.tokenizer.pad_token_id
     generation = {"do_sample": False, "eos_token_id": end_of_turn}
     generation["pad_token_id"] = end_of_turn if padding is None else padding
     write_json(directory / "generation_config.json", checkpoint.generation or generation)
+    if checkpoint.branch:
+        branches.write_beside(checkpoint.branch, directory)
     _check_tokenizer(checkpoint, directory)
     _write_facts(checkpoint, directory, HF)
 
@@ -328,18 +394,77 @@ def write_toolkit(checkpoint: Checkpoint, directory: Path) -> None:
     )
     low = checkpoint.audio_tokens == LOW_FRAME_RATE
     settings = toolkit.settings_from_config(config, checkpoint.processor.feature_extractor, low, llm_dtype)
+    stored, paths = toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), toolkit.path_settings()
+    if checkpoint.branch:
+        entries, of_branch, places = branches.write_toolkit(checkpoint.branch, directory)
+        settings, stored = settings | entries, stored | of_branch
+        paths["file_path_metas"] |= places
     with open_atomic(directory / toolkit.CONFIG_FILE) as file:
         yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
-    write_json(directory / toolkit.PATHS_FILE, toolkit.path_settings())
+    write_json(directory / toolkit.PATHS_FILE, paths)
     with open_atomic(directory / toolkit.WEIGHTS_FILE, "wb") as file:
-        torch.save(toolkit.from_hf(tensors, toolkit.transcription_blocks(config)), file)
+        torch.save(stored, file)
     llm = directory / toolkit.LLM_FOLDER
     write_json(llm / "config.json", toolkit.llm_config(config, llm_dtype, _end_of_turn(checkpoint)))
     for file in checkpoint.tokenizer_files:
         shutil.copyfile(file, llm / file.name)
-    _name_tokenizer_class(llm / "tokenizer_config.json")
+    for folder in (llm, directory / branches.TOOLKIT_PLACES["HuggingfaceTokenizer"]):
+        _name_tokenizer_class(folder / "tokenizer_config.json")
     _check_tokenizer(checkpoint, llm)
     _write_facts(checkpoint, directory, TOOLKIT)
+
+
+def write_sherpa_onnx(checkpoint: Checkpoint, directory: Path, int8: bool) -> None:
+    """Write a directory for `sherpa_onnx.OfflineRecognizer.from_funasr_nano`."""
+    model = network.FunAsrNanoForConditionalGeneration.from_pretrained(
+        None, config=checkpoint.config, state_dict=dict(checkpoint.tensors), dtype=torch.float32
+    )
+    recognizer = network.Recognizer(model.eval(), checkpoint.processor, checkpoint.audio_tokens, str(checkpoint.source))
+    onnx.write(recognizer, directory, int8)
+    _write_facts(checkpoint, directory, SHERPA_ONNX)
+
+
+def write_gguf(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for FunASR's llama.cpp programs."""
+    gguf.write(
+        checkpoint.config,
+        checkpoint.tensors,
+        checkpoint.processor.tokenizer,
+        checkpoint.audio_tokens,
+        directory,
+        checkpoint.source,
+    )
+    _write_facts(checkpoint, directory, GGUF)
+
+
+def write_vllm(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write a directory for vLLM's own class; RecipeError, before anything is written, if that cannot be the model."""
+    config = checkpoint.config
+    vllm.check_expressible(config, checkpoint.audio_tokens, checkpoint.source)
+    logger.warning(
+        "%s: vLLM's own class has no padding mask: serve one recording at a time (--max-num-seqs 1, as serve.py does), "
+        "because in batches of several lengths texts are wrong. The model directory itself has no such limit",
+        checkpoint.source,
+    )
+    stored = toolkit.from_hf(checkpoint.tensors, toolkit.transcription_blocks(config))
+    tensors = vllm.tensors(stored, config.tie_word_embeddings)
+    end_of_turn = _end_of_turn(checkpoint)
+    write_json(directory / "config.json", vllm.config_json(config, _common_dtype(tensors), end_of_turn))
+    extractor = checkpoint.processor.feature_extractor
+    write_json(directory / vllm.PREPROCESSOR_FILE, vllm.preprocessor_json(extractor))
+    write_json(directory / "generation_config.json", {"do_sample": False, "eos_token_id": end_of_turn})
+    _save_tensors(tensors, directory)
+    for file in checkpoint.tokenizer_files:
+        shutil.copyfile(file, directory / file.name)
+        vllm.rename_audio_token(directory / file.name)
+    _check_tokenizer(checkpoint, directory)
+    _write_facts(checkpoint, directory, VLLM)
+
+
+def _save_tensors(tensors: Mapping[str, torch.Tensor], directory: Path) -> None:
+    save_file(dict(tensors), directory / HF_WEIGHTS, metadata={"format": "pt"})
+    # save_file makes a file that nobody else may read.
+    shutil.copymode(directory / "config.json", directory / HF_WEIGHTS)
 
 
 def _common_dtype(tensors: Mapping[str, torch.Tensor]) -> torch.dtype:

@@ -6,7 +6,7 @@ config.json and tokenizer. HF's model has the same network under other names, wi
 
 - query, key and value of an encoder block are one tensor in the toolkit, stacked along dimension 0 in this order;
 - the encoder's blocks are three lists in the toolkit (`encoders0`, `encoders`, `tp_encoders`), one in HF;
-- CTC tensors (`ctc.*`, `ctc_decoder.*`) have no counterpart in HF;
+- the CTC branch (`ctc.*`, `ctc_decoder.*`) has no counterpart in HF and lies beside the model (`recipe.model.ctc`);
 - the adaptor's LayerNorms have the fixed epsilon 1e-12 in the toolkit, a setting in HF.
 """
 
@@ -18,23 +18,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from transformers import FunAsrNanoConfig, FunAsrNanoFeatureExtractor
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from recipe.files import RecipeError
-from recipe.model import loading
 from recipe.model.directory import TOOLKIT_CONFIG as CONFIG_FILE
+from recipe.model.toolkit_settings import ToolkitSettings
 
 PATHS_FILE = "configuration.json"
 WEIGHTS_FILE = "model.pt"
 # The toolkit's vLLM path looks for the language model under this name, whatever the settings say.
 LLM_FOLDER = "Qwen3-0.6B"
-# Tensors that HF's model has no place for. Most releases carry no trained ones.
-IGNORED_PREFIXES = ("ctc.", "ctc_decoder.")
+# Files of tokenizers; they are copied as they are.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
 ADAPTOR_LAYER_NORM_EPS = 1e-12
-STORED_DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 # What HF's model can only be: (key of config.yaml, the toolkit's value where the key is absent, the value needed).
 _REQUIRED = (
@@ -48,45 +54,6 @@ _REQUIRED = (
     ("frontend_conf.cmvn_file", None, None),
     ("frontend_conf.window", "hamming", "hamming"),  # HF's feature extractor has it, but does not save it
 )
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
-class ToolkitSettings:
-    """config.yaml; every complaint names the file and the key. Keys are written `section.name`."""
-
-    def __init__(self, file: Path):
-        self.file = file
-        try:
-            with open(file, encoding="utf-8") as stream:
-                self._values = yaml.safe_load(stream)
-        except FileNotFoundError:
-            raise RecipeError(f"{file}: no such file") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{file}: not valid YAML ({error})") from None
-        if not isinstance(self._values, dict):
-            raise RecipeError(f"{file}: expected settings by name, found {type(self._values).__name__}")
-
-    def raw(self, key: str, default: Any = None) -> Any:
-        """The value as written, `default` where the key or its section is absent."""
-        section, _, name = key.rpartition(".")
-        values = self._values.get(section) or {} if section else self._values
-        if not isinstance(values, dict):
-            raise RecipeError(f"{self.file}: {section} is {values!r}, expected settings by name")
-        return values.get(name, default)
-
-    def get(self, key: str, kind: type, default: Any) -> Any:
-        """The value of `key`, which must be of `kind` (an int will do for a float)."""
-        value = self.raw(key, default)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise RecipeError(f"{self.file}: {key} is {value!r}, expected {_KINDS[kind]}")
-        return value
-
-    def require(self, key: str, default: Any, needed: Any) -> None:
-        value = self.raw(key, default)
-        if value != needed:
-            raise RecipeError(f"{self.file}: {key} is {value!r}; only {needed!r} has a counterpart in HF's model")
 
 
 def llm_folder(settings: ToolkitSettings) -> Path:
@@ -174,7 +141,7 @@ def settings_from_config(
         "model": "FunASRNano",
         "model_conf": {"lsm_weight": 0.1, "length_normalized_loss": True},
         "audio_encoder": "SenseVoiceEncoderSmall",
-        "audio_encoder_conf": _encoder_settings(config),
+        "audio_encoder_conf": encoder_settings(config),
         "llm": "Qwen3-0.6b",
         "llm_conf": {
             "hub": "hf",
@@ -188,24 +155,28 @@ def settings_from_config(
         "audio_adaptor": "Transformer",
         "audio_adaptor_conf": _adaptor_settings(config) | {"use_low_frame_rate": low_frame_rate},
         "frontend": "WavFrontend",
-        "frontend_conf": {
-            "fs": extractor.sampling_rate,
-            "window": extractor.window,
-            "n_mels": extractor.feature_size,
-            "frame_length": extractor.frame_length,
-            "frame_shift": extractor.frame_shift,
-            "lfr_m": extractor.num_frames_lfr,
-            "lfr_n": extractor.stride_lfr,
-            "cmvn_file": None,
-            # The toolkit's default is noise of 1.0, other at each call; the model never saw any in training.
-            "dither": 0.0,
-        },
+        # The toolkit's default is noise of 1.0, other at each call; the model never saw any in training.
+        "frontend_conf": front_end_settings(extractor) | {"cmvn_file": None, "dither": 0.0},
         "tokenizer": "HuggingfaceTokenizer",
         "tokenizer_conf": {"init_param_path": LLM_FOLDER},
     }
 
 
-def _encoder_settings(config: FunAsrNanoConfig) -> dict:
+def front_end_settings(extractor: FunAsrNanoFeatureExtractor) -> dict:
+    """The front end's sizes, as `frontend_conf`."""
+    return {
+        "fs": extractor.sampling_rate,
+        "window": extractor.window,
+        "n_mels": extractor.feature_size,
+        "frame_length": extractor.frame_length,
+        "frame_shift": extractor.frame_shift,
+        "lfr_m": extractor.num_frames_lfr,
+        "lfr_n": extractor.stride_lfr,
+    }
+
+
+def encoder_settings(config: FunAsrNanoConfig) -> dict:
+    """The encoder's sizes, as `audio_encoder_conf`."""
     encoder = config.audio_config
     return {
         "output_size": encoder.hidden_size,
@@ -380,30 +351,6 @@ def from_hf(tensors: Mapping[str, torch.Tensor], blocks: int) -> dict[str, torch
     return {
         name: part[None] if None in part else torch.cat([part[0], part[1], part[2]]) for name, part in parts.items()
     }
-
-
-def check_tensors(
-    found: Mapping[str, torch.Tensor],
-    expected: Mapping[str, torch.Size],
-    source: Path,
-    ignored: tuple[str, ...] = (),
-) -> list[str]:
-    """RecipeError unless `found` has exactly the names and shapes `expected`, in a type that can be converted. Names
-    that begin with one of `ignored` may be there as well; they are returned."""
-    complaints = [f"{name}: missing" for name in expected if name not in found]
-    passed_over = []
-    for name, tensor in found.items():
-        if name in expected:
-            if tensor.shape != expected[name]:
-                complaints.append(f"{name}: shape {list(tensor.shape)}, by the settings {list(expected[name])}")
-            elif tensor.dtype not in STORED_DTYPES:
-                complaints.append(f"{name}: type {tensor.dtype}, expected {', '.join(STORED_DTYPES.values())}")
-        elif name.startswith(ignored):
-            passed_over.append(name)
-        else:
-            complaints.append(f"{name}: not a tensor of this model")
-    loading.refuse_misfits(source, complaints)
-    return passed_over
 
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:

@@ -195,7 +195,7 @@ def _channel(entry: Entry, info: AudioInfo, source: str, checks: Checks) -> int 
 def header(source: str, fetch_policy: FetchPolicy) -> AudioInfo:
     """What the header of a recording says; a command is run for it, a URL downloaded. AudioError says what is wrong."""
     last = source[-1:]
-    if source[:4] not in ("http", "HTTP") and not last.isdigit() and last not in "| ":
+    if "://" not in source and not last.isdigit() and last not in "| ":
         return headers.probe_file(source)
     return _other_header(source, fetch_policy)
 

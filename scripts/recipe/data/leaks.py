@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from recipe.audio import headers
-from recipe.audio.fetch import is_command, is_url
+from recipe.audio.address import is_url, same_recording
+from recipe.audio.fetch import is_command
 from recipe.audio.info import AudioError
 from recipe.audio.place import Bytes
 from recipe.audio.reading import split_ark
@@ -181,7 +182,7 @@ class _Columns:
 def _digests(utterance: manifest.Utterance) -> tuple[int, ...]:
     """The values of COLUMNS."""
     local = not is_url(utterance.source) and not is_command(utterance.source)
-    source = os.path.normpath(utterance.source) if local else utterance.source
+    source = os.path.normpath(utterance.source) if local else same_recording(utterance.source)
     end = None if utterance.end is None else round(utterance.end, 3)
     part = f"{round(utterance.start, 3)} {end} {utterance.channel}"
     text = said(utterance.text)

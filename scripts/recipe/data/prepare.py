@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 
 from recipe.audio import fetch
+from recipe.audio.address import is_url, split_shard
 from recipe.audio.fetch import FetchPolicy
 from recipe.audio.headers import AudioError
 from recipe.data import manifest, slices
@@ -126,7 +127,7 @@ def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[tuple]]:
 
 def _check_rows(rows: list[tuple], policy: CheckPolicy) -> list[tuple]:
     """(key, seconds, text, two fragments of the line, remarks) or (key, reason, detail) of each entry."""
-    _download_all([row[2] for row in rows if row[2][:4].lower() == "http" and row[-1] is None], policy.fetch_policy)
+    _download_all([row[2] for row in rows if "://" in row[2] and row[-1] is None], policy.fetch_policy)
     results = []
     for row in rows:
         found, remarks = check(Entry._make(row), policy)
@@ -137,13 +138,14 @@ def _check_rows(rows: list[tuple], policy: CheckPolicy) -> list[tuple]:
     return results
 
 
-def _download_all(urls: list[str], fetch_policy: FetchPolicy) -> None:
+def _download_all(sources: list[str], fetch_policy: FetchPolicy) -> None:
     """Fill the cache with several downloads at a time; what fails fails again, with its reason, when it is checked."""
+    urls = [source for source in sources if is_url(source) and not split_shard(source)]
     if len(urls) > 1:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(DOWNLOADS) as pool:
-            for future in [pool.submit(fetch.download, url, fetch_policy) for url in urls if fetch.is_url(url)]:
+            for future in [pool.submit(fetch.download, url, fetch_policy) for url in urls]:
                 with suppress(AudioError):
                     future.result()
 

@@ -7,6 +7,7 @@ a fault) is worked through again item by item, to find and give up that one.
 
 import marshal
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -105,7 +106,13 @@ class Worker:
         # Closing would not do: workers forked later hold our end of this pipe as well.
         with suppress(OSError):
             self._pipe.send_bytes(b"")
-        self._process.join(5)
+        deadline = time.monotonic() + 5
+        while self._process.is_alive() and time.monotonic() < deadline:
+            # A result that nobody waits for any more would keep it from ending.
+            with suppress(OSError, EOFError):
+                if self._pipe.poll(0.05):
+                    self._pipe.recv_bytes()
+        self._process.join(0)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
-from recipe.decode import subtitles
+from recipe.decode import cues, subtitles
+from recipe.decode.heard import HeardWord, sureness
 from recipe.decode.segment import Span
+from recipe.text import words as text_words
 from recipe.text.marks import wide
 
 EOS, LENGTH, ERROR = "eos", "length", "error"  # how a hypothesis ended, see `Hypothesis`
@@ -29,6 +32,7 @@ class Piece:
     flags: tuple[str, ...] = ()
     error: str | None = None
     raw: str | None = None
+    words: tuple[HeardWord, ...] = ()  # until they are the hypothesis's own
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Piece":
@@ -71,11 +75,13 @@ class Hypothesis:
     recording: str | None = None
     raw: str | None = None
     incomplete: str | None = None
+    words: tuple[HeardWord, ...] = ()  # of all pieces; empty if nothing is known of them
+    confidence: float | None = None  # expected share of the words that are right
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Hypothesis":
         """The hypothesis that `to_json` wrote, with times as they stand there."""
-        facts = {name: record.get(name) for name in ("start", "recording", "incomplete")}
+        facts = {name: record.get(name) for name in ("start", "recording", "incomplete", "confidence")}
         return cls(
             record["key"],
             record["text"],
@@ -83,6 +89,7 @@ class Hypothesis:
             record["tokens"],
             record["duration"],
             pieces=tuple(map(Piece.from_json, record.get("pieces", ()))),
+            words=tuple(map(HeardWord.from_json, record.get("words", ()))),
             **facts,
             **_read_remarks(record),
         )
@@ -96,14 +103,29 @@ class Hypothesis:
         if self.start is not None:
             record |= {"start": round(self.start, 4), "end": round(self.start + self.duration, 4)}
         record |= _remarks(self) | ({"incomplete": self.incomplete} if self.incomplete else {})
+        if self.confidence is not None:
+            record["confidence"] = self.confidence
+        if self.words:
+            record["words"] = [word.to_json() for word in self.words]
         return record | ({"pieces": [piece.to_json() for piece in self.pieces]} if self.pieces else {})
 
     def cues(self) -> list[subtitles.Cue]:
-        """Subtitles: one a piece, or one in all."""
-        if not self.pieces:
-            start = self.start or 0.0
-            return [subtitles.cue(start, start + self.duration, self.text)]
-        return [subtitles.cue(p.span.start, p.span.end, p.text, p.span.speech) for p in self.pieces]
+        """Subtitles: by words where these have times, otherwise one a piece, or one in all."""
+        whole = Piece(Span(self.start or 0.0, self.stop, None), self.text, self.ended)
+        words = iter(self.words)
+        found = []
+        for piece in self.pieces or (whole,):
+            own = list(islice(words, len(text_words.split(piece.text))))
+            if own and all(word.timed for word in own):
+                found += cues.cues(piece.text, own)
+            else:
+                found.append(subtitles.cue(piece.span.start, piece.span.end, piece.text, piece.span.speech))
+        return found
+
+    @property
+    def stop(self) -> float:
+        """Where it ends, in seconds from the start of the recording."""
+        return (self.start or 0.0) + self.duration
 
     @property
     def unread(self) -> bool:
@@ -127,6 +149,7 @@ def of_pieces(key: str, pieces: Sequence[Piece], incomplete: str | None = None, 
     endings = {piece.ended for piece in pieces}
     flags = {flag for piece in pieces for flag in piece.flags} | ({INCOMPLETE_RECORDING} if incomplete else set())
     raw = [piece.text if piece.raw is None else piece.raw for piece in pieces]
+    words = tuple(word for piece in pieces for word in piece.words)
     return Hypothesis(
         key,
         join_texts([piece.text for piece in pieces]),
@@ -134,9 +157,11 @@ def of_pieces(key: str, pieces: Sequence[Piece], incomplete: str | None = None, 
         sum(piece.tokens for piece in pieces),
         flags=tuple(sorted(flags)),
         error=_errors(pieces),
-        pieces=() if len(pieces) == 1 else tuple(pieces),
+        pieces=() if len(pieces) == 1 else tuple(replace(piece, words=()) for piece in pieces),
         raw=join_texts(raw) if any(piece.raw is not None for piece in pieces) else None,
         incomplete=incomplete,
+        words=words,
+        confidence=sureness(words),
         **facts,
     )
 

@@ -15,10 +15,12 @@ from tqdm import tqdm
 
 from recipe.audio import fetch
 from recipe.audio import reading as audio
+from recipe.audio.address import split_shard
 from recipe.audio.reading import AudioError
-from recipe.decode import context, segment
+from recipe.decode import confidence, context, segment
 from recipe.decode.context import Context
 from recipe.decode.engines import Engine, Instruction, Transcription
+from recipe.decode.heard import HeardWord, heard
 from recipe.decode.hypotheses import (
     DECODED_AGAIN,
     EOS,
@@ -41,6 +43,7 @@ from recipe.model.generate import Limits
 from recipe.settings.data import AVERAGE
 from recipe.settings.decode import KEEP, DecodeSettings
 from recipe.text import marks
+from recipe.text import words as text_words
 from recipe.text.loops import loops
 
 logger = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class DecodingOptions:
     marks: str = _SETTINGS.marks  # "remove" or "keep" those of the model's text
     skip_silence: bool = _SETTINGS.skip_silence  # do not decode what has no speech
     retry_penalty: float | None = _SETTINGS.retry_penalty  # repetition penalty for what went wrong without
+    temperature: float = confidence.NO_TEMPERATURE  # of confidences, see `confidence.calibrated`
 
 
 def batch_seconds_for(device: torch.device) -> float:
@@ -205,7 +209,7 @@ def _parts_of(index: int, request: Request, options: DecodingOptions, folder: Pa
 
 def _as_file(request: Request, options: DecodingOptions, file: Path) -> Request:
     """A long utterance in a file that can be read in parts: a command would run once a part."""
-    if fetch.is_url(request.source):
+    if fetch.is_url(request.source) and not split_shard(request.source):
         return replace(request, source=fetch.download(request.source, options.fetch_policy))
     if Path(request.source).is_file():
         return request
@@ -286,8 +290,26 @@ def _decode_batch(
     if good:
         limits = [options.limits.tokens(part.seconds) for part, _ in good]
         transcriptions = _transcribe(engine, [one.prepared for _, one in good], limits, options.retry_penalty)
-        for (part, one), transcription in zip(good, transcriptions, strict=True):
-            yield part, _piece(one, transcription, options.marks)
+        pieces = [_piece(one, found, options.marks) for (_, one), found in zip(good, transcriptions, strict=True)]
+        words = _words(engine, transcriptions, pieces, options.temperature)
+        for (part, _), piece, own in zip(good, pieces, words, strict=True):
+            yield part, replace(piece, words=tuple(word.later(piece.span.start) for word in own))
+
+
+def _words(
+    engine: Engine, transcriptions: Sequence[Transcription], pieces: Sequence[Piece], temperature: float
+) -> list[tuple[HeardWord, ...]]:
+    """The words of each piece with what the engine knows of them; their times count from the piece's start."""
+    texts = [piece.text for piece in pieces]
+    timed = [i for i, found in enumerate(transcriptions) if found.encoded is not None and texts[i]]
+    found = engine.times([transcriptions[i].encoded for i in timed], [texts[i] for i in timed]) if timed else []
+    times = dict(zip(timed, found, strict=True))
+    words = []
+    for i, transcription in enumerate(transcriptions):
+        spelling = transcription.spelling
+        log_probs = spelling and confidence.word_log_probs(spelling, texts[i], text_words.split(texts[i]))
+        words.append(heard(texts[i], times.get(i), log_probs, temperature))
+    return words
 
 
 def _transcribe(

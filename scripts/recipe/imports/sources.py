@@ -23,7 +23,9 @@ def absolute(path: str, folder: str | os.PathLike, above: bool = False) -> str:
     if path[:7].lower() == "file://":
         path = path[7:]
     elif "://" in path:
-        raise NotImportable("audio-missing", f"{path}: only http and https are fetched; copy the recordings here")
+        raise NotImportable(
+            "audio-missing", f"{path}: only http, https, s3 and gs are fetched; copy the recordings here"
+        )
     place = os.path.abspath(folder)
     first = os.path.normpath(os.path.join(place, path))
     for _ in range(_ABOVE if above and not os.path.isabs(path) else 0):

@@ -273,7 +273,8 @@ def _check_audio(found: Imported, copied: bool) -> None:
             raise NotImportable("audio-too-large", f"{audio.place}: {len(audio.data)} bytes")
         return
     if isinstance(audio, Verbatim):
-        if (ark := ARK_OFFSET.fullmatch(audio.source)) and not os.path.isfile(ark[1]):
+        ark = ARK_OFFSET.fullmatch(audio.source)
+        if ark and not fetch.is_url(ark[1]) and not os.path.isfile(ark[1]):
             raise NotImportable("audio-missing", f"no such file: {ark[1]}")
         return
     if fetch.is_url(audio):

@@ -15,7 +15,7 @@ import yaml
 from huggingface_hub import ModelCard, ModelCardData, metadata_load
 
 from recipe.files import open_atomic
-from recipe.model.directory import HF, RECIPE_FILE
+from recipe.model.directory import GGUF, HF, RECIPE_FILE, SHERPA_ONNX, TOOLKIT, VLLM
 from recipe.settings.train import LOW_FRAME_RATE, TrainSettings
 from recipe.text.prompt import AUDIO_TOKEN, LANGUAGE_NAMES_EN, SYSTEM, transcription_prompt
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "README.md"
 TEMPLATE = "card.md.jinja"  # beside this module
-LIBRARIES = {HF: "transformers"}  # a toolkit directory is funasr's
+LIBRARIES = {HF: "transformers", TOOLKIT: "funasr", VLLM: "vllm", SHERPA_ONNX: "sherpa-onnx", GGUF: "llama.cpp"}
 WEIGHTS = ("model.safetensors", "model.pt")
 INHERITED = ("license", "license_name", "license_link", "language", "base_model")
 
@@ -40,8 +40,8 @@ def inherited(directory: str | os.PathLike) -> dict:
 
 
 def write(directory: str | os.PathLike, kind: str, facts: dict, inherited: dict) -> None:
-    """Write the card of a model directory of `kind` (HF, TOOLKIT), of the `facts` in its recipe.json and what is
-    `inherited` from the model that it was made from.
+    """Write the card of a model directory of `kind` (a key of LIBRARIES), of the `facts` in its recipe.json
+    and what is `inherited` from the model that it was made from.
 
     Needs `audio_tokens` of the facts; with `selected_steps`, also `settings`, `steps`, `precision`, `selected_by` and
     `versions`; what else is missing stays unsaid. Head and body are as the hub's model cards are:
@@ -59,7 +59,7 @@ def _head(kind: str, facts: dict, inherited: dict) -> dict:
     languages = sorted({language for data in facts.get("sets", []) for language in data["languages"]})
     if known := [language for language in languages if language in LANGUAGE_NAMES_EN]:
         head["language"] = known
-    return head | {"library_name": LIBRARIES.get(kind, "funasr"), "pipeline_tag": "automatic-speech-recognition"}
+    return head | {"library_name": LIBRARIES[kind], "pipeline_tag": "automatic-speech-recognition"}
 
 
 def _body(kind: str, facts: dict) -> str:
@@ -75,8 +75,8 @@ def _body(kind: str, facts: dict) -> str:
     environment.filters["origin_name"] = _origin_name
     prompt = json.dumps(facts.get("prompt") or transcription_prompt(), ensure_ascii=False)[1:-1]
     return environment.get_template(TEMPLATE).render(
-        dict.fromkeys(("base", "converted_from", "sets", "validation")) | facts,
-        toolkit=kind != HF,
+        dict.fromkeys(("base", "converted_from", "ctc", "sets", "validation")) | facts,
+        kind=kind,
         eighth=facts["audio_tokens"] == LOW_FRAME_RATE,
         trained="selected_steps" in facts,
         own_settings=_own_settings(facts.get("settings", {})),

@@ -11,23 +11,56 @@ from recipe import record
 from recipe.files import RecipeError, read_json, sha256
 from recipe.settings.train import AUDIO_TOKEN_MODES, FULL, LOW_FRAME_RATE
 
-HF, TOOLKIT, HUB = "hf", "toolkit", "hub"
+HF, TOOLKIT, VLLM, HUB = "hf", "toolkit", "vllm", "hub"
+SHERPA_ONNX, GGUF = "sherpa-onnx", "gguf"  # written, never read
 MODEL_TYPE = "fun_asr_nano"  # in config.json of an HF directory
+# In config.json of a directory for vLLM's own class, and in its tokenizer
+VLLM_CLASS, VLLM_AUDIO_TOKEN = "FunASRForConditionalGeneration", "<|AUDIO|>"
 TOOLKIT_CONFIG = "config.yaml"
 RECIPE_FILE = "recipe.json"
+# Without these, a directory of its kind was not written whole.
+WRITTEN = {
+    HF: ("config.json", "model.safetensors", "tokenizer.json", RECIPE_FILE),
+    TOOLKIT: (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", RECIPE_FILE),
+    VLLM: ("config.json", "preprocessor_config.json", "model.safetensors", RECIPE_FILE),
+    SHERPA_ONNX: ("encoder_adaptor.onnx", "llm.onnx", "embedding.onnx", RECIPE_FILE),
+    GGUF: ("funasr-encoder.gguf", "funasr-llm.gguf", RECIPE_FILE),
+}
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
-_TOOLKIT_FILES = (TOOLKIT_CONFIG, "model.pt", "Qwen3-0.6B/config.json", "Qwen3-0.6B/tokenizer.json")
-_HF_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", RECIPE_FILE)
+_TOOLKIT_FILES = (
+    TOOLKIT_CONFIG,
+    "model.pt",
+    "Qwen3-0.6B/config.json",
+    "Qwen3-0.6B/tokenizer.json",
+    "multilingual.tiktoken",
+)
+BRANCH_FILES = ("ctc/config.json", "ctc/model.safetensors")  # of a CTC branch, in an HF directory
+_HF_FILES = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    RECIPE_FILE,
+    *BRANCH_FILES,
+)
 # Files whose hashes say which model it is.
-_IDENTITY = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "tokenizer*")
+_IDENTITY = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+    "tokenizer*",
+    "ctc/**/*",
+)
 # The released checkpoints were trained with an eighth of the frames, though transformers' own processor gives them all.
 PUBLISHED_AUDIO_TOKENS = LOW_FRAME_RATE
 ASSUMED = "audio_tokens_assumed"  # in recipe.json: nothing stated the setting that is written there
 
 # The published prompts as a chat template. A user message with audio becomes the request for its transcript: "text"
-# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template argument `itn=False`
-# asks for spoken words instead of written numbers.
+# items are context, "keywords" hotwords, "language" a language by its Chinese name; the template arguments `keywords`
+# and `language` say the same (for servers that know no such items), and `itn=False` asks for spoken words instead of
+# written numbers.
 CHAT_TEMPLATE = """\
 {%- for message in messages %}
 {%- if loop.first and message['role'] != 'system' %}
@@ -37,7 +70,7 @@ CHAT_TEMPLATE = """\
 {%- if message['content'] is string %}
 {{- message['content'] }}
 {%- else %}
-{%- set given = namespace(audio=0, context='', hotwords=[], language='') %}
+{%- set given = namespace(audio=0, context='', hotwords=keywords or [], language='成' + language if language else '') %}
 {%- for item in message['content'] %}
 {%- if item['type'] == 'audio' %}{%- set given.audio = given.audio + 1 %}
 {%- elif item['type'] == 'text' %}{%- set given.context = given.context + item['text'] + '\\n' %}
@@ -100,10 +133,18 @@ def directory_kind(directory: str | os.PathLike) -> str:
     config = directory / "config.json"
     if not config.is_file():
         raise RecipeError(f"{directory}: neither {TOOLKIT_CONFIG} (toolkit) nor config.json (HF) is there")
+    if is_for_vllm(directory):
+        raise RecipeError(f"{directory}: is made for vLLM's class {VLLM_CLASS}, and nothing else reads it")
     kind = read_json(config).get("model_type")
     if kind != MODEL_TYPE:
         raise RecipeError(f"{config}: model_type is {kind!r}, expected {MODEL_TYPE!r}")
     return HF
+
+
+def is_for_vllm(directory: str | os.PathLike) -> bool:
+    """Whether a directory is made for vLLM's own class, as convert.py --to vllm writes."""
+    config = Path(directory) / "config.json"
+    return config.is_file() and read_json(config).get("architectures") == [VLLM_CLASS]
 
 
 def source_kind(source: str | os.PathLike, revision: str | None = None) -> str:
@@ -142,4 +183,5 @@ def origin(directory: str | os.PathLike) -> dict:
     before = {name: known[name] for name in ("base", "converted_from") if known.get(name)}
     if directory_kind(directory) == HF and stated_audio_tokens(directory) is None:
         before[ASSUMED] = PUBLISHED_AUDIO_TOKENS
-    return {"source": str(directory), "files": {file.name: sha256(file) for file in files}, **before}
+    hashes = {file.relative_to(directory).as_posix(): sha256(file) for file in files if file.is_file()}
+    return {"source": str(directory), "files": hashes, **before}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from recipe.text.prompt import IGNORED, Example
 STACKED, STRIDE = 7, 6  # fbank frames in a stacked one, and from one to the next
 FRAME_WIDTH = STACKED * BINS  # values of a stacked frame
 FRAME_SECONDS = STRIDE * FRAME_SHIFT / SAMPLING_RATE  # from one stacked frame to the next: 0.06
+# Seconds: where the first one begins. A stacked frame has three fbank frames before its own and three behind it, whose
+# windows are centred half a window behind where they begin; so it stands for the 60 ms around the centre of its own.
+FIRST_EDGE = FRAME_LENGTH / SAMPLING_RATE / 2 - FRAME_SECONDS / 2
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,14 @@ class Item:
     key: str
     features: torch.Tensor  # [stacked frames, 560]
     example: Example
+    ctc_tokens: tuple[int, ...] | None = field(default=None, kw_only=True)  # of its text, where a CTC branch is trained
 
 
 class FrontEnd:
     """Makes an `Item` of a waveform, with the front end, tokenizer and audio token setting of a model."""
 
     def __init__(self, recognizer: Recognizer):
-        _check(recognizer)
+        check_front_end(recognizer.processor, recognizer.source)
         self._prompts = recognizer.prompts
         self._mode = recognizer.audio_tokens
 
@@ -49,13 +53,17 @@ class FrontEnd:
 
     def audio_tokens(self, seconds: float) -> int:
         """The most tokens that so many seconds of audio can take."""
-        samples = max(FRAME_LENGTH, math.ceil(seconds * SAMPLING_RATE) + 1)  # resampling may round up
-        frames = stacked_frames(1 + (samples - FRAME_LENGTH) // FRAME_SHIFT)
-        return audio_token_count(frames, self._mode)
+        return most_audio_tokens(seconds, self._mode)
 
     def context_tokens(self, prompt: str, after: str = "") -> int:
         """Number of tokens before the target, without those of the audio."""
         return len(self._prompts.encode(prompt, 0, None, after).input_ids)
+
+
+def most_audio_tokens(seconds: float, mode: str) -> int:
+    """The most tokens that so many seconds of audio can take, with an audio token setting."""
+    samples = max(FRAME_LENGTH, math.ceil(seconds * SAMPLING_RATE) + 1)  # resampling may round up
+    return audio_token_count(stacked_frames(1 + (samples - FRAME_LENGTH) // FRAME_SHIFT), mode)
 
 
 def stacked_frames(frames: int) -> int:
@@ -71,8 +79,9 @@ def stack(frames: torch.Tensor) -> torch.Tensor:
     return frames[(centres[:, None] + around).clamp_(0, len(frames) - 1)].flatten(1)
 
 
-def _check(recognizer: Recognizer) -> None:
-    """RecipeError if the model says that its front end is not the published one, which is computed here."""
+def check_front_end(processor, source: object) -> None:
+    """RecipeError if the processor of a model, `source`, says that its front end is not the published one, which is
+    computed here."""
     milliseconds = SAMPLING_RATE // 1000
     computed = {
         "feature_size": BINS,
@@ -84,9 +93,9 @@ def _check(recognizer: Recognizer) -> None:
         "window": "hamming",
     }
     for name, value in computed.items():
-        found = getattr(recognizer.processor.feature_extractor, name)
+        found = getattr(processor.feature_extractor, name)
         if found != value:
-            raise RecipeError(f"{recognizer.source}: processor_config.json: {name} {found!r}: only {value!r} is known")
+            raise RecipeError(f"{source}: processor_config.json: {name} {found!r}: only {value!r} is known")
 
 
 def collate(items: Sequence[Item], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:

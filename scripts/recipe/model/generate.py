@@ -9,6 +9,7 @@ as a CUDA graph.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
@@ -44,6 +45,14 @@ class Limits:
     def tokens(self, seconds: float) -> int:
         """The most tokens of a hypothesis for so many seconds of audio."""
         return self.base + int(self.per_second * seconds)
+
+
+class Generated(NamedTuple):
+    """What was generated for an item."""
+
+    tokens: list[int]  # the end-of-turn token included, where it was reached
+    log_probs: list[float]  # natural, of each token after those before it, by the model itself (without a penalty)
+    encoded: torch.Tensor  # encoder outputs [frames, width] of the item, on the model's device
 
 
 def _round_up(number: int, step: int) -> int:
@@ -91,6 +100,7 @@ class _RowStates:
         self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
         self.attention_bias = torch.zeros(rows, 1, 1, length, dtype=dtype, device=device)  # over the cache
         self.tokens = torch.zeros(rows, length, **long)  # all new ones
+        self.log_probs = torch.zeros(rows, length, device=device)  # of these; only kept where they are asked for
         self.steps = torch.zeros(1, **long)  # place of the newest in `tokens`
         self.said: torch.Tensor | None = None  # [rows, vocabulary], which tokens a row has; only kept for a penalty
 
@@ -107,7 +117,8 @@ class _RowStates:
     def move_rows(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows to the places of others."""
         said = [] if self.said is None else [self.said]
-        for tensor in (self.token, self.position, self.limit, self.ended, self.attention_bias, self.tokens, *said):
+        kept = (self.token, self.position, self.limit, self.ended, self.attention_bias, self.tokens, self.log_probs)
+        for tensor in (*kept, *said):
             tensor[target] = tensor[source]
 
 
@@ -116,11 +127,17 @@ class Greedy:
 
     `static_shapes` runs every step over the whole length of the cache and rounds the number of rows, so that shapes
     repeat; `cuda_graph` (on a GPU; implies `static_shapes`) records the step once a shape and replays it. `fused` is
-    for a model that does nothing but decode (see `CachedLanguageModel`).
+    for a model that does nothing but decode (see `CachedLanguageModel`). With `scored` there is more to be had than
+    tokens: see `with_details`.
     """
 
     def __init__(
-        self, recognizer: Recognizer, cuda_graph: bool = False, static_shapes: bool = False, fused: bool = False
+        self,
+        recognizer: Recognizer,
+        cuda_graph: bool = False,
+        static_shapes: bool = False,
+        fused: bool = False,
+        scored: bool = False,
     ):
         self._recognizer = recognizer
         self._model = recognizer.model
@@ -136,6 +153,20 @@ class Greedy:
         self._cache: KVCache | None = None
         self._states: _RowStates | None = None
         self._penalty = NO_PENALTY
+        self._scored = scored
+        self._encoded: list[torch.Tensor] = []  # of the last batch, and its tokens' log-probabilities
+        self._log_probs: list[list[float]] = []
+
+    def with_details(
+        self, items: Sequence[Item], limits: Sequence[int], penalty: float = NO_PENALTY
+    ) -> list[Generated]:
+        """As a call, with each token's probability and what the encoder made of the audio. Only of a `scored` object,
+        which a sum over the vocabulary a step costs; the tokens are the same."""
+        if not self._scored:
+            raise ValueError("Greedy was made without `scored`")
+        found = self(items, limits, penalty)
+        encoded, self._encoded = self._encoded, []
+        return [Generated(*one) for one in zip(found, self._log_probs, encoded, strict=True)]
 
     @torch.inference_mode()
     def __call__(self, items: Sequence[Item], limits: Sequence[int], penalty: float = NO_PENALTY) -> list[list[int]]:
@@ -144,6 +175,7 @@ class Greedy:
         otherwise). `penalty` is a repetition penalty over the new tokens (see `penalized`); steps with one are not
         replayed as graphs."""
         self._penalty = penalty
+        self._encoded, self._log_probs = [], [[]] * len(items)
         prompt_length, longest = max(len(item.example.input_ids) for item in items), max(limits)
         self._reserve(self._rows(len(items)), _round_up(prompt_length + longest, CACHE_LENGTH_STEP))
         self._prefill(items, limits, prompt_length)
@@ -156,8 +188,10 @@ class Greedy:
                     going[:] = False
                 if self._rows(int(going.sum())) <= COMPACTION_SHARE * self._cache.rows:
                     tokens = self._states.tokens[: len(item_of), :count].tolist()
+                    log_probs = self._states.log_probs[: len(item_of), :count].tolist()
                     for row in (~going).nonzero()[:, 0].tolist():
                         sequences[item_of[row]] = self._trim(tokens[row], limits[item_of[row]])
+                        self._log_probs[item_of[row]] = log_probs[row][: len(sequences[item_of[row]])]
                     if not going.any():
                         break
                     item_of = item_of[self._compact(going)]
@@ -226,7 +260,11 @@ class Greedy:
         own = (causal & valid[:, None, None, :]) | itself
         seen = torch.cat([own.new_ones(len(items), 1, length, cache.prefix), own], 3)
         cache.region = PrefillRegion(rows, slice(prompt_length - length, prompt_length))
-        embeds, _ = self._model.embed(batch["input_ids"], batch["input_features"], batch["input_features_mask"])
+        encoded = self._model.encode(batch["input_features"], batch["input_features_mask"])
+        if self._scored:
+            lengths = batch["input_features_mask"].sum(1).tolist()
+            self._encoded += [row[:frames] for row, frames in zip(encoded, lengths, strict=True)]
+        embeds = self._model.place(batch["input_ids"], self._model.adapt(encoded, batch["input_features_mask"]))
         last = self._language_model(embeds, positions, self._attention_bias(seen), cache)
         states.attention_bias[rows, 0, 0, prompt_length - length : prompt_length] = self._attention_bias(valid)
         states.position[rows] = positions[:, -1:] + 1
@@ -246,6 +284,9 @@ class Greedy:
         else:
             token = penalized(logits, states.said[rows], self._penalty).argmax(-1)
             states.said[rows].scatter_(1, token[:, None], True)
+        if self._scored:
+            taken = logits.gather(1, token[:, None]).float() - logits.float().logsumexp(-1, keepdim=True)
+            states.log_probs[rows].index_copy_(1, states.steps, taken)
         states.tokens[rows].index_copy_(1, states.steps, token[:, None])
         states.token[rows] = token
         states.ended[rows] = ended | (token == self.end) | (states.steps + 1 >= states.limit[rows])

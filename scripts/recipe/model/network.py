@@ -18,7 +18,7 @@ from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
 from transformers.modeling_outputs import CausalLMOutput
 
 from recipe.files import RecipeError, share_file, write_json
-from recipe.model import card, loading, places
+from recipe.model import card, ctc, loading, places
 from recipe.model.directory import HF, RECIPE_FILE, audio_tokens_of, directory_kind
 from recipe.settings.train import FULL, PARTS, LoraSettings
 from recipe.text.prompt import IGNORED, PromptEncoder
@@ -60,6 +60,13 @@ def _attention_mask(mask: torch.Tensor, is_padded: bool | None) -> torch.Tensor 
     return mask.bool()[:, None, None, :] if is_padded else None
 
 
+@dataclass
+class Output(CausalLMOutput):
+    """What `forward` gives where there are targets."""
+
+    ctc_loss: torch.Tensor | None = None
+
+
 class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
     """HF's class under HF's name (config.json records it), with `input_ids` deciding how many audio frames are used.
 
@@ -73,6 +80,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         self._adapters = None  # peft's model around the language model while it has LoRA adapters
         self.ctc_weight = 0.0
         self.ctc_blank = 0
+        self.ctc_head: ctc.CtcBranch | None = None  # while it is trained
         self.cross_entropy = summed_cross_entropy
 
     def part(self, name: str) -> list[nn.Module]:
@@ -221,6 +229,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         audio_frames: torch.Tensor | None = None,
         target_places: torch.Tensor | None = None,
         is_padded: bool | None = None,
+        ctc_targets: torch.Tensor | None = None,
         **kwargs,
     ):
         """With `labels` [batch, tokens], padded on the right: the summed cross entropy over targets divided by
@@ -231,7 +240,10 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         `adaptor_outputs` [batch, at least the placeholders, hidden] (all frames, if there is a CTC loss).
 
         With the places (see `recipe.model.places`) of audio and targets, and whether audio `is_padded`, nothing here
-        waits for a GPU, but for a CTC loss; without, they are found here."""
+        waits for a GPU, but for a CTC loss; without, they are found here.
+
+        With a CTC branch and its `ctc_targets` [batch, tokens] also the branch's summed loss. In training its gradients
+        come with those of the loss, whose value stays what it is without."""
         audio = adaptor_outputs
         if input_features is not None:
             encoder_outputs = self.encode(input_features, input_features_mask, is_padded)
@@ -254,8 +266,13 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         loss = self.cross_entropy(logits, labels.flatten().index_select(0, target_places + 1))
         if self.ctc_weight and self.training:
             loss = loss + self.ctc_weight * self.ctc_loss(audio, input_features_mask.sum(1), labels)
+        ctc_loss = None
+        if self.ctc_head is not None and ctc_targets is not None:
+            ctc_loss = self.ctc_head.loss(encoder_outputs, input_features_mask.sum(1), ctc_targets)
+            if self.training:
+                loss = loss + (ctc_loss - ctc_loss.detach())
         loss = loss / (len(target_places) if num_items_in_batch is None else num_items_in_batch)
-        return CausalLMOutput(loss=loss, logits=logits)
+        return Output(loss=loss, logits=logits, ctc_loss=ctc_loss)
 
 
 @dataclass
@@ -277,9 +294,15 @@ class Recognizer:
 
     def save(self, directory: str | os.PathLike, facts: dict) -> None:
         """Write a complete model directory; `facts` goes to recipe.json with the audio token setting, and the model
-        card is made of them."""
-        directory = Path(directory)
+        card is made of them. A CTC branch that the source has is copied, unless it was trained."""
+        directory, branch = Path(directory), self.model.ctc_head
+        self.model.ctc_head = None  # its tensors have a file of their own
         self.model.save_pretrained(directory, max_shard_size="100GB")
+        self.model.ctc_head = branch
+        if branch is not None:
+            ctc.write(branch, directory)
+        elif ctc.has_branch(self.source):
+            ctc.copy(self.source, directory)
         self.processor.save_pretrained(directory)
         share_file(directory / "model.safetensors")  # written readable by its owner alone
         facts = {"format": 1, "audio_tokens": self.audio_tokens, **facts}

@@ -2,6 +2,8 @@
 
 import re
 
+from recipe.normalize.alternatives import one_of
+
 _PRONOUN = "it|he|she|that|what|who|there|here|where|how|when"
 _SUBJECT = "i|you|he|she|it|we|they|who|what|that|there"
 # What a possessive is not followed by: behind a noun, 's is `is` before these.
@@ -45,7 +47,7 @@ _COLLOQUIAL = {
     "oughta": "ought to", "shoulda": "should have", "coulda": "could have", "woulda": "would have", "thru": "through",
     "tonite": "tonight", "alright": "all right",
 }  # fmt: skip
-_COLLOQUIAL_WORD = re.compile(rf"\b({'|'.join(_COLLOQUIAL)})\b(?!')")
+_COLLOQUIAL_WORD = re.compile(rf"\b({one_of(_COLLOQUIAL)})\b(?!')")
 
 
 def spelled_out(text: str) -> str:

@@ -48,7 +48,7 @@ def _numeric(match: re.Match) -> str:
 
 def in_digits(text: str) -> str:
     """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`."""
-    return _NUMERIC.sub(_numeric, text)
+    return _NUMERIC.sub(_numeric, text) if "/" in text or "-" in text else text
 
 
 def dates(text: str) -> str:

@@ -42,6 +42,7 @@ _PHONE = re.compile(
     r"(?:\d{3} \d{3} \d{4}|\d{3}\.\d{3}\.\d{4}|1[3-9]\d \d{4} \d{4})"
     r"(?![a-z\d/-]|[.:]\d| \d)"
 )
+_END_OF_PHONE = re.compile(r"\d\d\d[- .]\d\d\d\d")
 _LEADING_ZERO_HOUR = re.compile(r"(?<![\d.:/-])0(?=\d:[0-5]\d(?![\d/]))")
 _COMPARISONS = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _COMPARISON = re.compile("[><!=]=")
@@ -88,21 +89,27 @@ def _characters(text: str, declared: frozenset[str]) -> str:
     text = clean(text, japanese=east_asian == "ja")
     if "<" in text:
         text = _BRACKETED.sub(r" \1 ", text)
-    return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text)
+    return _COMPARISON.sub(lambda match: _COMPARISONS[match[0]], text) if "=" in text else text
 
 
 def _numbers(text: str, spoken: frozenset[str]) -> str:
     """Numbers that are in digits already, and dates of them; letters apart from Chinese."""
     if _DIGIT.search(text):
         text = separators.rewrite(text, spoken)
-        text = _PHONE.sub(separators.digits_only, _BARE_DECIMAL.sub("0.", text))
+        if "." in text:
+            text = _BARE_DECIMAL.sub("0.", text)
+        if _END_OF_PHONE.search(text):
+            text = _PHONE.sub(separators.digits_only, text)
         text = _dates(text, spoken)
-    return _SCRIPT_CHANGE.sub(" ", text)
+    return text if text.isascii() else _SCRIPT_CHANGE.sub(" ", text)
 
 
 def _units(text: str) -> str:
-    text = _LEADING_ZERO_HOUR.sub("", measures.rewrite(text))
-    return _TIGHT.sub(lambda sign: sign[0].strip(), _OPERATION.sub(lambda sign: f" {sign[1]} ", text))
+    text = measures.rewrite(text)
+    if ":" in text:
+        text = _LEADING_ZERO_HOUR.sub("", text)
+    text = _OPERATION.sub(lambda sign: f" {sign[1]} ", text)
+    return _TIGHT.sub(lambda sign: sign[0].strip(), text) if "^" in text or " / " in text else text
 
 
 def _tokens(text: str, spoken: frozenset[str]) -> str:
@@ -155,6 +162,7 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
         text = take((("capitals", capitals_en.read_capitals),), text, remember)
         cleaned = take(cleaning, text, remember)
     for _ in range(_MAX_PASSES):
+        tried = cleaned, spoken
         before, text = text, take(_steps(spoken), cleaned, remember)
         if text == before:
             steps.clear()  # what the steps did took itself back, such as closing up characters and setting them apart
@@ -166,4 +174,6 @@ def normalize(text: str, declared: frozenset[str] = frozenset(), note: Note | No
             note(*step)
         steps.clear()
         cleaned = take(cleaning, text, remember)
+        if (cleaned, spoken) == tried and languages.of_line(cleaned, declared) == spoken:
+            break  # the same steps would make the same text of it
     return text

@@ -73,6 +73,7 @@ _CURRENCIES = {
     "rupees": ("rupees?", "卢比"),
     "rubles": ("rubles?", "roubles?", "卢布"),
 }
+_ANY_SYMBOL = re.compile(_SYMBOLS)
 _SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SYMBOLS}) ?({_NUMBER})(?: ?元)?")
 _SYMBOL_LAST = re.compile(rf"({_NUMBER}) ?({_SYMBOLS})(?!\d)")
 _CURRENCY = _number_and(_CURRENCIES)
@@ -86,11 +87,15 @@ _NO_CENTS = re.compile(r"(?<=\d)\.00(?= (?:dollars|euros|pounds|元))")
 
 def _money(text: str) -> str:
     """The amount and then the currency: `$8.16`, `eight dollars and sixteen cents` -> `8.16 dollars`."""
-    text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_CURRENCY_SYMBOLS[match[1]]} ", text)
-    text = _SYMBOL_LAST.sub(lambda match: f"{match[1]} {_CURRENCY_SYMBOLS[match[2]]} ", text)
+    if _ANY_SYMBOL.search(text):
+        text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_CURRENCY_SYMBOLS[match[1]]} ", text)
+        text = _SYMBOL_LAST.sub(lambda match: f"{match[1]} {_CURRENCY_SYMBOLS[match[2]]} ", text)
     text = " ".join(_CURRENCY.sub(lambda match: _name(match, _CURRENCIES), text).split())
-    text = _NO_CENTS.sub("", _AND_CENTS.sub(_with_cents, text))
-    return _ONLY_CENTS.sub(lambda match: f"{int(match[1])} {_SMALL_COINS[match[2]]}", text)
+    if " cents" in text or " pence" in text:
+        text = _AND_CENTS.sub(_with_cents, text)
+    if "." not in text:
+        return text
+    return _ONLY_CENTS.sub(lambda match: f"{int(match[1])} {_SMALL_COINS[match[2]]}", _NO_CENTS.sub("", text))
 
 
 def _with_cents(match: re.Match) -> str:
@@ -104,8 +109,10 @@ def rewrite(text: str) -> str:
         return text
     if " 1/2" in text:
         text = _AND_HALF.sub(r"\1.5", text)
-    text = _PERCENT.sub("%", text)
-    text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
+    if "%" in text or "per" in text:
+        text = _PERCENT.sub("%", text)
+    if not text.isascii():
+        text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
     if "000" in text:
         text = _THOUSANDS.sub(r"\1千", text)
     return _money(_UNIT.sub(lambda match: _name(match, _UNITS), text))

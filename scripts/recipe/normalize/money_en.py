@@ -2,6 +2,7 @@
 
 import re
 
+from recipe.normalize.alternatives import one_of
 from recipe.normalize.decimals import scale
 
 # Codes that are no words.
@@ -69,9 +70,11 @@ _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(
 
 
 _HINT = re.compile(
-    rf"[$€£¥₹₩]|(?<![a-z])rs|dollar|euro|pound|rupee|rubl|roubl|yen|yuan|renminbi|franc|peso|won|dinar|dirham"
-    rf"|ri[yj]?al|ringgit|tugrik|zlot|rand|buck|\d le\b|l\.e"
-    rf"|(?<![a-z])rm|(?<![a-z])(?:{'|'.join(_CODES)})(?![a-z])"
+    one_of(
+        f"{' '.join(_CODES)} dollar euro pound rupee rubl roubl yen yuan renminbi franc peso won dinar dirham "
+        "rial riyal rijal ringgit tugrik zlot rand buck rm".split()
+    )
+    + r"|\$|€|£|¥|₹|₩|rs(?![a-z])| le\b|l\.e"
 )
 
 

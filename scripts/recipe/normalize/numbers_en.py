@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+from recipe.normalize.alternatives import one_of
 from recipe.normalize.decimals import scale
 from recipe.normalize.surroundings_en import Surroundings, around
 
@@ -46,16 +47,12 @@ _DENOMINATORS = {"half": 2, "quarter": 4} | {_ordinal(word): value for word, val
 _DENOMINATORS |= {"hundredth": 100, "thousandth": 1000}
 _PLURAL_DENOMINATORS = {word + "s": value for word, value in _DENOMINATORS.items()} | {"halves": 2}
 
-_WORDS = sorted(
-    {
-        *_ONES, *_TEENS, *_TENS, *_POWERS, *_DIGITS, *_ORDINALS, *_DECADES, *_DENOMINATORS, *_PLURAL_DENOMINATORS,
-        *_PLURAL_POWERS, "zeroth", "hundred", "hundreds", "and", "a", "point", "minus", "negative", "double", "triple",
-    },
-    key=len,
-    reverse=True,
-)  # fmt: skip
+_WORDS = {
+    *_ONES, *_TEENS, *_TENS, *_POWERS, *_DIGITS, *_ORDINALS, *_DECADES, *_DENOMINATORS, *_PLURAL_DENOMINATORS,
+    *_PLURAL_POWERS, "zeroth", "hundred", "hundreds", "and", "a", "point", "minus", "negative", "double", "triple",
+}  # fmt: skip
 _LETTER = "a-z0-9'\u00df-\u024f\u1e00-\u1eff\u0300-\u036f"
-_UNIT = rf"(?:(?:{'|'.join(_WORDS)})(?![{_LETTER}])|\d++(?:\.\d++)?(?![{_LETTER}%]|[.,:/^-]\d))"
+_UNIT = rf"(?:{one_of(_WORDS)}(?![{_LETTER}])|\d++(?:\.\d++)?(?![{_LETTER}%]|[.,:/^-]\d))"
 _SEQUENCE = re.compile(rf"(?<![{_LETTER}.,:/^]){_UNIT}(?:(?: |(?<=[a-z])-(?=[a-z])){_UNIT})*")
 # A digit as it is said alone, and two or three alike.
 DIGIT = rf"(?:(?:double |triple )?(?:{'|'.join(_DIGITS)}))"

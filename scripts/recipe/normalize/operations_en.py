@@ -17,7 +17,9 @@ _WORDS = [
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
 _WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
-_HINT = re.compile(r"[-+×*=]|[smdkp%\d] (?:plus|minus|times|mult|div|equal|is |greater|less|over)|^plus|(?<= )plus \d")
+_HINT = re.compile(
+    r"-|\+|×|\*|=| (?:(?<=[smdkp%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
+)
 _OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
 _UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
@@ -60,7 +62,7 @@ def _join(match: re.Match) -> str:
 
 def operations(text: str) -> str:
     """`2-5` is `2 to 5`, but a difference in an equation; plus, times, equals and over between numbers are signs."""
-    if not _HINT.search(text):
+    if not _HINT.search(text) and not text.startswith("plus"):
         return text
     if "plus " in text:
         text = _PLUS_NUMBER.sub("", text)

@@ -26,7 +26,7 @@ _NAME = re.compile(
     r"(?<![\w'])((?!the\b|and\b|for\b|with\b)[a-z]{3,}) (ii|iii|vii|viii|ix|xi{1,3}|xiv|xvi{0,3})(?![\w'])"
 )
 _THE = re.compile(rf"\b({_REGAL}) the (?=\d+(?:st|nd|rd|th)\b)")
-_HINT = re.compile(r" [ivx]+(?![\w'])|[a-z] the \d")
+_HINT = re.compile(r" [ivx]+(?![\w'])| the \d")
 
 
 def numerals(text: str) -> str:

@@ -79,7 +79,7 @@ _SYMBOLS = sorted(
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINTS = [*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]
+_HINT = re.compile("|".join([*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]))
 _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
@@ -173,7 +173,7 @@ def feet(text: str) -> str:
 
 def symbols(text: str) -> str:
     """Names of units as symbols: `eight kilo watt hours` (with digits) -> `8 kwh`, `$3/d` -> `$3 per day`."""
-    if any(hint in text for hint in _HINTS):
+    if _HINT.search(text):
         text = _NAME.sub(lambda match: _NAMES[match.lastindex - 1][1], _PREFIXED.sub(_with_prefix, text))
     if "sq" in text or "cu" in text:
         text = _SQUARE.sub(_squared, text)

@@ -21,7 +21,7 @@ _SIGNS = {
     "?": "question mark", "=": "equals", "#": "hash", "~": "tilde", "+": "plus", "%": "percent",
 }  # fmt: skip
 _SIGN = re.compile("[@./_:&?=#~+%-]")
-_SPOKEN = re.compile(r"\b(?:dot|slash|dash|underscore)\b")
+_SPOKEN = re.compile("dot|slash|dash|underscore")
 _ALPHABET = re.compile("[a-z]")
 _ZERO = r"(?:\d+|o|oh)"
 _DIGITS_BEHIND_SIGN = re.compile(rf"(?<![a-z])(dot|slash|dash|underscore) ({DIGIT}(?: {DIGIT})+)(?![a-z0-9'])")

@@ -44,6 +44,10 @@ def read_card(data: DataSet) -> DataCard:
             made.accepted = made.stats.get("utterances")
     if data.rejects:
         _read_ledger(data.rejects, made.rejected, made.examples)
+    if data.lost:
+        before = made.rejected.total()
+        _read_ledger(data.lost, made.rejected, made.examples)
+        made.accepted = (made.accepted or 0) - (made.rejected.total() - before)
     if data.remarks:
         _read_ledger(data.remarks, made.remarked, made.noted)
     return made

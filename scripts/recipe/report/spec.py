@@ -13,7 +13,7 @@ ROLES = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class DataSet:
-    """A set of utterances; `stats` is the stats.json of fbank_stats.py."""
+    """A set of utterances; `stats` is the stats.json of fbank_stats.py, `lost` the rejects of pack.py."""
 
     role: str
     name: str
@@ -21,6 +21,7 @@ class DataSet:
     rejects: str | None = None
     remarks: str | None = None
     stats: str | None = None
+    lost: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _check_names(spec: Spec, where: str) -> None:
 
 
 def _check_files(spec: Spec, where: str) -> None:
-    paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "remarks", "stats")]
+    paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "remarks", "stats", "lost")]
     paths += [getattr(run, name) for run in spec.runs for name in ("history", "recipe")]
     paths += [getattr(score, name) for score in spec.scores for name in ("score", "utterances", "details")]
     paths += [spec.provenance, spec.leaks, *(entry.file for entry in spec.compared)]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from recipe.settings.data import DataSettings, Name, NonEmpty, StatsSettings
 from recipe.settings.decode import DecodeSettings
+from recipe.settings.export import ExportSettings
 from recipe.settings.score import ScoreSettings
 from recipe.settings.section import AUTO, section, setting
 from recipe.settings.train import RunSettings
@@ -48,3 +49,4 @@ class Config:
         "for `snakemake transcribe`: text, details and subtitles by every run's model (without runs, the base model).",
     )
     score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")
+    export: ExportSettings = setting(ExportSettings, "What `snakemake export` makes of the runs' models.")

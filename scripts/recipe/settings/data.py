@@ -123,6 +123,11 @@ class DataSettings(Checks):
     prompt: PromptSettings = setting(PromptSettings, "Instruction to the model, the same in training and decoding.")
     fetch: FetchSettings = setting(FetchSettings, "What a URL or a command in wav.scp may cost.")
     allow_commands: bool = setting(False, "Run wav.scp entries that end in `|` with a shell.")
+    pack: bool | Literal["flac"] = setting(
+        False,
+        "true packs the recordings of training and validation sets into shards of about 1 GB, which training reads "
+        "(docs/data.md); flac makes them 16 kHz FLAC there.",
+    )
     workers: int = setting(2, "Processes that check audio, per set or shard.", ge=1, le=1024, indifferent=True)
     shards: int = setting(1, "Jobs that a set is split into, for clusters and corpora of many hours.", ge=1)
 

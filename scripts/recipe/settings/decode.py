@@ -1,6 +1,8 @@
 """Settings of decoding."""
 
 import importlib.util
+import os
+from importlib import metadata
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,7 +11,9 @@ from recipe.files import RecipeError
 from recipe.settings.data import PromptSettings
 from recipe.settings.section import AUTO, section, setting
 
-TRANSFORMERS, FUNASR = "transformers", "funasr"
+TRANSFORMERS, FUNASR, VLLM = "transformers", "funasr", "vllm"
+# The recipe's plugin of vLLM (plugins/vllm), as its entry point and its package are called.
+PLUGIN, PLUGIN_PACKAGE = "fun_asr_nano", "fun-asr-nano-vllm"
 REMOVE, KEEP = "remove", "keep"  # what to do with the marks that a model writes
 
 
@@ -41,6 +45,16 @@ class DecodeSettings:
         "What the detector hears no speech in is not decoded: its text is empty, and it is flagged. Otherwise it is "
         "decoded, and flagged if it has text.",
     )
+    word_times: bool | Literal["auto"] = setting(
+        AUTO,
+        "When each word was said, by the model's CTC branch: in text.jsonl, and what subtitles are cut by. auto asks a "
+        "branch where there is one, true needs one.",
+    )
+    calibrate: bool = setting(
+        False,
+        "Decode the validation sets too (1000 utterances at most) with every model, and correct the confidences of its "
+        "words by what was right there.",
+    )
     retry_penalty: Annotated[float, Field(gt=1)] | None = setting(
         None,
         "A hypothesis that loops, or reaches its limit of tokens, is decoded again with this repetition penalty, e.g. "
@@ -52,8 +66,10 @@ class DecodeSettings:
     shards: int = setting(
         1, "Parts of each test set, decoded as jobs of their own, e.g. as many as there are GPUs.", ge=1
     )
-    engine: Literal["transformers", "funasr"] = setting(
-        TRANSFORMERS, "What decodes: the recipe itself (transformers), or the package funasr on the exported model."
+    engine: Literal["transformers", "funasr", "vllm"] = setting(
+        TRANSFORMERS,
+        "What decodes: the recipe itself (transformers), the package funasr on the exported model, or vllm with the "
+        "recipe's plugin.",
     )
     cuda_graph: bool = setting(
         True, "Replay decoding steps as CUDA graphs, where there is a GPU (more than twice as fast)."
@@ -64,8 +80,22 @@ class DecodeSettings:
 
     def contradiction(self, prompt: PromptSettings) -> str | None:
         """What in these settings and those of the prompt cannot be together."""
-        if self.engine == FUNASR and self.beams != 1:
-            return f"engine funasr decodes greedily: beams is {self.beams}, expected 1 (or choose engine: transformers)"
+        if self.engine != TRANSFORMERS and self.word_times is True:
+            return f"engine {self.engine}: the recipe takes no word_times from it, expected auto or false"
+        if self.calibrate and (self.engine != TRANSFORMERS or self.beams != 1):
+            return "calibrate is true, but only engine transformers with beams 1 tells confidences"
+        if self.beams != 1 and self.word_times is True:
+            return f"word_times is true, but beams is {self.beams}, expected 1 (or word_times auto or false)"
+        if self.engine != TRANSFORMERS and self.beams != 1:
+            return (
+                f"engine {self.engine} decodes greedily: beams is {self.beams}, expected 1 (or choose engine: "
+                "transformers)"
+            )
+        if self.engine == VLLM and self.retry_penalty is not None:
+            return (
+                "engine vllm counts the prompt's tokens in a repetition penalty: retry_penalty is "
+                f"{self.retry_penalty:g}, expected null (or choose engine: transformers)"
+            )
         if self.engine == FUNASR and prompt.wording != "zh":
             return (
                 f"engine funasr knows the published Chinese prompts only: data.prompt.wording is {prompt.wording}, "
@@ -75,6 +105,20 @@ class DecodeSettings:
 
 
 def check_installed(engine: str) -> None:
-    """RecipeError if the package of an engine is not installed. Nothing is imported."""
+    """RecipeError if the package of an engine, or vLLM's plugin, is not installed. Nothing is imported."""
     if importlib.util.find_spec(engine) is None:
         raise RecipeError(f"engine {engine}: the package {engine} is not installed; install it beside the recipe")
+    if engine == VLLM:
+        _check_plugin()
+
+
+def _check_plugin() -> None:
+    """RecipeError if vLLM would not load the recipe's plugin: it would write wrong texts, without a word."""
+    if not metadata.entry_points(group="vllm.general_plugins", name=PLUGIN):
+        raise RecipeError(
+            f"engine vllm: the recipe's plugin {PLUGIN_PACKAGE} is not installed, and without it vLLM feeds the model "
+            "other audio than it was trained with; pip install ./plugins/vllm"
+        )
+    allowed = os.environ.get("VLLM_PLUGINS")  # unset: all
+    if allowed is not None and PLUGIN not in allowed.split(","):
+        raise RecipeError(f"engine vllm: VLLM_PLUGINS is {allowed!r} and leaves {PLUGIN} out; add it, or unset it")

@@ -21,6 +21,8 @@ LOW_FRAME_RATE = "low_frame_rate"
 FULL = "full"
 AUDIO_TOKEN_MODES = (LOW_FRAME_RATE, FULL)
 _Part = Literal["encoder", "adaptor", "llm"]
+CTC = "ctc"  # the CTC branch, where learning rates are told apart
+_Rated = Literal["encoder", "adaptor", "llm", "ctc"]
 TENSORBOARD = "tensorboard"
 _Tracker = Literal["tensorboard", "wandb", "swanlab", "mlflow", "trackio"]
 _PACKAGES = {"mlflow": "mlflow-skinny", "swanlab": "'swanlab<0.8'"}  # of a tracker, where it is more than its name
@@ -135,8 +137,14 @@ class TrainSettings:
     )
     ctc_weight: float = setting(
         0.0,
-        "Weight of an auxiliary CTC loss on the adaptor's frames, for models trained from nothing; 0 is none.",
+        "Weight of an auxiliary CTC loss on the adaptor's frames, for models trained from nothing; 0 is none. The CTC "
+        "branch that word times are made with is another matter: `ctc_head`.",
         ge=0,
+    )
+    ctc_head: bool = setting(
+        False,
+        "Train the model's CTC branch (`ctc/`, for word times) on the encoder's frames, or begin a small one where the "
+        "model has none. The rest of the model is trained as without it.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = setting(
         None,
@@ -148,7 +156,9 @@ class TrainSettings:
     )
     max_steps: int = setting(0, "Optimizer steps; 0 goes by epochs.", ge=0)
     learning_rate: float = setting(2e-5, "Peak learning rate of AdamW.", gt=0, le=1)
-    learning_rates: dict[_Part, _Rate] = setting(dict, "Peak learning rates of parts, instead of `learning_rate`.")
+    learning_rates: dict[_Rated, _Rate] = setting(
+        dict, "Peak learning rates of parts, instead of `learning_rate`; `ctc` is the CTC branch (a new one: 1e-3)."
+    )
     scheduler: Literal[
         "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_min_lr", "polynomial", "inverse_sqrt"
     ] = setting("cosine", "Learning rate schedule, by transformers' name.")
@@ -159,6 +169,11 @@ class TrainSettings:
         AUTO,
         "Padded audio a batch and process (seconds); on a GPU lowered until the largest batch fits. auto is as much as "
         "fits on the GPU, up to 2,880 and 20 steps an epoch, and 120 on a CPU.",
+    )
+    shuffle: Literal["full", "chunks"] = setting(
+        "full",
+        "full mixes all utterances in each epoch; chunks mixes runs of some 100 neighbours, so that packed data are "
+        "read in long pieces (docs/scale.md).",
     )
     accumulate: int = setting(1, "Batches an optimizer step.", ge=1)
     precision: Literal["auto", "bf16", "fp32"] = setting(
@@ -221,7 +236,15 @@ class TrainSettings:
     def contradiction(self) -> str | None:
         """What in these settings cannot be together. Not looked for where they are only what runs begin with."""
         if self.freeze != AUTO and set(self.freeze) == set(PARTS) and not self.lora:
-            return "freeze names every part of the model, so nothing would be trained"
+            if not self.ctc_head:
+                return "freeze names every part of the model, so nothing would be trained"
+            if self.select != "last":
+                return (
+                    f"select is {self.select}, but with every part frozen the CTC branch alone is trained, and no "
+                    "evaluation is better than another; set select: last"
+                )
+        if CTC in self.learning_rates and not self.ctc_head:
+            return "learning_rates.ctc is for a CTC branch that is trained: set ctc_head: true, or take it out"
         if self.average > 1 and self.select == "last":
             return f"average is {self.average}, expected 1, or more with select: cer or loss"
         if self.select == "cer" and not self.decode_utterances:

@@ -126,9 +126,9 @@ class Example:
 class PromptEncoder:
     """Turns (prompt, number of audio tokens, target) into tokens, with the tokenizer of a model."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer, audio_token: str = AUDIO_TOKEN):
         self._tokenizer = tokenizer
-        self.audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO_TOKEN)
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
         self.end_id = tokenizer.convert_tokens_to_ids(END_OF_TURN)
         added = tokenizer.added_tokens_decoder.values()
         self.special_tokens = special_among((token.content, token.special) for token in added)

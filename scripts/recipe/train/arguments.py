@@ -12,7 +12,7 @@ import transformers
 from recipe.files import RecipeError
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
-from recipe.train.processes import on_gpu
+from recipe.train.processes import connect_on_cpu, on_gpu
 
 _SILENT: Mapping[str, Any] = {"report_to": []}
 
@@ -49,6 +49,7 @@ def trainer_arguments(
         **reporting,
     }
     try:
+        connect_on_cpu(settings)
         arguments = transformers.TrainingArguments(**own, **{"use_cpu": not on_gpu(settings)} | settings.trainer)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if not settings.trainer:

@@ -2,10 +2,15 @@
 
 Utterances of like length share a batch, so that little is padding; the batches of an epoch come in random order, so
 that lengths mix over the steps. Everything follows from the seed and the epoch.
+
+Shuffled in full, a batch has utterances from anywhere in the corpus, each a read of its own. Shuffled in chunks, what
+is read at a time are runs of neighbours (of a packed corpus, some 20 MB behind one another): runs are shuffled instead
+of utterances, and batches only among those of the same few runs.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
+from typing import Literal
 
 import numpy as np
 
@@ -14,21 +19,32 @@ from recipe.train.plans import EpochPlan, Plans
 # Utterances are shuffled, cut into pools of about this many batches, and sorted by length inside a pool: large enough
 # for little padding, small enough that batches differ from epoch to epoch.
 POOL_BATCHES = 50
+RUN = 100  # utterances that stay neighbours where chunks are shuffled
 _BLOCK = 1 << 20  # utterances looked at at a time, about
 
 # Lengths (stacked frames) [n] of the utterances with the indices [n].
 Lengths = Callable[[np.ndarray], np.ndarray]
+Shuffle = Literal["full", "chunks"]
 
 
 def epoch_plan(
-    utterances: np.ndarray, lengths: Lengths, budget: int, seed: int, epoch: int, ranks: int = 1
+    utterances: np.ndarray,
+    lengths: Lengths,
+    budget: int,
+    seed: int,
+    epoch: int,
+    ranks: int = 1,
+    shuffle: Shuffle = "full",
 ) -> EpochPlan:
     """The batches of an epoch that has `utterances` [n], an index perhaps more than once: within `budget` padded frames
     each, and as many for each rank. Beside the plan itself it takes memory for a million of them at a time."""
     random = np.random.default_rng([seed, epoch])
     order = utterances.astype(np.int32)  # a copy: it is put in order in place
     real = sum(int(lengths(order[block]).sum()) for block in _blocks(len(order), _BLOCK))
-    random.shuffle(order)
+    if shuffle == "chunks":
+        order = _shuffled_runs(order, random)
+    else:
+        random.shuffle(order)
     pool = max(1, int(POOL_BATCHES * budget / max(1.0, real / len(order))))
     ends, padded = [], 0
     for block in _blocks(len(order), pool, _BLOCK):
@@ -46,7 +62,34 @@ def epoch_plan(
     starts = np.concatenate([[0], ends[:-1]])
     turn = np.arange(len(ends), dtype=np.int32)
     random.shuffle(turn)
+    if shuffle == "chunks":
+        turn = _pool_by_pool(starts // pool, turn, ranks)
     return EpochPlan(order, *share(starts[turn], ends[turn], ranks), 1 - real / padded)
+
+
+def _shuffled_runs(order: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The same numbers, cut into runs of `RUN` from a random place on, the runs in random order."""
+    starts = np.arange(int(random.integers(RUN)) - RUN, len(order), RUN)
+    ends = np.minimum(starts + RUN, len(order))
+    turn = random.permutation(len(starts))
+    starts, sizes = np.maximum(starts, 0)[turn], (ends - np.maximum(starts, 0))[turn]
+    found, done = np.empty_like(order), 0
+    for block in _blocks(len(starts), _BLOCK // RUN):
+        counts = sizes[block]
+        # Of each run its first place, and 0, 1, 2 ... of it.
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        found[done : done + len(within)] = order[np.repeat(starts[block], counts) + within]
+        done += len(within)
+    return found
+
+
+def _pool_by_pool(pools: np.ndarray, turn: np.ndarray, ranks: int) -> np.ndarray:
+    """Batches, whose `pools` are given, in the order of `turn` within each pool, and as many pools at a time as there
+    are ranks, a batch of each in turn: so a rank has mostly one pool at a time, and reads the runs of that one."""
+    turn = turn[np.argsort(pools[turn], kind="stable")]
+    pool = pools[turn]
+    place = np.arange(len(turn)) - np.searchsorted(pool, pool)
+    return turn[np.lexsort((pool, place, pool // ranks))]
 
 
 def _blocks(count: int, size: int, most: int = 0) -> Iterator[slice]:

@@ -23,6 +23,7 @@ SHOWN = {
     "eval_loss": "valid loss",
     "eval_cer": "valid CER",
     "eval_wer": "valid WER",
+    "eval_ctc_loss": "valid CTC loss",
     "seconds_per_step": "s/step",
     "audio_hours_per_hour": "h/h",
     "tokens_per_second": "tokens/s",

@@ -24,7 +24,8 @@ def frozen_outputs(
 ) -> FrozenOutputs:
     """What the frozen encoder, and the adaptor if it is frozen too, make of the training audio."""
     model, folder = recognizer.model.eval(), state_dir / "frozen"
-    name = ADAPTOR_OUTPUTS if "adaptor" in settings.freeze else ENCODER_OUTPUTS
+    # A CTC branch is trained on the encoder's.
+    name = ADAPTOR_OUTPUTS if "adaptor" in settings.freeze and not settings.ctc_head else ENCODER_OUTPUTS
     width = (model.config.adaptor_config if name == ADAPTOR_OUTPUTS else model.config.audio_config).hidden_size
     collator = Collate(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id)
 

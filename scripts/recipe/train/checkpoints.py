@@ -111,6 +111,8 @@ def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> di
     # Nor does it depend on how much may be unreadable: whoever allows more goes on with the same state.
     for name in (*INDIFFERENT, "max_unreadable"):
         del facts[f"settings.{name}"]
+    if settings.shuffle == "full":  # the only way that states of earlier releases know
+        del facts["settings.shuffle"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
     for file in settings.augment.files:
         if not Path(file).is_file():

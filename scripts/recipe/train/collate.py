@@ -33,6 +33,9 @@ class Collate:
             batch[items[0].name] = batch.pop("input_features")
             lengths = torch.tensor(_frames(items))
             batch["input_features_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+        if items[0].ctc_tokens is not None:
+            targets = [torch.tensor(item.ctc_tokens, dtype=torch.long) for item in items]
+            batch["ctc_targets"] = torch.nn.utils.rnn.pad_sequence(targets, True, IGNORED)
         return batch | {"is_padded": not bool(batch["input_features_mask"].all())}
 
 

@@ -32,16 +32,17 @@ class FusibleMemory(FunAsrNanoFSMN):
 
 
 def compile_layers(model: nn.Module, backend="inductor") -> None:
-    """Compile the layers of encoder, adaptor and language model, and the loss, in place. Parameters keep their names
-    and values. Evaluation is to run under `eager`: its shapes are others, and it is rare."""
+    """Compile the layers of encoder, adaptor, language model and CTC branch, and the loss, in place. Parameters keep
+    their names and values. Evaluation is to run under `eager`: its shapes are others, and it is rare."""
     torch._dynamo.config.recompile_limit = _GRAPHS
     # Otherwise every kind of layer is compiled again where a batch crosses sizes that this fusion has thresholds for.
     torch._inductor.config.triton.mix_order_reduction_non_strict_mode = True
     network = model.model
     for layer in network.audio_tower.layers:
         layer.self_attn.fsmn.__class__ = FusibleMemory
-    for layers in (network.audio_tower.layers, network.multi_modal_projector.layers, network.language_model.layers):
-        for layer in layers:
+    branch = [model.ctc_head.decoder] if model.ctc_head is not None else []
+    for part in (network.audio_tower, network.multi_modal_projector, network.language_model, *branch):
+        for layer in part.layers:
             layer.compile(dynamic=True, backend=backend)
     model.cross_entropy = torch.compile(model.cross_entropy, dynamic=True, backend=backend)
 

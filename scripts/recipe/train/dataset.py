@@ -11,6 +11,7 @@ from recipe.audio import reading as audio
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.reading import AudioError
 from recipe.data.manifest import Utterance
+from recipe.model.ctc_tokens import CtcTokens
 from recipe.model.features import FRAME_WIDTH, FrontEnd, Item, stacked_frames
 from recipe.text.prompt import HOTWORD_HEADER, with_hotwords
 from recipe.train.augment import Augment
@@ -75,6 +76,7 @@ class Utterances(torch.utils.data.Dataset):
     ):
         self.utterances = utterances
         self.frozen: FrozenOutputs | None = None
+        self.ctc_tokens: CtcTokens | None = None  # of a CTC branch that is trained
         self._front_end = front_end
         self._augment = augment
         self._hotwords = hotwords
@@ -172,9 +174,10 @@ class Utterances(torch.utils.data.Dataset):
     def _item(self, utterance: Utterance, features: torch.Tensor, frames: int, prompt: str) -> Item:
         """An utterance of so many stacked frames; `features` are these, or what frozen parts made of them."""
         example = self._front_end.example(frames, prompt, utterance.text, utterance.after)
+        sounds = tuple(self.ctc_tokens.encode(utterance.text)) if self.ctc_tokens else None
         if self.frozen:
-            return FrozenItem(utterance.key, features, example, frames, self.frozen.name)
-        return Item(utterance.key, features, example)
+            return FrozenItem(utterance.key, features, example, frames, self.frozen.name, ctc_tokens=sounds)
+        return Item(utterance.key, features, example, ctc_tokens=sounds)
 
     def __getitem__(self, position: tuple[int, int]) -> Item | Unreadable:
         epoch, index = position

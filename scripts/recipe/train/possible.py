@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 from recipe.files import RecipeError
 from recipe.model.network import FunAsrNanoForConditionalGeneration
 from recipe.settings.section import AUTO
-from recipe.settings.train import PARTS, TrainSettings
+from recipe.settings.train import CTC, PARTS, TrainSettings
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ def _check_parts(model: FunAsrNanoForConditionalGeneration, settings: TrainSetti
     sizes = {name: sum(one.numel() for module in model.part(name) for one in module.parameters()) for name in PARTS}
     frozen = set() if settings.freeze == AUTO else set(settings.freeze)
     trained = [name for name in PARTS if name not in frozen and sizes[name]]
-    if not trained and not settings.lora:
+    if not trained and not settings.lora and not settings.ctc_head:
         has = ", ".join(name for name in PARTS if sizes[name])
         raise RecipeError(f"freeze is {sorted(frozen)}: the model has {has}, so nothing of it would be trained")
-    if idle := sorted(name for name in settings.learning_rates if not sizes[name]):
+    if idle := sorted(name for name in settings.learning_rates if name != CTC and not sizes[name]):
         raise RecipeError(f"learning_rates: the model has no {', '.join(idle)}")
     if settings.freeze != AUTO and (idle := sorted(frozen & settings.learning_rates.keys())):
         logger.warning("learning_rates of %s change nothing: frozen", ", ".join(idle))

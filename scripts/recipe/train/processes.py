@@ -3,9 +3,11 @@
 import functools
 import os
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
+import transformers
 
 from recipe.files import RecipeError
 from recipe.settings.train import TrainSettings
@@ -21,6 +23,16 @@ def rank() -> int:
 def processes() -> int:
     """Number of processes of the run, on all machines."""
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def connect_on_cpu(settings: TrainSettings) -> None:
+    """Connect the processes of a run that trains on CPUs. The Trainer does it by itself, but heeds `ddp_timeout`, the
+    seconds after which an unanswered exchange is an error, on GPUs alone."""
+    if processes() == 1 or on_gpu(settings) or torch.distributed.is_initialized():
+        return
+    seconds = settings.trainer.get("ddp_timeout", transformers.TrainingArguments.ddp_timeout)
+    backend = settings.trainer.get("ddp_backend") or "gloo"
+    torch.distributed.init_process_group(backend, timeout=timedelta(seconds=seconds))
 
 
 def gathered(value: Any) -> list[Any]:

@@ -12,6 +12,7 @@ import transformers
 
 import recipe
 from recipe.files import RecipeError, make_folder, write_json
+from recipe.model import ctc
 from recipe.model.features import FRAME_SECONDS, Item, collate
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
@@ -96,8 +97,10 @@ def write_model(recognizer: Recognizer, sample: Sequence[Item], facts: dict, his
     recognizer.save(temporary, facts)
     write_json(temporary / HISTORY, history)
     _prove(temporary, recognizer.model.device, sample, expected)
+    ctc.load(temporary, recognizer.model.config.audio_config.hidden_size)  # as it has to be, if there is one
     make_folder(output_dir)
-    shutil.rmtree(output_dir / ADAPTER, ignore_errors=True)
+    for folder in (ADAPTER, ctc.FOLDER):
+        shutil.rmtree(output_dir / folder, ignore_errors=True)
     for file in sorted(temporary.iterdir()):
         os.replace(file, output_dir / file.name)
     temporary.rmdir()

@@ -20,12 +20,13 @@ import transformers
 from recipe import versions
 from recipe.data.advice import advise
 from recipe.files import RecipeError, make_folder
+from recipe.model import ctc
 from recipe.model import directory as model_dir
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, chosen, compiled, preflight
+from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, peers, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -72,7 +73,7 @@ def train(
     # On several processes this connects them.
     arguments = trainer_arguments(settings, state_dir, precision, trackers.arguments())
     check_schedule(arguments)
-    with _locked(state_dir) if rank() == 0 else contextlib.nullcontext():
+    with peers.naming_the_silent(), _locked(state_dir) if rank() == 0 else contextlib.nullcontext():
         return _run(recognizer, settings, inputs, output_dir, state_dir, arguments, trackers)
 
 
@@ -102,10 +103,12 @@ def _run(
     rejects_file, folder = state_dir.with_name(REJECTS), state_dir / SETS
     manifests, facts = told_by_first(lambda: _begin(recognizer, settings, inputs, output_dir, state_dir))
     train_set, valid_set = read_sets(recognizer, settings, inputs, manifests, rejects_file, folder)
-    asked = settings = _with_advised_freeze(settings, train_set)
-    load = chosen.load_of(recognizer, settings, train_set)
+    settings = ctc_head.set_up(recognizer, _with_advised_freeze(settings, train_set))
+    asked, load = settings, chosen.load_of(recognizer, settings, train_set)
     settings = chosen.with_compile(settings, load, preflight.kept(state_dir))
     _set_up_model(recognizer, settings)
+    if recognizer.model.ctc_head is not None:
+        train_set.ctc_tokens = valid_set.ctc_tokens = recognizer.model.ctc_head.tokens
     account = LeftOut(settings, {TRAIN: len(train_set), VALID: len(valid_set)}, rejects_file)
     checkpoint = checkpoints.last(state_dir)
     if checkpoint:
@@ -147,6 +150,7 @@ def _run(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     batches.plans.close()
     facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
+    facts |= ctc_head.facts(recognizer.source, settings, steps)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
         if steps:
@@ -167,7 +171,11 @@ def _begin(
     check_writable(output_dir)
     base, manifests = model_dir.origin(recognizer.source), open_manifests(inputs, state_dir / SETS)
     weights = base["files"].get("model.safetensors", recognizer.source)
-    checkpoints.check_fingerprint(state_dir, checkpoints.fingerprint(settings, manifests.hashes(), weights))
+    facts = checkpoints.fingerprint(settings, manifests.hashes(), weights)
+    branch = f"{ctc.FOLDER}/{ctc.WEIGHTS}"
+    if branch in base["files"]:
+        facts["CTC branch"] = base["files"][branch]
+    checkpoints.check_fingerprint(state_dir, facts)
     sets, prompt = manifests.describe()
     return manifests, {"base": base, "data": manifests.hashes(), "sets": sets, "prompt": prompt}
 
@@ -179,9 +187,12 @@ def _batches(
 
     def make(epoch: int) -> EpochPlan:
         utterances, lengths = train_set.indices(epoch), train_set.lengths(epoch)
-        return batching.epoch_plan(utterances, lengths, budget, settings.seed, epoch, processes())
+        return batching.epoch_plan(
+            utterances, lengths, budget, settings.seed, epoch, processes(), shuffle=settings.shuffle
+        )
 
     cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
+    cause.append(settings.shuffle)
     epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
     plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
     return batching.TrainingBatches(plans, budget, rank(), processes())

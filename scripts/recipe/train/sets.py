@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipe.audio.fetch import DEFAULT, FetchPolicy
-from recipe.data import index
+from recipe.data import index, shards
 from recipe.data.index import ManifestIndex
 from recipe.files import RecipeError
 from recipe.model.features import FrontEnd
@@ -78,9 +78,11 @@ def _describe(role: str, one: ManifestIndex, weight: float) -> dict:
 
 def open_manifests(inputs: TrainingInputs, folder: Path) -> Manifests:
     """The manifests and their indexes; those that the data stage did not make are made in `folder`. For the first
-    process."""
+    process. RecipeError if a shard of packed recordings is missing or cut."""
     weights = inputs.all_weights()
     paths = dict.fromkeys(map(os.fspath, [*inputs.train, *inputs.valid]))
+    for path in paths:
+        shards.check(path)
     found = {path: index.find(path, folder / f"index-{number}") for number, path in enumerate(paths)}
     train, valid = ([found[os.fspath(path)] for path in part] for part in (inputs.train, inputs.valid))
     return Manifests(train, valid, weights)

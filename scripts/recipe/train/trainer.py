@@ -18,7 +18,7 @@ from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.generate import Greedy, Limits
 from recipe.model.network import Recognizer
-from recipe.settings.train import TrainSettings
+from recipe.settings.train import CTC, TrainSettings
 from recipe.text.prompt import IGNORED
 from recipe.train import batching, checkpoints, compiled, notice
 from recipe.train.collate import COUNTS, KEYS, UNREAD
@@ -177,6 +177,20 @@ class AsrTrainer(transformers.Trainer):
         self._step.append(_Pass(keys, inputs, loss))
         return loss
 
+    def _clip_grad_norm(self, model) -> torch.Tensor | float:
+        """As the Trainer's, with gradients of a CTC branch scaled down apart: the rest of the model learns as without
+        it. The norm is that of the rest, unless only the branch's is not finite. Sharded models are clipped whole."""
+        branch = self._recognizer.model.ctc_head
+        apart = {id(parameter) for parameter in branch.parameters()} if branch is not None else set()
+        rest = [one for one in model.parameters() if one.requires_grad and id(one) not in apart]
+        if not apart or not rest or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return super()._clip_grad_norm(model)
+        norm, own = (
+            self.accelerator.clip_grad_norm_(parameters, self.args.max_grad_norm)
+            for parameters in (rest, branch.parameters())
+        )
+        return norm if math.isfinite(float(own)) else own
+
     def _get_grad_norm(self, model, grad_norm=None) -> torch.Tensor | float | None:
         """The norm of a step's gradients, clipped or not: the one place that all steps pass before the optimizer. A
         step that has no targets is left out, and its norm is None. So is one whose gradients are not finite, but that
@@ -276,7 +290,7 @@ class AsrTrainer(transformers.Trainer):
         model, training = recognizer.model, recognizer.model.training
         model.eval()
         count = len(self.eval_dataset)
-        loss, targets = self._loss(model, self._part(range(count)))
+        sums = self._loss(model, self._part(range(count)))
         errors, truncated = ErrorCounts(), 0
         wanted = self._settings.decode_utterances
         if wanted:
@@ -284,8 +298,10 @@ class AsrTrainer(transformers.Trainer):
         for found in gathered(self._unread):
             self._account.add_unread(VALID, found)
         self._unread = []
-        loss, targets, truncated, *errors.counts = added_up([loss, targets, truncated, *errors.counts])
+        loss, targets, ctc_loss, ctc_tokens, truncated, *errors.counts = added_up([*sums, truncated, *errors.counts])
         metrics = {"eval_loss": loss / targets if targets else math.nan}
+        if ctc_tokens:
+            metrics["eval_ctc_loss"] = ctc_loss / ctc_tokens
         if wanted:
             metrics |= {"eval_cer": errors.cer, "eval_wer": errors.wer, "eval_truncated": int(truncated)}
         metrics["eval_seconds"] = round(time.monotonic() - started, 2)
@@ -310,16 +326,21 @@ class AsrTrainer(transformers.Trainer):
             return indices if self.args.process_index == 0 else indices[:0]
         return indices[self.args.process_index :: self.args.world_size]
 
-    def _loss(self, model: torch.nn.Module, indices: Sequence[int]) -> tuple[float, int]:
-        """Summed loss over the targets of some validation utterances, and the number of these targets."""
-        loss, targets = 0.0, 0
+    def _loss(self, model: torch.nn.Module, indices: Sequence[int]) -> tuple[float, int, float, int]:
+        """Summed loss over the targets of some validation utterances, and the number of these targets; and the same of
+        a CTC branch that is trained."""
+        loss, targets, ctc_loss, ctc_tokens = 0.0, 0, 0.0, 0
         with torch.inference_mode(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             for batch in self._validation_batches(indices):
                 inputs = self._prepare_inputs(self.data_collator.tensors(batch))
                 count = int((inputs["labels"] != IGNORED).sum())
-                loss += float(model(**inputs).loss) * count
+                outputs = model(**inputs)
+                loss += float(outputs.loss) * count
                 targets += count
-        return loss, targets
+                if outputs.ctc_loss is not None:
+                    ctc_loss += float(outputs.ctc_loss)
+                    ctc_tokens += int((inputs["ctc_targets"] != IGNORED).sum())
+        return loss, targets, ctc_loss, ctc_tokens
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         """Batches of those that can be read."""
@@ -376,7 +397,9 @@ def _copy(recognizer: Recognizer) -> Recognizer:
 
 
 def part_of(parameter_name: str) -> str:
-    """Which part of the model a parameter belongs to."""
+    """Which part of the model a parameter belongs to; the CTC branch is one too."""
+    if "ctc_head" in parameter_name:
+        return CTC
     if "audio_tower" in parameter_name:
         return "encoder"
     return "adaptor" if "multi_modal_projector" in parameter_name else "llm"

@@ -11,7 +11,7 @@ import yaml
 from recipe.data.tokens import token_counter
 from recipe.files import RecipeError, json_line, read_json
 from recipe.settings.config import Config
-from recipe.settings.decode import FUNASR, check_installed
+from recipe.settings.decode import TRANSFORMERS, check_installed
 from recipe.settings.section import Where, as_mapping, from_mapping, from_text, indifferent, read
 from recipe.settings.train import RunSettings, whole
 from recipe.text.prompt import with_hotwords
@@ -81,8 +81,8 @@ def refuse_impossible(config: Config) -> None:
     that is not installed."""
     if problem := config.decode.contradiction(config.data.prompt):
         raise RecipeError(f"decode: {problem}")
-    if config.decode.engine == FUNASR:
-        check_installed(FUNASR)
+    if config.decode.engine != TRANSFORMERS:
+        check_installed(config.decode.engine)
 
 
 def refuse_nothing_to_transcribe(config: Config) -> None:

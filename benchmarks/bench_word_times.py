@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""How far times of words are from the true ones, and what they cost.
+
+    python benchmarks/bench_word_times.py bundled [--model-dir MODEL]
+    python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --model-dir MODEL
+    python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --write corpora/digits
+
+`bundled`: references of the bundled test sets, whose words the synthesizer itself times. `digits`: recordings of single
+digits, joined by fives, whose words are where they were joined: with pauses of 0.2 to 0.6 s, and without. --write makes
+data directories of them (train and valid, of other takes than those that are measured), which fit_times.py can be
+given. Errors are those of begins and ends of words together.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "local")]
+
+import bundled  # noqa: E402
+from datadirs import Entry, write_tables  # noqa: E402
+from fsdd import WORDS, find_recordings  # noqa: E402
+
+from recipe.files import write_lines  # noqa: E402
+from recipe.model import ctc, network  # noqa: E402
+from recipe.train.known_times import Deviation, KnownUtterance, KnownWord, deviation  # noqa: E402
+
+RATE = 16000
+LOUD = 0.02  # share of a recording's peak, from which on it counts as the digit
+TAKES = {"test": range(5), "valid": range(5, 8), "train": range(8, 10**6)}
+
+
+def of_bundled(name: str) -> Iterator[KnownUtterance]:
+    """The utterances of a bundled set with what the synthesizer says of their words."""
+    [spec] = [spec for spec in bundled.bundled_sets() if spec.name == name]
+    for utterance in bundled.plan(spec, f"{name} 1"):
+        _, times = bundled.speak(utterance)
+        waveform, _ = soundfile.read(ROOT / "data" / name / "wav" / f"{utterance.key}.flac", dtype="float32")
+        written = utterance.phrase.written
+        words = [KnownWord(one.start, one.end, "".join(written[one.place : one.end_place].split())) for one in times]
+        yield KnownUtterance(utterance.key, waveform, written, words)
+
+
+class Digit(NamedTuple):
+    """A recording of one: samples at 16 kHz, and where in them it is heard, in seconds."""
+
+    word: str
+    waveform: np.ndarray
+    start: float
+    end: float
+
+
+def digits(folder: Path, takes: range) -> dict[str, list[Digit]]:
+    """Recordings by speaker."""
+    found: dict[str, list[Digit]] = {}
+    for path in find_recordings(folder):
+        digit, speaker, take = re.fullmatch(r"(\d)_(\w+)_(\d+)", path.stem).groups()
+        if int(take) in takes:
+            samples, rate = soundfile.read(path, dtype="float32")
+            samples = soxr.resample(samples, rate, RATE)
+            samples = 0.5 * samples / np.abs(samples).max()
+            loud = np.flatnonzero(np.abs(samples) > 0.5 * LOUD)
+            own = Digit(WORDS[int(digit)], samples, loud[0] / RATE, (loud[-1] + 1) / RATE)
+            found.setdefault(speaker, []).append(own)
+    return found
+
+
+def joined(folder: Path, takes: range, number: int, pause: float, seed: int = 1) -> Iterator[KnownUtterance]:
+    """`number` utterances of five digits of one speaker, with pauses of 0.2 to `pause` seconds between, or none."""
+    draws = np.random.default_rng(seed)
+    by_speaker = digits(folder, takes)
+    for index in range(number):
+        speaker = sorted(by_speaker)[index % len(by_speaker)]
+        parts, words, seconds = [], [], 0.0
+        for place in draws.choice(len(by_speaker[speaker]), 5):
+            digit = by_speaker[speaker][place]
+            silence = np.zeros(int(draws.uniform(0.2, pause) * RATE) if pause else 0, np.float32)
+            seconds += len(silence) / RATE
+            words.append(KnownWord(seconds + digit.start, seconds + digit.end, digit.word))
+            parts += [silence, digit.waveform]
+            seconds += len(digit.waveform) / RATE
+        text = " ".join(word.text for word in words)
+        yield KnownUtterance(f"{speaker}-{index:05d}", np.concatenate(parts), text, words)
+
+
+def write(folder: Path, target: Path) -> None:
+    """Data directories with a ctm of joined digits: half of them with pauses."""
+    for name, number in (("train", 1200), ("valid", 60)):
+        utterances = [
+            replace(one, key=f"{one.key}-{kind}")
+            for kind, pause in (("pauses", 0.6), ("none", 0.0))
+            for one in joined(folder, TAKES[name], number // 2, pause)
+        ]
+        (target / name / "wav").mkdir(parents=True)
+        for one in utterances:
+            soundfile.write(target / name / "wav" / f"{one.key}.flac", one.waveform, RATE)
+        lines = [f"{u.key} 1 {w.start:.4f} {w.end - w.start:.4f} {w.text}" for u in utterances for w in u.words]
+        write_lines(target / name / "ctm", lines)
+        write_tables(
+            target / name, (Entry(u.key, f"wav/{u.key}.flac", u.text, u.key.split("-")[0], "en") for u in utterances)
+        )
+
+
+def shown(name: str, found: Deviation) -> None:
+    print(
+        f"{name}: {found.borders} borders, median {1000 * found.median:.0f} ms, 95 % within {1000 * found.most:.0f} ms"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("bundled", "digits"))
+    parser.add_argument("folder", nargs="?", type=Path, help="digits: the dataset's folder")
+    parser.add_argument("--model-dir", default=str(ROOT / "models/tiny"))
+    parser.add_argument("--write", type=Path, help="digits: write data directories here, and measure nothing")
+    parser.add_argument("--number", type=int, default=120, help="digits: joined utterances (default: 120)")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.write:
+        write(args.folder, args.write)
+        return
+    recognizer = network.load(args.model_dir)
+    branch = ctc.load(args.model_dir, recognizer.model.config.audio_config.hidden_size)
+    if args.what == "bundled":
+        for name in ("test", "test_general"):
+            shown(name, deviation(recognizer, branch, of_bundled(name)))
+    else:
+        for name, pause in (("with pauses", 0.6), ("without", 0.0)):
+            shown(name, deviation(recognizer, branch, joined(args.folder, TAKES["test"], args.number, pause)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Settings of what is made for those who serve a model."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from recipe.files import RecipeError
+from recipe.settings.data import Name, NonEmpty
+from recipe.settings.section import section, setting
+
+# Kinds of directories that a run's model can be exported to, beside its merged weights in 16 bits (hf, always made).
+Kind = Literal["toolkit", "vllm", "sherpa-onnx", "gguf"]
+
+
+@section
+class ExportSettings:
+    """What `snakemake export` makes of the runs' models, beside their merged weights in 16 bits."""
+
+    to: tuple[Kind, ...] | dict[Name, tuple[Kind, ...]] = setting(
+        (),
+        "Kinds of directories (docs/models.md) for every run, [toolkit], or for some, {lora: [toolkit, vllm]}; the "
+        "merged weights in 16 bits are always made, of the runs that are named.",
+    )
+    python: dict[Kind, NonEmpty] = setting(
+        dict,
+        "Interpreters of environments in which what serves a kind is installed, {vllm: .venv-serving/bin/python}: it "
+        "decodes a sample, which has to be as the recipe decodes it. Without one, only what is in the recipe's own.",
+        indifferent=True,
+    )
+
+    def of_runs(self, runs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The kinds to make, by run. RecipeError for a run that there is not."""
+        names = list(runs)
+        if not isinstance(self.to, dict):
+            return dict.fromkeys(names, self.to)
+        for name in self.to:
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise RecipeError(f"export.to.{name}: no run has this name; there are: {known}")
+        return dict(self.to)
