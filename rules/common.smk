@@ -270,6 +270,8 @@ def refuse_wrong_kinds():
         *MODEL_OUTPUTS,
         *DECODE_OUTPUTS,
         *SCORE_OUTPUTS,
+        *SUBSET_OUTPUTS,
+        *CURVE_OUTPUTS,
         *rules.report.output,
         *rules.provenance.output,
     ]

@@ -1,6 +1,7 @@
 # The learning curve: runs on nested fractions of the training data, and what twice the data would likely give. Trained,
 # decoded and scored as every model is; without `curve` in the configuration there is nothing here to be made.
 
+
 rule fit_curve:
     input:
         models=lambda wildcards: curve_scores(wildcards),

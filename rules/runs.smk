@@ -16,14 +16,20 @@ def training_manifests(run):
     """Manifests of the sets that a training sees; of a set that it is to see a fraction of, that fraction."""
     part = PARTS.get(run)
     return [
-        subset_file("jsonl", part, name) if part and name in part.cut else TRAINED_ON.output.jsonl.format(role="train", set=name)
+        (
+            subset_file("jsonl", part, name)
+            if part and name in part.cut
+            else TRAINED_ON.output.jsonl.format(role="train", set=name)
+        )
         for name in TRAIN_SETS[run]
     ]
 
 
 def subset_file(kind, part, name):
     """A file that the rule `subset` makes of a set, for a training on a fraction."""
-    return getattr(rules.subset.output, kind).format(fraction=f"{part.fraction:.12g}", seed=part.settings.seed, set=name)
+    return getattr(rules.subset.output, kind).format(
+        fraction=f"{part.fraction:.12g}", seed=part.settings.seed, set=name
+    )
 
 
 def told_how(run):
@@ -31,7 +37,9 @@ def told_how(run):
     runs the name that lines begin with: in one resource, since a change of the rule's command would train every model
     again."""
     name = ["--name", run] if len(TRAININGS) > 1 else []
-    return " ".join([str(TRAININGS[run].log_every), *flags.words(TRAININGS[run], ["report_to", "checkpoint_minutes"]), *name])
+    return " ".join(
+        [str(TRAININGS[run].log_every), *flags.words(TRAININGS[run], ["report_to", "checkpoint_minutes"]), *name]
+    )
 
 
 def train_threads(run):
@@ -81,9 +89,14 @@ def launcher(run):
     )
 
 
+def parts_of(run):
+    """Names of the trainings of a run on fractions of the data."""
+    return [name for name, part in PARTS.items() if part.run == run]
+
+
 def curve_models(run):
     """(fraction, training) of each point of a run's learning curve and each of its seeds, in this order."""
-    of_parts = [(f"{part.fraction:.12g}", name) for name, part in PARTS.items() if part.run == run]
+    of_parts = [(f"{PARTS[name].fraction:.12g}", name) for name in parts_of(run)]
     return of_parts + [("1", name) for name in SEEDS_OF[run]]
 
 
@@ -101,7 +114,7 @@ def curve_points(wildcards):
 
 def curve_facts(run):
     """How much data the points of a learning curve have."""
-    parts = [part for part in PARTS.values() if part.run == run]
+    parts = [PARTS[name] for name in parts_of(run)]
     return list(dict.fromkeys(subset_file("facts", part, name) for part in parts for name in part.cut))
 
 

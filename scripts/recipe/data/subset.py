@@ -62,9 +62,11 @@ def write_subset(source: str | os.PathLike, target: str | os.PathLike, fraction:
                 hours += one.duration / 3600
                 if speakers:
                     taken.add(name)
-    if not 0 < utterances < total:
-        some = "none" if not utterances else f"all {total}"
-        raise RecipeError(f"{source}: a fraction of {fraction:g} of it is {some} of its utterances; choose another one")
+        if not 0 < utterances < total:
+            some = "none" if not utterances else f"all {total}"
+            raise RecipeError(
+                f"{source}: a fraction of {fraction:g} of it is {some} of its utterances; choose another one"
+            )
     units = len(taken) if speakers else utterances
     return Subset(
         fraction, seed, unit, units, utterances, round(hours, 6), total, round(float(seconds.sum()) / 3600, 6)

@@ -73,7 +73,7 @@ def curve_runs(config: Config, runs: Collection[str]) -> list[str]:
                 )
     if not runs:
         raise RecipeError("curve: there are no runs to make a curve of; name one, or take curve out")
-    return list(curve.runs or list(runs)[:1])
+    return list(dict.fromkeys(curve.runs or list(runs)[:1]))
 
 
 def curve_parts(config: Config, trainings: Mapping[str, RunSettings]) -> dict[str, CurvePart]:
