@@ -168,11 +168,16 @@ def _cell(result: Result | SeedMean | None) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(width(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths = [max(_columns(row[i]) for row in [header, *rows]) for i in range(len(header))]
     rule = [":" + "-" * (size - 1) for size in widths]
     for row in (header, rule, *rows):
-        cells = (cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True))
+        cells = (cell + " " * (size - _columns(cell)) for cell, size in zip(row, widths, strict=True))
         yield f"| {' | '.join(cells)} |"
+
+
+def _columns(cell: str) -> int:
+    """Columns of a cell on a terminal. Unicode leaves open how wide ± is: one column, but on old East Asian ones."""
+    return width(cell) - cell.count("±")
 
 
 def _escape(name: str) -> str:

@@ -6,7 +6,7 @@ add up as those of `pairwise` do (`spread.together`):
 
 - other speakers and utterances: the test set is resampled, the same for all models, and the law fitted again;
 - other seeds and draws of data: the law is fitted to each seed alone;
-- points that lie beside the law: what they deviate by, carried to twice the hours.
+- points that lie beside the law: what they deviate by beyond these two, carried to twice the hours.
 
 Where that says too little, nothing is predicted, and it is said why.
 """
@@ -101,8 +101,9 @@ def curve(given: Sequence[CurvePoint], policy: ScoringPolicy, at: float | None =
     refused = few or _cannot_be_fitted(given, counts, policy)
     law = spread = None
     if not _cannot_be_fitted(given, counts, policy):
-        law, spread = _fitted(hours, counts, at, policy)
-        refused = refused or _does_not_fit(given, counts, law, policy) or _says_too_little(law, spread)
+        beside = _beside(hours, counts, policy)
+        law, spread = _fitted(hours, counts, at, beside, policy)
+        refused = refused or _does_not_fit(given, beside) or _says_too_little(law, spread)
     return {
         "format": FORMAT,
         "points": [_point(one, place, counts, law, policy) for place, one in enumerate(given)],
@@ -128,6 +129,14 @@ def _read(given: Sequence[CurvePoint]) -> _Counts:
     return _Counts(by_unit, by_utterance, len(set(speakers[speakers >= 0].tolist())) or None)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """How much more of a point's logarithm there is than the law says, and how far chance moves that."""
+
+    off: float
+    spreads: list[Spread]
+
+
 # --- What keeps a law from being fitted or believed -----------------------------------------------------------------
 
 
@@ -146,18 +155,14 @@ def _cannot_be_fitted(given: Sequence[CurvePoint], counts: _Counts, policy: Scor
     return None
 
 
-def _does_not_fit(given: Sequence[CurvePoint], counts: _Counts, law: PowerLaw, policy: ScoringPolicy) -> str | None:
+def _does_not_fit(given: Sequence[CurvePoint], beside: Sequence[_Beside]) -> str | None:
     """Says which point lies beside the law, further than chance and by more than is of no matter."""
-    hours = np.array([point.hours for point in given])
-    off = _deviations(hours, counts.errors.mean(axis=1)[None] / counts.tokens)[0]
-    for place in np.argsort(-abs(off)):
-        spreads = _spreads(counts, lambda rates, i=place: _deviations(hours, rates)[:, i], policy)
-        p = p_value(off[place], spreads)
-        if p is not None and p * len(given) < LEVEL and abs(off[place]) > math.log(DEVIATION):
-            beside = f"{100 * abs(math.expm1(off[place])):.0f} % {'above' if off[place] > 0 else 'below'} it"
+    for point, found in sorted(zip(given, beside, strict=True), key=lambda pair: -abs(pair[1].off)):
+        p = p_value(found.off, found.spreads)
+        if p is not None and p * len(given) < LEVEL and abs(found.off) > math.log(DEVIATION):
+            words = f"{100 * abs(math.expm1(found.off)):.0f} % {'above' if found.off > 0 else 'below'} it"
             return (
-                f"the points do not follow a power law: at {given[place].hours:.3g} h the error is {beside}, more than "
-                "chance"
+                f"the points do not follow a power law: at {point.hours:.3g} h the error is {words}, more than chance"
             )
     return None
 
@@ -177,15 +182,30 @@ def _says_too_little(law: PowerLaw, spread: Spread) -> str | None:
 # --- Chances --------------------------------------------------------------------------------------------------------
 
 
-def _fitted(hours: np.ndarray, counts: _Counts, at: float, policy: ScoringPolicy) -> tuple[PowerLaw, Spread]:
+def _beside(hours: np.ndarray, counts: _Counts, policy: ScoringPolicy) -> list[_Beside]:
+    """How far each point lies beside the law."""
+    off = _deviations(hours, _mean_curve(counts))[0]
+    return [
+        _Beside(float(one), _spreads(counts, lambda rates, i=place: _deviations(hours, rates)[:, i], policy))
+        for place, one in enumerate(off)
+    ]
+
+
+def _fitted(
+    hours: np.ndarray, counts: _Counts, at: float, beside: Sequence[_Beside], policy: ScoringPolicy
+) -> tuple[PowerLaw, Spread]:
     """The law, and the spread of the logarithm of its rate at `at` hours."""
-    rates = counts.errors.mean(axis=1)[None] / counts.tokens
-    law = power_law.fit(hours, rates)
+    law = power_law.fit(hours, _mean_curve(counts))
     chances = _spreads(counts, lambda resampled: np.log(power_law.fit(hours, resampled).at(at)), policy)
     free = len(hours) - (3 if len(hours) >= power_law.MIN_FOR_FLOOR else 2)
-    scatter = math.sqrt(float((_deviations(hours, rates) ** 2).sum()) / free)
-    beside = Spread(scatter * power_law.leverage(hours, at), free)
-    return law, max((together([one, beside]) for one in chances), key=_factor)
+    unexplained = sum(one.off**2 - max(spread.deviation for spread in one.spreads) ** 2 for one in beside)
+    scatter = Spread(math.sqrt(max(unexplained, 0.0) / free) * power_law.leverage(hours, at), free)
+    return law, max((together([one, scatter]) for one in chances), key=_factor)
+
+
+def _mean_curve(counts: _Counts) -> np.ndarray:
+    """The rates of the points, means over seeds, as a curve alone [1, points]."""
+    return counts.errors.mean(axis=1)[None] / counts.tokens
 
 
 def _deviations(hours: np.ndarray, rates: np.ndarray) -> np.ndarray:
