@@ -49,7 +49,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
     shared = data.shared(spec)
     trainings = [training.load(run) for run in spec.runs]
     # What a run has set and reaches is that of its first seed; each seed's training is there to be unfolded.
-    first = [one for one in trainings if one.name in results.first_seeds]
+    first = [one for one in trainings if one.name not in results.later_seeds]
     scores = _scores(results)
     taken = len(json.dumps(scores))
     listed = listing.collect(spec, max(LEAST_LISTED_BYTES, PAGE_BYTES - taken))
@@ -197,11 +197,17 @@ def _charts(
     }  # fmt: skip
 
 
-def _estimate(result: Result | SeedMean | None, best: Result | SeedMean | None) -> Estimate | None:
+def _estimate(result: Result | SeedMean | None, best: Result | SeedMean | None, short: bool = False) -> Estimate | None:
+    """An error rate as charts show it; `short` names a run of several seeds as its first one."""
     if result is None or result.rate is None:
         return None
     interval = tuple(100 * end for end in result.interval) if result.interval else None
-    return Estimate(result.model, 100 * result.rate, interval, training.ACCENT if result is best else training.GREY)
+    return Estimate(
+        result.models[0] if short else result.model,
+        100 * result.rate,
+        interval,
+        training.ACCENT if result is best else training.GREY,
+    )
 
 
 def _intervals(spec: Spec, results: Results, test: str, mode: str) -> Markup:
@@ -219,11 +225,11 @@ def _forgetting(spec: Spec, results: Results, mode: str) -> list[tuple[str, Mark
     drawn = []
     for test in spec.tests:
         best = results.best(domain, mode)
+        same = best and results.get(best.model, test, mode)
         places = ((results.get(row, domain, mode), results.get(row, test, mode)) for row in results.rows)
         pairs = [
             (across, up)
-            for across, up in ((_estimate(x, best), _estimate(y, best and results.get(best.model, test, mode)))
-                               for x, y in places)
+            for across, up in ((_estimate(x, best, True), _estimate(y, same, True)) for x, y in places)
             if across and up
         ]  # fmt: skip
         if not spec.in_domain(test) and len(pairs) > 1 and pairs[0][0].name == spec.baseline:

@@ -258,10 +258,9 @@ class Results:
         return list(dict.fromkeys(group.get(model, model) for model in self._spec.models))
 
     @cached_property
-    def first_seeds(self) -> list[str]:
-        """The model of each row; of several seeds the first one's."""
-        first = {mean.model: mean.models[0] for mean in self._means.values()}
-        return [first.get(row, row) for row in self.rows]
+    def later_seeds(self) -> set[str]:
+        """Models that are seeds of a run, but for its first one."""
+        return {model for mean in self._means.values() for model in mean.models[1:]}
 
     def means(self, test: str, mode: str) -> list[SeedMean]:
         """The means of runs with several seeds on a test set."""

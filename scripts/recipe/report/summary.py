@@ -13,8 +13,8 @@ TEXT_FLAGS = ("empty_hypothesis", "text_without_reference", "text_on_silence", "
 COLUMNS = (
     "mode", "test", "model", "utterances", "tokens", "errors", "mer", "mer_low", "mer_high", "cer", "wer", "ser",
     "change", "difference", "difference_low", "difference_high", "p", "verdict", "truncated", "error", "missing",
-    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "own_rules", "remarks",
-    "seeds", "spread",
+    "extra", *TEXT_FLAGS, "hotword_recall", "hotword_precision", "seeds", "spread", "own_rules",
+    "remarks",
 )  # fmt: skip
 _COUNTED = 4 + len(TEXT_FLAGS) + 2  # columns from `truncated` to `hotword_precision`
 MARKS = {"better": " *", "worse": " *"}
@@ -58,10 +58,10 @@ def _tsv_line(result: Result | SeedMean, rates: Sequence[float | None], counted:
             "" if result.p is None else f"{result.p:.3g}",
             result.verdict or "",
             *counted,
-            result.own_rules or "",
-            result.caution or "",
             str(len(result.models)),
             percent(result.spread, 3),
+            result.own_rules or "",
+            result.caution or "",
         ]
     )  # fmt: skip
 
