@@ -63,7 +63,8 @@ def row(test: str, given: list[CurvePoint], left_out: CurvePoint) -> str:
         verdict = "held" if low <= measured["rate"] <= high else "missed"
     trained = ", ".join(f"{point.hours:.3f}" for point in given)
     ends = ", ".join(f"{100 * end:.2f}" for end in measured["ci"])
-    return f"| {test} | {trained} | {left_out.hours:.3f} | {told} | {100 * measured['rate']:.2f} % | [{ends}] | {verdict} |"
+    cells = [test, trained, f"{left_out.hours:.3f}", told, f"{100 * measured['rate']:.2f} %", f"[{ends}]", verdict]
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
