@@ -173,7 +173,7 @@ def _says_too_little(law: PowerLaw, spread: Spread) -> str | None:
     factor = _factor(spread)
     if factor > WIDEST:
         return (
-            f"the interval is too wide: the error may be {factor:.1f} times the prediction; train more seeds, or score "
+            f"the interval is too wide: the error may be {factor:.2f} times the prediction; train more seeds, or score "
             "on a larger test set"
         )
     return None
