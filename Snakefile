@@ -11,6 +11,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"
 include: "rules/score.smk"
+include: "rules/curve.smk"
 include: "rules/spec.smk"
 include: "rules/report.smk"
 include: "rules/convert.smk"
@@ -29,6 +30,8 @@ rule all:
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,
+        SUBSET_OUTPUTS,
+        CURVE_OUTPUTS,
     message:
         "all results are there"
 

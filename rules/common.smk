@@ -22,7 +22,7 @@ from recipe.settings.score import OWN_RULES
 from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
-from recipe.workflow import devices, machine, sets
+from recipe.workflow import devices, machine, sets, trainings
 from recipe.workflow.origins import Origins
 
 # For --software-deployment-method conda. Braces in the folder's name would be wildcards.
@@ -75,7 +75,10 @@ report: "captions/workflow.rst"
 CONFIG = told(recipe_config.check, recipe_config.merged(config, COMMAND_LINE), ORIGINS.place)
 told(sets.refuse_braces, CONFIG)
 told(recipe_config.refuse_impossible, CONFIG)
-RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)
+RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)  # a run's seeds are trainings of their own
+PARTS = told(trainings.curve_parts, CONFIG, RUNS)  # those on fractions of the data, for the learning curve
+TRAININGS = RUNS | {name: part.settings for name, part in PARTS.items()}
+CURVES = told(trainings.curve_runs, CONFIG, CONFIG.runs)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
@@ -112,8 +115,8 @@ def one_of(names):
 wildcard_constraints:
     role="train|valid|test",
     set=one_of(name for _, name in SETS),
-    run=one_of(RUNS),
-    model=one_of(MODELS),
+    run=one_of(TRAININGS),
+    model=one_of([BASE, *TRAININGS]),
     test=one_of(TESTS),
     mode=one_of(MODES),
     name=one_of(CONFIG.transcribe),
@@ -240,7 +243,7 @@ def possible_training(wildcards):
     """No files; the end if a run that is not trained yet cannot be trained here."""
     trained = Path(f"{EXP}/train/{wildcards.run}/model/recipe.json").exists()
     if workflow.is_main_process and not trained and not on_cluster():
-        planned(machine.refuse_runs, {wildcards.run: RUNS[wildcards.run]}, GPUS, LIMIT, os.environ)
+        planned(machine.refuse_runs, {wildcards.run: TRAININGS[wildcards.run]}, GPUS, LIMIT, os.environ)
     return []
 
 
@@ -253,9 +256,8 @@ def something_to_score(wildcards):
 
 def refuse_impossible_jobs():
     """Refused, before the first job, if a training is to be made again that cannot be made here."""
-    runs = {
-        job.wildcards.run: RUNS[job.wildcards.run] for job in workflow.dag.needrun_jobs() if job.rule.name == "train"
-    }
+    names = [job.wildcards.run for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]
+    runs = {name: TRAININGS[name] for name in names}
     if not on_cluster():
         told(machine.refuse_runs, runs, GPUS, LIMIT, os.environ)
 
@@ -268,10 +270,12 @@ def refuse_wrong_kinds():
         *MODEL_OUTPUTS,
         *DECODE_OUTPUTS,
         *SCORE_OUTPUTS,
+        *SUBSET_OUTPUTS,
+        *CURVE_OUTPUTS,
         *rules.report.output,
         *rules.provenance.output,
     ]
-    states = [f"{EXP}/train/{run}/{name}/file" for run in RUNS for name in ("state", "tensorboard")]
+    states = [f"{EXP}/train/{run}/{name}/file" for run in TRAININGS for name in ("state", "tensorboard")]
     told(machine.refuse_wrong_kinds, [*map(str, outputs), *states, *(f"{EXP}/{kind}/file" for kind in kinds)])
 
 

@@ -149,6 +149,37 @@ rule pack:
         " --form {params.form} {params.settings:q} --workers {threads} > {log:q} 2>&1"
 
 
+# What a learning curve trains on. By a version, not the code, because trainings depend on it.
+rule subset:
+    input:
+        lambda wildcards: TRAINED_ON.output.jsonl.format(role="train", set=wildcards.set),
+    output:
+        jsonl=f"{EXP}/curve/{{fraction}}/seed{{seed}}/{{set}}.jsonl",
+        facts=f"{EXP}/curve/{{fraction}}/seed{{seed}}/{{set}}.json",
+        record=f"{EXP}/records/subset/{{fraction}}.seed{{seed}}.{{set}}.json",
+    log:
+        f"{EXP}/logs/subset/{{fraction}}.seed{{seed}}.{{set}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/subset/{{fraction}}.seed{{seed}}.{{set}}.jsonl"
+    wildcard_constraints:
+        fraction=one_of({f"{part.fraction:.12g}" for part in PARTS.values()}),
+        seed="[0-9]+",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=240,
+    params:
+        version=versions.SUBSET,
+    message:
+        "subset: {wildcards.fraction} of {wildcards.set}, seed {wildcards.seed}"
+    shell:
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/subset.py" --jsonl-file {input:q}'
+        " --fraction {wildcards.fraction} --seed {wildcards.seed} --subset-file {output.jsonl:q}"
+        " --facts-file {output.facts:q} > {log:q} 2>&1"
+
+
 rule fbank_stats:
     input:
         jsonl=rules.scp2jsonl.output.jsonl,
@@ -192,7 +223,7 @@ rule fbank_stats:
 rule check_model:
     input:
         base_files,
-        runs=lambda wildcards: expand(rules.run_settings.output, run=RUNS),
+        runs=lambda wildcards: expand(rules.run_settings.output, run=CONFIG.runs),
     output:
         touch(f"{EXP}/base.checked"),
     log:
@@ -278,3 +309,11 @@ DATA_OUTPUTS = [
     *patterns(rules.check_leaks),
     *(file for role, name in PACKED for file in expand(patterns(rules.pack), role=role, set=name)),
 ]
+SUBSET_OUTPUTS = list(
+    dict.fromkeys(
+        subset_file(kind, part, name)
+        for part in PARTS.values()
+        for name in part.cut
+        for kind in ("jsonl", "facts", "record")
+    )
+)

@@ -68,16 +68,16 @@ def exported_files(model, kind):
 
 def all_exports(wildcards):
     """Files of all that `export` names, and of the merged weights of its runs."""
-    exports = planned(CONFIG.export.of_runs, RUNS)
+    exports = planned(CONFIG.export.of_runs, CONFIG.runs, RUNS)
     return [
         file for run, kinds in exports.items() for kind in (model_dir.HF, *kinds) for file in exported_files(run, kind)
     ]
 
 
 def transcripts(wildcards):
-    """Texts of all recordings without references, by every run's model (without runs, the base model)."""
+    """Texts of all recordings without references, by every run's model, the first seed's (without runs, the base's)."""
     planned(recipe_config.refuse_nothing_to_transcribe, CONFIG)
-    wanted = dict(model=list(RUNS) or [BASE], name=CONFIG.transcribe)
+    wanted = dict(model=list(CONFIG.runs) or [BASE], name=CONFIG.transcribe)
     texts = expand(rules.transcribe_set.output.text, **wanted)
     # A part that was deleted is made again, too.
     return texts + (expand(rules.transcribe_shard.output.text, shard=DECODE_SHARDS, **wanted) if SHARDED else [])

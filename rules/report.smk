@@ -64,6 +64,8 @@ rule report:
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,
+        SUBSET_OUTPUTS,
+        CURVE_OUTPUTS,
         spec=rules.report_spec.output,
         provenance=rules.provenance.output,
     output:

@@ -4,32 +4,58 @@ from recipe.settings.train import TrainSettings
 
 # Settings of a run that its settings file has: those of its training that may change its results and are not the default.
 TRAINED = [name for name in as_mapping(TrainSettings()) if name not in indifferent(TrainSettings)]
-RUN_SETTINGS = {run: {name: value for name, value in changed(RUNS[run]).items() if name in TRAINED} for run in RUNS}
-TRAIN_SETS = {run: told(sets.weights, CONFIG, RUNS[run], f"runs.{run}") for run in RUNS}
+RUN_SETTINGS = {
+    run: {name: value for name, value in changed(settings).items() if name in TRAINED}
+    for run, settings in TRAININGS.items()
+}
+TRAIN_SETS = {run: told(sets.weights, CONFIG, settings, f"runs.{run}") for run, settings in TRAININGS.items()}
+SEEDS_OF = {run: trainings.seeds_of(CONFIG, run, RUNS) for run in CURVES}
+
+
+def training_manifests(run):
+    """Manifests of the sets that a training sees; of a set that it is to see a fraction of, that fraction."""
+    part = PARTS.get(run)
+    return [
+        (
+            subset_file("jsonl", part, name)
+            if part and name in part.cut
+            else TRAINED_ON.output.jsonl.format(role="train", set=name)
+        )
+        for name in TRAIN_SETS[run]
+    ]
+
+
+def subset_file(kind, part, name):
+    """A file that the rule `subset` makes of a set, for a training on a fraction."""
+    return getattr(rules.subset.output, kind).format(
+        fraction=f"{part.fraction:.12g}", seed=part.settings.seed, set=name
+    )
 
 
 def told_how(run):
     """Steps between log lines; but for the usual ones, the trackers and the time between checkpoints; and of several
     runs the name that lines begin with: in one resource, since a change of the rule's command would train every model
     again."""
-    name = ["--name", run] if len(RUNS) > 1 else []
-    return " ".join([str(RUNS[run].log_every), *flags.words(RUNS[run], ["report_to", "checkpoint_minutes"]), *name])
+    name = ["--name", run] if len(TRAININGS) > 1 else []
+    return " ".join(
+        [str(TRAININGS[run].log_every), *flags.words(TRAININGS[run], ["report_to", "checkpoint_minutes"]), *name]
+    )
 
 
 def train_threads(run):
     """CPU threads of a training. On GPUs all, so that nothing else is read or decoded beside it; on a CPU the runs
     share them: a batch of a model that trains there gains little from a second thread, and two runs gain all."""
-    return workflow.cores if train_gpus(run) else max(1, workflow.cores // len(RUNS))
+    return workflow.cores if train_gpus(run) else max(1, workflow.cores // len(TRAININGS))
 
 
 def train_processes(run):
     """Training processes a node."""
-    return 1 if RUNS[run].gpus == "auto" else max(1, RUNS[run].gpus)
+    return 1 if TRAININGS[run].gpus == "auto" else max(1, TRAININGS[run].gpus)
 
 
 def train_gpus(run):
     """GPUs of a run on each of its nodes."""
-    return 0 if RUNS[run].trainer.get("use_cpu") else gpu_share(RUNS[run].gpus)
+    return 0 if TRAININGS[run].trainer.get("use_cpu") else gpu_share(TRAININGS[run].gpus)
 
 
 FIRST_PROCESS, GPU_PROCESS, WORKER = 15000, 7000, 500  # MB of memory
@@ -38,7 +64,7 @@ FIRST_PROCESS, GPU_PROCESS, WORKER = 15000, 7000, 500  # MB of memory
 def training_memory(wildcards, input, attempt):
     """Memory in MB of a training job on each node: of the processes with their workers (docs/scale.md), and what is mapped
     and kept of the manifests, about a fifth of their size; as much again at each further attempt."""
-    run = RUNS[wildcards.run]
+    run = TRAININGS[wildcards.run]
     processes, on_gpus = train_processes(wildcards.run), train_gpus(wildcards.run)
     # The first process writes checkpoints and averages them; on a CPU all of a model and its optimizer is in memory.
     own = FIRST_PROCESS + (processes - 1) * (GPU_PROCESS if on_gpus else FIRST_PROCESS)
@@ -51,7 +77,7 @@ def launcher(run):
     SLURM job (which has its GPUs), the first of which is the one that this command runs on.
 
     The number of GPUs is the shell's `gpus`: a parameter that named it would train again on another machine."""
-    nodes, processes = RUNS[run].nodes, train_processes(run)
+    nodes, processes = TRAININGS[run].nodes, train_processes(run)
     own_gpus = 'python "$RECIPE/scripts/with_gpus.py" $gpus --'
     torchrun = f"python -m torch.distributed.run --nproc-per-node {processes}"
     if nodes == 1:
@@ -61,3 +87,38 @@ def launcher(run):
         f"srun --overlap --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 {torchrun} --nnodes {nodes}"
         f' --rdzv-backend c10d --rdzv-id "${{SLURM_JOB_ID:-0}}" --rdzv-endpoint "${{MASTER_ADDR:-$(hostname)}}:{port}"'
     )
+
+
+def parts_of(run):
+    """Names of the trainings of a run on fractions of the data."""
+    return [name for name, part in PARTS.items() if part.run == run]
+
+
+def curve_models(run):
+    """(fraction, training) of each point of a run's learning curve and each of its seeds, in this order."""
+    of_parts = [(f"{PARTS[name].fraction:.12g}", name) for name in parts_of(run)]
+    return of_parts + [("1", name) for name in SEEDS_OF[run]]
+
+
+def curve_scores(wildcards):
+    """What scoring says of each utterance, of every model of a learning curve."""
+    models = [name for _, name in curve_models(wildcards.run)]
+    return expand(rules.compute_wer.output.utterances, mode=wildcards.mode, test=wildcards.test, model=models)
+
+
+def curve_points(wildcards):
+    """The same files, each with its fraction before it."""
+    fractions = [fraction for fraction, _ in curve_models(wildcards.run)]
+    return [f"{part}={file}" for part, file in zip(fractions, curve_scores(wildcards), strict=True)]
+
+
+def curve_facts(run):
+    """How much data the points of a learning curve have."""
+    parts = [PARTS[name] for name in parts_of(run)]
+    return list(dict.fromkeys(subset_file("facts", part, name) for part in parts for name in part.cut))
+
+
+def curve_asked_for(wildcards):
+    """No files; the end if the configuration has no learning curve."""
+    planned(trainings.refuse_no_curve, CONFIG)
+    return []

@@ -162,6 +162,6 @@ rule compare_runs:
 SCORE_OUTPUTS = [
     *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
     *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),
-    *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=MODELS, test=TESTS),
+    *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=[BASE, *TRAININGS], test=TESTS),
     *(expand(patterns(rules.compare_runs), mode=MODES, test=TESTS) if len(RUNS) > 1 else []),
 ]

@@ -1,7 +1,18 @@
 # What the report shows, of all stages before it.
 
 # What each job of theirs says that it ran with.
-RECORDS = [file for file in (*DATA_OUTPUTS, *MODEL_OUTPUTS, *DECODE_OUTPUTS, *SCORE_OUTPUTS) if "/records/" in file]
+RECORDS = [
+    file
+    for file in (
+        *DATA_OUTPUTS,
+        *MODEL_OUTPUTS,
+        *DECODE_OUTPUTS,
+        *SCORE_OUTPUTS,
+        *SUBSET_OUTPUTS,
+        *CURVE_OUTPUTS,
+    )
+    if "/records/" in file
+]
 
 
 def report_spec():
@@ -51,6 +62,13 @@ def report_spec():
             for test in TESTS
             if len(RUNS) > 1
         ],
+        "curves": [
+            {**curve, "file": rules.fit_curve.output.json.format(**curve)}
+            for mode in MODES
+            for run in CURVES
+            for test in TESTS
+            for curve in [{"run": run, "test": test, "mode": mode}]
+        ],
         "leaks": rules.check_leaks.output.json,
         "timings": timings(),
         "provenance": f"{EXP}/provenance.json",
@@ -88,11 +106,20 @@ def timings():
         *(entry("pack", f"{role}, {name}", [f"pack/{role}.{name}"], stats=stats(role, name)) for role, name in PACKED),
         entry("check_leaks", "all", ["check_leaks"]),
         *(entry("train", run, [f"train/{run}"], history=f"{model_folder(run)}/history.json") for run in RUNS),
+        *(entry("train", f"{run}, fractions", [f"train/{part}" for part in parts_of(run)]) for run in CURVES),
         *(
             entry(
                 "decode", f"{model}, {test}", [f"decode/{model}.{test}{s}" for s in shards], stats=stats("test", test)
             )
             for model, test in pairs
+        ),
+        *(
+            entry(
+                "decode",
+                f"{run}, fractions",
+                [f"decode/{part}.{test}{s}" for part in parts_of(run) for test in TESTS for s in shards],
+            )
+            for run in CURVES
         ),
         entry("normalize", "all", [f"normalize/{name}" for name in scored]),
         entry("compute_wer", "all", [f"compute_wer/{name}" for name in scored]),

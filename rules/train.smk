@@ -1,4 +1,4 @@
-# Training: manifests -> model directory, once per entry of `runs`.
+# Training: manifests -> model directory, once per entry of `runs` and seed, and per point of a learning curve.
 # Only the final model is an output. Checkpoints lie in state/, which no rule declares: an interrupted training goes on
 # from them when snakemake is called again.
 
@@ -12,7 +12,7 @@ localrules:
 
 rule run_settings:
     input:
-        augment=lambda wildcards: RUNS[wildcards.run].augment.files,
+        augment=lambda wildcards: TRAININGS[wildcards.run].augment.files,
     output:
         f"{EXP}/train/{{run}}/settings.yaml",
     log:
@@ -35,11 +35,11 @@ rule train:
     input:
         possible_training,
         settings=rules.run_settings.output,
-        train=lambda wildcards: expand(TRAINED_ON.output.jsonl, role="train", set=TRAIN_SETS[wildcards.run]),
+        train=lambda wildcards: training_manifests(wildcards.run),
         valid=expand(TRAINED_ON.output.jsonl, role="valid", set=CONFIG.data.valid),
         model=base_files,
         checked=ancient(rules.check_data.output),
-        augment=lambda wildcards: RUNS[wildcards.run].augment.files,
+        augment=lambda wildcards: TRAININGS[wildcards.run].augment.files,
     output:
         [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],
         record=f"{EXP}/records/train/{{run}}.json",
@@ -57,11 +57,11 @@ rule train:
         ENVIRONMENT
     threads: lambda wildcards: train_threads(wildcards.run)
     resources:
-        gpu=lambda wildcards: RUNS[wildcards.run].nodes * train_gpus(wildcards.run),
-        nodes=lambda wildcards: RUNS[wildcards.run].nodes,
-        tasks=lambda wildcards: RUNS[wildcards.run].nodes,
+        gpu=lambda wildcards: TRAININGS[wildcards.run].nodes * train_gpus(wildcards.run),
+        nodes=lambda wildcards: TRAININGS[wildcards.run].nodes,
+        tasks=lambda wildcards: TRAININGS[wildcards.run].nodes,
         # Resources, not parameters: with another number of these the model is the same, and is not trained again.
-        readers=lambda wildcards: RUNS[wildcards.run].workers,
+        readers=lambda wildcards: TRAININGS[wildcards.run].workers,
         log_every=lambda wildcards: told_how(wildcards.run),
         mem_mb=training_memory,
         runtime=2880,
@@ -85,4 +85,4 @@ rule train:
         " --threads {threads} 2>&1 | tee {log:q}"
 
 
-MODEL_OUTPUTS = expand(patterns(rules.train), run=RUNS)
+MODEL_OUTPUTS = expand(patterns(rules.train), run=TRAININGS)

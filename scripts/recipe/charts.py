@@ -391,3 +391,40 @@ def _names(names: Sequence[str], places: Sequence[Point]) -> list[Markup]:
         taken.append(box)
         parts.append(text(left, base, name, class_="name"))
     return parts
+
+
+def power_law(
+    label: str,
+    x_label: str,
+    y_label: str,
+    trained: Sequence[tuple[float, Estimate]],
+    law: Sequence[Point],
+    predicted: tuple[float, Estimate] | None,
+) -> Markup:
+    """Values above 0 by a quantity above 0, both on logarithmic axes: points with intervals, the line of a law through
+    them, dashed beyond the last point, and what it predicts there. "" without points."""
+    shown = [*trained, *([predicted] if predicted else [])]
+    if not shown:
+        return Markup("")
+    ends = [end for _, e in shown for end in (e.value, *(e.interval or ()))] + [value for _, value in law]
+    # An interval that begins at zero begins at the axis.
+    x = log_axis([place for place, _ in shown], LEFT, WIDTH - RIGHT)
+    y = log_axis([end for end in ends if end > 0], HEIGHT - BOTTOM, TOP)
+    parts = frame(x, y, x_label, y_label)
+    last = trained[-1][0] if trained else 0.0
+    within, beyond = ([point for point in law if (point[0] <= last) is inside] for inside in (True, False))
+    parts.append(element("path", d=_path(within, x, y), class_="line c1"))
+    parts.append(element("path", d=_path([*within[-1:], *beyond], x, y), class_="line c3"))
+    for place, e in shown:
+        if e.interval:
+            low, high = max(e.interval[0], y.low), e.interval[1]
+            parts.append(line(x(place), y(low), x(place), y(high), f"whisker c{e.style}"))
+        parts.append(marker(x(place), y(e.value), e.style))
+    names = [Series("trained", (), 0, dots=True), *([Series("power law", (), 1)] if law else [])]
+    legend, height = _legend(names + ([Series("prediction", (), 2, dots=True)] if predicted else []), HEIGHT + 6, False)
+    told = (f"{e.name} {_estimated_at(e)} at {number(place)}" for place, e in shown)
+    return svg(f"{label}: {', '.join(told)}", parts + legend, height)
+
+
+def _estimated_at(estimate: Estimate) -> str:
+    return _estimated(estimate).removeprefix(f"{estimate.name} ")

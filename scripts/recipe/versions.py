@@ -7,5 +7,6 @@ it up; tests with recorded results (tests/golden/versions) fail where that was f
 
 CONVERSION = 1  # tensors and settings of a converted model directory
 MANIFEST = 3  # lines of manifests and rejects
+SUBSET = 1  # lines of the fractions of a manifest, for learning curves
 PACKING = 1  # bytes of packed recordings and of their shards
 TRAINING = 3  # the numbers of a training: batches, losses, updates, choice of the checkpoint

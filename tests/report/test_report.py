@@ -280,6 +280,119 @@ class TestRunsAgainstEachOther:
         assert "against" not in "".join(summary.markdown_lines(*results_of(tmp_path, TABLE)))
 
 
+def seeds_file(folder: Path) -> str:
+    """What compare_runs.py gives of a base model and two seeds of one run."""
+    pair = {"models": ["base", "tuned (2 seeds)"], "runs": [["base"], ["tuned", "tuned-seed2"]], "rates": [0.2, 0.055],
+            "difference": 0.145, "ci": [0.1, 0.19], "p": 0.002, "p_corrected": 0.002, "better": "tuned (2 seeds)",
+            "utterances": {"better": 1, "equal": 2, "worse": 7}}  # fmt: skip
+    mean = {"name": "tuned (2 seeds)", "runs": ["tuned", "tuned-seed2"], "rates": [0.05, 0.06], "rate": 0.055,
+            "sd": 0.00707, "ci": [0.02, 0.1]}  # fmt: skip
+    write_json(folder / "compared.json", {"pairs": [pair], "seeds": [mean]})
+    return str(folder / "compared.json")
+
+
+class TestSeeds:
+    """A run with several seeds is one row, of their mean; the single ones are there to be unfolded."""
+
+    def spec(self, folder: Path) -> Path:
+        home = {place: made for place, made in TABLE.items() if place[1] == "home"}
+        home["tuned-seed2", "home", "faithful"] = made_score(counts(200, 9, 2, 1), BASE, ci=[-0.2, -0.1])
+        compared = [{"test": "home", "mode": "faithful", "file": seeds_file(folder)}]
+        runs = [{"name": "tuned", "settings": {"epochs": 1.0}}, {"name": "tuned-seed2", "settings": {"seed": 2}}]
+        return table_spec(folder, home, compared=compared, runs=runs)
+
+    def test_the_table_has_mean_and_spread_and_a_line_of_single_seeds(self, tmp_path):
+        spec = specs.load(self.spec(tmp_path))
+        lines = list(summary.markdown_lines(spec, Results(spec)))
+        assert "| tuned (2 seeds) | 5.50 ± 0.71 [2.00, 10.00] -72.5 % * |" in lines
+        assert not any(line.startswith("| tuned-seed2") for line in lines)
+        assert len({len(line) for line in lines if line.startswith("|")}) == 1, "± is one column"
+        assert lines[-1] == "- home, faithful, each seed: tuned 5.00, tuned-seed2 6.00."
+        assert "A row is a run, of several seeds the mean ± their sample standard deviation" in "".join(lines)
+
+    def test_the_table_for_programs_has_both(self, tmp_path):
+        lines = list(summary.tsv_lines(Results(specs.load(self.spec(tmp_path)))))
+        rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+        assert [row["model"] for row in rows] == ["base", "tuned (2 seeds)", "tuned", "tuned-seed2"]
+        mean = rows[1]
+        assert (mean["mer"], mean["mer_low"], mean["mer_high"], mean["spread"], mean["seeds"]) == (
+            "5.500", "2.000", "10.000", "0.707", "2"
+        )  # fmt: skip
+        assert (mean["errors"], mean["difference"], mean["difference_low"], mean["verdict"]) == (
+            "11", "-14.500", "-19.000", "better"
+        )  # fmt: skip
+        assert mean["missing"] == mean["hotword_recall"] == "" and rows[2]["spread"] == ""
+
+    def test_the_best_is_the_best_mean_not_the_luckiest_seed(self, tmp_path):
+        results = Results(specs.load(self.spec(tmp_path)))
+        assert results.best("home", "faithful").rate == 0.055
+        assert results.rows == ["base", "tuned (2 seeds)"] and results.later_seeds == {"tuned-seed2"}
+
+    def test_the_page_has_a_row_a_run_and_seeds_to_unfold(self, tmp_path):
+        html = rendered(self.spec(tmp_path))
+        before, _, after = html.partition("<summary>Single seeds</summary>")
+        assert '<th scope="row">tuned (2 seeds)</th>' in before and '<th scope="row">tuned-seed2</th>' not in before
+        assert '<th scope="row">tuned-seed2</th>' in after and "±&nbsp;0.71" in before
+        settings = html[html.index("Settings that a run does not have") :].partition("</table>")[0]
+        assert '<th scope="col">tuned</th>' in settings and "tuned-seed2" not in settings
+
+    def test_of_too_few_speakers_no_verdict_is_given(self, tmp_path):
+        file = self.spec(tmp_path)
+        for score in json.loads(file.read_text())["scores"]:
+            write_json(score["score"], json.loads(Path(score["score"]).read_text()) | {"caution": FEW})
+        assert Results(specs.load(file)).get("tuned (2 seeds)", "home", "faithful").verdict is None
+
+
+class TestLearningCurves:
+    def spec(self, folder: Path, refused: str | None = None, rate: float | None = 0.04, ci=(0.03, 0.055)) -> Path:
+        points = [
+            {"fraction": hours / 2, "hours": hours, "rates": [rate, rate + 0.02], "rate": rate + 0.01, "sd": 0.014,
+             "ci": [rate - 0.01, rate + 0.03], "fitted": rate}
+            for hours, rate in ((0.5, 0.1), (1.0, 0.08), (2.0, 0.06))
+        ]  # fmt: skip
+        prediction = {"hours": 4.0, "times": 2.0, "rate": None if refused else rate, "ci": None if refused else ci}
+        law = {"a": 0.08, "b": 0.4, "c": 0.0}
+        write_json(folder / "c.json", {"points": points, "law": law, "prediction": prediction, "refused": refused})
+        entry = {"run": "tuned", "test": "home", "mode": "faithful", "file": str(folder / "c.json")}
+        return table_spec(folder, TABLE, curves=[entry])
+
+    def test_twice_the_data_is_told_in_the_page_and_the_table(self, tmp_path):
+        file = self.spec(tmp_path)
+        words = "Twice the data (4 h) would likely give 4.00 % [3.00, 5.50], where 2 h give 7.00 %."
+        assert words in " ".join(Reader(rendered(file)).text.split())
+        told = list(summary.markdown_lines(specs.load(file), Results(specs.load(file))))[-1]
+        assert told == f"- home, faithful, more data for tuned: {words}"
+
+    def test_the_chart_says_its_figures(self, tmp_path):
+        html = rendered(self.spec(tmp_path))
+        label = re.search(r'aria-label="(Error rate of tuned on home by hours.*?)"', html)[1]
+        assert "trained 11.00 (9.00 to 13.00) at 0.5" in label and "prediction 4.00 (3.00 to 5.50) at 4" in label
+        assert "error = 8 % × hours^−0.400" in html
+
+    def test_what_is_not_predicted_has_its_reason_and_no_mark(self, tmp_path):
+        html = rendered(self.spec(tmp_path, refused="the interval is <too> wide"))
+        assert "No prediction for twice the data: the interval is &lt;too&gt; wide." in html
+        assert "prediction 4" not in html
+
+    def test_another_file_is_refused(self, tmp_path):
+        file = self.spec(tmp_path)
+        write_json(tmp_path / "c.json", {})
+        with pytest.raises(RecipeError, match="not a learning curve"):
+            rendered(file)
+
+    @given(
+        st.lists(
+            st.tuples(st.floats(1e-3, 1e5), st.floats(1e-3, 300)), min_size=1, max_size=8, unique_by=lambda p: p[0]
+        )
+    )
+    def test_charts_of_any_points_are_well_formed(self, given_points):
+        trained = [(x, charts.Estimate("trained", y, (0.0, 2 * y), 0)) for x, y in sorted(given_points)]
+        predicted = (2 * trained[-1][0], charts.Estimate("prediction", 1.0, None, 2))
+        drawn = charts.power_law("c", "x", "y", trained, [(x, y) for x, y in sorted(given_points)], predicted)
+        ElementTree.fromstring(str(drawn))
+        assert "nan" not in drawn and "inf" not in drawn
+
+
 class TestSettingsOfRuns:
     """What the table calls default is the schema's default, whoever says otherwise: `train` or the run."""
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipe.files import RecipeError, json_line, write_lines
-from recipe.score import pairwise
+from recipe.score import side_by_side
 from recipe.score.pairwise import compare, holm
 from recipe.score.policy import ScoringPolicy
 from recipe.score.run import ScoreInputs, score_files
@@ -203,7 +203,7 @@ def test_a_score_has_the_caution_where_it_has_intervals(tmp_path, caplog):
 def test_only_the_beginning_of_a_line_is_read(tmp_path):
     line = '{"key": "k", "n": 1, "sub": 0, "del": 0, "ins": 0, "ref": "x", "alignment": [no JSON'
     (tmp_path / "a.jsonl").write_text(line + "\n")
-    assert [row[:3] for row in pairwise._rows(str(tmp_path / "a.jsonl"))] == [("k", 1, 0)]
+    assert [row[:3] for row in side_by_side._rows(str(tmp_path / "a.jsonl"))] == [("k", 1, 0)]
 
 
 class TestSeeds:

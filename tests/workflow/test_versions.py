@@ -11,6 +11,9 @@ from conftest import ROOT, losses
 from stages import scp2jsonl
 
 from recipe import versions
+from recipe.data.manifest import Utterance
+from recipe.data.subset import write_subset
+from recipe.files import json_line, write_lines
 
 GOLDEN = ROOT / "tests/golden/versions.json"
 SETTINGS = """\
@@ -62,6 +65,16 @@ def test_the_lines_of_manifests_are_those_of_their_version(full_model, data_dir,
     files = [(data_dir / "out" / name).read_text().replace(str(data_dir), "") for name in ("set.jsonl", "set.tsv")]
     digests = [hashlib.sha256(file.encode()).hexdigest() for file in files]
     check("MANIFEST", digests, golden)
+
+
+def test_the_lines_of_fractions_are_those_of_their_version(tmp_path, golden):
+    record = Utterance("", "a.wav", "语音转写：", "text", 100, 2, 1.0).to_json()
+    for name, speakers in (("by_speaker", 60), ("by_utterance", 5)):
+        lines = (json_line(record | {"key": f"u{i}", "speaker": f"s{i % speakers}"}) for i in range(300))
+        write_lines(tmp_path / name, lines)
+        write_subset(tmp_path / name, tmp_path / f"{name}.part", 0.3, 7)
+    parts = sorted(tmp_path.glob("*.part"))
+    check("SUBSET", [hashlib.sha256(part.read_bytes()).hexdigest() for part in parts], golden)
 
 
 def test_conversions_are_those_of_their_version(full_model, tmp_path, golden):

@@ -73,11 +73,12 @@ def _training(trainings: list[Training]) -> Iterator[str]:
 
 
 def _worse(spec: Spec, results: Results) -> Iterator[str]:
-    for result in results:
+    for result in results.of_rows():
         if result.mode == spec.modes[0] and result.verdict == "worse":
+            base = results.get(spec.baseline, result.test, result.mode)
             yield (
                 f"{result.model} is significantly worse than {spec.baseline} on {result.test}: "
-                f"{percent(result.rate)} % against {percent(result.baseline['mer']['rate'])} %."
+                f"{percent(result.rate)} % against {percent(base.rate)} %."
             )
 
 

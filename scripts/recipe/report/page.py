@@ -15,10 +15,10 @@ from recipe import charts
 from recipe.charts import Estimate
 from recipe.data.leaks import SHARED
 from recipe.files import read_json
-from recipe.report import confidence, data, findings, listing, players, timings, training
-from recipe.report.results import Result, Results
+from recipe.report import confidence, curves, data, findings, listing, players, timings, training
+from recipe.report.results import Result, Results, SeedMean
 from recipe.report.spec import Spec
-from recipe.report.summary import CHANCE, chances, p_value, percent, signed_percent
+from recipe.report.summary import CHANCE, SEEDS, chances, p_value, percent, signed_percent
 
 ASSETS = Path(__file__).parent / "assets"
 # What else of score.json the script shows, by model, test set and mode.
@@ -48,6 +48,8 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
     cards = [data.read_card(entry) for entry in spec.data]
     shared = data.shared(spec)
     trainings = [training.load(run) for run in spec.runs]
+    # What a run has set and reaches is that of its first seed; each seed's training is there to be unfolded.
+    first = [one for one in trainings if one.name not in results.later_seeds]
     scores = _scores(results)
     taken = len(json.dumps(scores))
     listed = listing.collect(spec, max(LEAST_LISTED_BYTES, PAGE_BYTES - taken))
@@ -64,9 +66,11 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         shared_names=list(SHARED),
         trainings=trainings,
         findings=findings.collect(spec, results, cards, shared, trainings),
-        charts=_charts(spec, results, cards, trainings),
+        curves=curves.load(spec),
+        charts=_charts(spec, results, cards, trainings, first),
         confidences=confidence.collect(spec),
-        settings_table=training.settings_table(trainings),
+        compared_trainings=first,
+        settings_table=training.settings_table(first),
         timings=timings.rows(spec),
         provenance=read_json(spec.provenance) if spec.provenance else {},
         versions=_versions(results, trainings),
@@ -99,7 +103,7 @@ def _environment() -> jinja2.Environment:
         "settings": lambda values: [(name, setting(value)) for name, value in values.items()],
     }
     environment.tests["some_shared"] = lambda shared: any(found["count"] for found in shared.values())
-    environment.globals |= {"verdicts": VERDICTS, "chance": CHANCE}
+    environment.globals |= {"verdicts": VERDICTS, "chance": CHANCE, "mean_of_seeds": SEEDS}
     return environment
 
 
@@ -162,7 +166,7 @@ def _payload(spec: Spec, results: Results, scores: dict[str, Any], listed: dict[
             "modes": spec.modes,
             # Where a token a digit is counted, numbers are still shown whole.
             "single_digits": sorted({r.mode for r in results if r.score.get("settings", {}).get("single_digits")}),
-            "first": {"model": best.model if best else spec.baseline, "test": domain},
+            "first": {"model": best.models[0] if best else spec.baseline, "test": domain},
             "scores": scores,
             "ownRules": [mode for mode in spec.modes if results.own_rules(mode)],
             "sets": listed,
@@ -175,28 +179,40 @@ def _domain(spec: Spec) -> str:
     return next((test for test in spec.tests if spec.in_domain(test)), spec.tests[0])
 
 
-def _charts(spec: Spec, results: Results, cards: list[data.DataCard], trainings: list[training.Training]) -> dict:
-    """All drawings, by what they belong to."""
+def _charts(
+    spec: Spec,
+    results: Results,
+    cards: list[data.DataCard],
+    trainings: list[training.Training],
+    first: list[training.Training],
+) -> dict:
+    """All drawings, by what they belong to; trainings are compared by their `first` seeds."""
     return {
         "intervals": {(test, mode): _intervals(spec, results, test, mode)
                       for test in spec.tests for mode in spec.modes},
         "forgetting": {mode: _forgetting(spec, results, mode) for mode in spec.modes},
-        "comparison": training.comparison(trainings),
+        "comparison": training.comparison(first),
         "curves": {run.name: training.curves(run) for run in trainings},
         "data": [_histograms(card) for card in cards],
     }  # fmt: skip
 
 
-def _estimate(result: Result | None, best: Result | None) -> Estimate | None:
+def _estimate(result: Result | SeedMean | None, best: Result | SeedMean | None, short: bool = False) -> Estimate | None:
+    """An error rate as charts show it; `short` names a run of several seeds as its first one."""
     if result is None or result.rate is None:
         return None
     interval = tuple(100 * end for end in result.interval) if result.interval else None
-    return Estimate(result.model, 100 * result.rate, interval, training.ACCENT if result is best else training.GREY)
+    return Estimate(
+        result.models[0] if short else result.model,
+        100 * result.rate,
+        interval,
+        training.ACCENT if result is best else training.GREY,
+    )
 
 
 def _intervals(spec: Spec, results: Results, test: str, mode: str) -> Markup:
     best = results.best(test, mode)
-    estimates = [_estimate(results.get(model, test, mode), best) for model in spec.models]
+    estimates = [_estimate(results.get(row, test, mode), best) for row in results.rows]
     estimates = [estimate for estimate in estimates if estimate]
     if not estimates:
         return Markup("")
@@ -209,11 +225,11 @@ def _forgetting(spec: Spec, results: Results, mode: str) -> list[tuple[str, Mark
     drawn = []
     for test in spec.tests:
         best = results.best(domain, mode)
-        places = ((results.get(model, domain, mode), results.get(model, test, mode)) for model in spec.models)
+        same = best and results.get(best.model, test, mode)
+        places = ((results.get(row, domain, mode), results.get(row, test, mode)) for row in results.rows)
         pairs = [
             (across, up)
-            for across, up in ((_estimate(x, best), _estimate(y, best and results.get(best.model, test, mode)))
-                               for x, y in places)
+            for across, up in ((_estimate(x, best, True), _estimate(y, same, True)) for x, y in places)
             if across and up
         ]  # fmt: skip
         if not spec.in_domain(test) and len(pairs) > 1 and pairs[0][0].name == spec.baseline:

@@ -56,6 +56,16 @@ class ComparedModels:
 
 
 @dataclass(frozen=True)
+class CurveFile:
+    """What fit_curve.py says of a run on a test set in a mode."""
+
+    run: str
+    test: str
+    mode: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Timing:
     """How long a stage took: Snakemake's benchmark files of its jobs. Its speed comes from the stats.json of the sets
     that it went through, or from a training's history."""
@@ -81,6 +91,7 @@ class Spec:
     data: list = field(default_factory=list)
     runs: list = field(default_factory=list)
     compared: list = field(default_factory=list)
+    curves: list = field(default_factory=list)
     leaks: str | None = None
     embed_audio_mb: int | float = 5
     timings: list = field(default_factory=list)
@@ -99,7 +110,14 @@ class Spec:
         return test in trained if trained.intersection(self.tests) else test == self.tests[0]
 
 
-NESTED = {"data": DataSet, "runs": Run, "scores": ScoreFiles, "compared": ComparedModels, "timings": Timing}
+NESTED = {
+    "data": DataSet,
+    "runs": Run,
+    "scores": ScoreFiles,
+    "compared": ComparedModels,
+    "curves": CurveFile,
+    "timings": Timing,
+}
 
 
 def load(path: str | os.PathLike) -> Spec:
@@ -158,7 +176,7 @@ def _check_files(spec: Spec, where: str) -> None:
     paths = [getattr(data, name) for data in spec.data for name in ("manifest", "rejects", "remarks", "stats", "lost")]
     paths += [getattr(run, name) for run in spec.runs for name in ("history", "recipe")]
     paths += [getattr(score, name) for score in spec.scores for name in ("score", "utterances", "details")]
-    paths += [spec.provenance, spec.leaks, *(entry.file for entry in spec.compared)]
+    paths += [spec.provenance, spec.leaks, *(entry.file for entry in (*spec.compared, *spec.curves))]
     paths += [path for timing in spec.timings for path in (*timing.stats, timing.history)]
     missing = [path for path in dict.fromkeys(paths) if path is not None and not Path(path).is_file()]
     if missing:

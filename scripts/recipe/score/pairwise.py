@@ -10,32 +10,26 @@ models differ in nothing but their seed, they are compared as one setting, and h
 the p-value, beside the chance of the test set. That of a setting with one seed is not known.
 """
 
-import json
-import logging
 import math
-from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, zip_longest
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 
-from recipe.files import RecipeError, read_lines, sha256
+from recipe.files import RecipeError, sha256
+from recipe.score import side_by_side
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import VERSION, caution, certainty
+from recipe.score.significance import VERSION, caution, certainty, interval
 from recipe.score.spread import Spread
 from recipe.score.units import Cells
 
 FORMAT = 1
 LEVEL = 0.05  # of the corrected p from which on a difference is significant
-_COUNTS = ("n", "sub", "del", "ins")
-_REST = ', "alignment": ['  # ends what is looked at of a line: inside a JSON text the quotes have backslashes
-_PROGRESS = 100_000
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,8 @@ def compare(files: Mapping[str, str], policy: ScoringPolicy, seeds: Sequence[Seq
     Memory holds a whole number per utterance and model. RecipeError names the line that is of another utterance, or of
     none, and what of `seeds` is no such group."""
     settings = _settings(list(files), seeds)
-    counts, speakers = _read(files)
-    units = _units(counts, speakers)
+    counts, speakers = side_by_side.read(files)
+    units = side_by_side.units(counts, speakers)
     names = len(set(speakers[speakers >= 0].tolist()))
     few = caution(names or None, len(counts)) if policy.bootstrap else None
     pairs = [_pair(files, counts, units, two, policy) for two in combinations(settings, 2)]
@@ -65,6 +59,7 @@ def compare(files: Mapping[str, str], policy: ScoringPolicy, seeds: Sequence[Seq
         "format": FORMAT,
         "models": list(files),
         "utterances": len(counts),
+        "seeds": [_mean(files, counts, units, setting, policy) for setting in settings if len(setting.places) > 1],
         "pairs": pairs,
         "caution": few,
         "settings": {
@@ -95,6 +90,24 @@ def _settings(models: Sequence[str], seeds: Sequence[Sequence[str]]) -> list[Set
     return [Setting(models[p[0]] + (f" ({len(p)} seeds)" if len(p) > 1 else ""), p) for p in places]
 
 
+def _mean(
+    files: Mapping[str, str], counts: np.ndarray, units: np.ndarray, setting: Setting, policy: ScoringPolicy
+) -> dict[str, Any]:
+    """A setting of several seeds: the rate of each, their mean and sample standard deviation, and the mean's interval,
+    which knows of both chances: that of the test set and that of training."""
+    tokens, errors = int(counts[:, 0].sum(dtype=np.int64)), _errors(counts, setting)
+    cells, utterances = (_kinds(array[:, 0], _summed(array, setting)) for array in (units, counts))
+    spread = (_training(errors, tokens),) if tokens else ()
+    return {
+        "name": setting.name,
+        "runs": [list(files)[place] for place in setting.places],
+        "rates": [count / tokens if tokens else None for count in errors],
+        "rate": fmean(errors) / tokens if tokens else None,
+        "sd": stdev(errors) / tokens if tokens else None,
+        "ci": interval(cells, utterances, policy.bootstrap, policy.seed, len(setting.places), spread),
+    }
+
+
 def _pair(
     files: Mapping[str, str],
     counts: np.ndarray,
@@ -104,7 +117,7 @@ def _pair(
 ) -> dict[str, Any]:
     """Two settings: their rates, and the first one's minus the second one's."""
     tokens = int(counts[:, 0].sum(dtype=np.int64))
-    sums = [[int(counts[:, 1 + place].sum(dtype=np.int64)) for place in setting.places] for setting in two]
+    sums = [_errors(counts, setting) for setting in two]
     rates = [fmean(errors) / tokens if tokens else None for errors in sums]
     found = certainty(
         *(_cells(array, two) for array in (units, counts)),
@@ -132,15 +145,30 @@ def _pair(
 def _differences(counts: np.ndarray, two: tuple[Setting, Setting]) -> np.ndarray:
     """The first one's errors minus the second one's [rows], int64, times the number of seeds of both, which keeps them
     whole."""
-    ours, others = (counts[:, [1 + place for place in setting.places]].sum(axis=1, dtype=np.int64) for setting in two)
+    ours, others = (_summed(counts, setting) for setting in two)
     return ours * len(two[1].places) - others * len(two[0].places)
 
 
 def _cells(counts: np.ndarray, two: tuple[Setting, Setting]) -> Cells:
     """How many rows have the same reference tokens and difference."""
-    rows = np.stack([counts[:, 0].astype(np.int64), _differences(counts, two)], axis=1)
+    return _kinds(counts[:, 0], _differences(counts, two))
+
+
+def _kinds(tokens: np.ndarray, values: np.ndarray) -> Cells:
+    """How many rows have the same reference tokens and value."""
+    rows = np.stack([tokens.astype(np.int64), values], axis=1)
     kinds, times = np.unique(rows, axis=0, return_counts=True)
     return Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))
+
+
+def _errors(counts: np.ndarray, setting: Setting) -> list[int]:
+    """The errors of each of a setting's models."""
+    return [int(counts[:, 1 + place].sum(dtype=np.int64)) for place in setting.places]
+
+
+def _summed(counts: np.ndarray, setting: Setting) -> np.ndarray:
+    """The errors of a setting's models, summed [rows], int64."""
+    return counts[:, [1 + place for place in setting.places]].sum(axis=1, dtype=np.int64)
 
 
 def _training(errors: Sequence[int], tokens: int) -> Spread:
@@ -164,63 +192,3 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
         least = max(least, min(1.0, (len(order) - rank) * value))
         corrected[place] = least
     return corrected
-
-
-def _read(files: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """(reference tokens and each model's errors, int32 [utterances, 1 + models]; numbers of speakers, int32
-    [utterances], -1 where none is known)."""
-    found, numbers, known = array("i"), array("i"), {}
-    readers = [_rows(path) for path in files.values()]
-    for done, rows in enumerate(zip_longest(*readers), 1):
-        _check(rows, files)
-        _, tokens, _, speaker, _ = rows[0]
-        found.append(tokens)
-        found.extend(row[2] for row in rows)
-        numbers.append(-1 if speaker is None else known.setdefault(speaker, len(known)))
-        if done % _PROGRESS == 0:
-            logger.info("%d utterances of %d models are read", done, len(files))
-    counts = np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32)
-    return counts.reshape(-1, 1 + len(files)), np.array(numbers, np.int32)
-
-
-def _check(rows: Sequence[tuple | None], files: Mapping[str, str]) -> None:
-    """RecipeError unless all models have a line here, of the same utterance with as many reference tokens."""
-    paths = list(files.values())
-    first = next(row for row in rows if row is not None)
-    for path, row in zip(paths, rows, strict=True):
-        if row is None:
-            raise RecipeError(
-                f"{path}: ends before {first[4]}, key {first[0]!r}; score all models on the same references"
-            )
-        if row[:2] != first[:2]:
-            raise RecipeError(
-                f"{row[4]}: key {row[0]!r} with {row[1]} reference tokens, but {first[4]} has {first[0]!r} with "
-                f"{first[1]}; score all models on the same references"
-            )
-
-
-def _rows(path: str) -> Iterator[tuple[str, int, int, str | None, str]]:
-    """(key, reference tokens, errors, speaker, file:line) of each line."""
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        head, rest, _ = line.partition(_REST)
-        where = f"{path}:{number}"
-        try:
-            row = json.loads(head + "}" if rest else line)
-            tokens, *errors = (row[name] for name in _COUNTS)
-            if not all(type(count) is int and count >= 0 for count in (tokens, *errors)):
-                raise ValueError(f"counts are {[tokens, *errors]}")
-            yield row["key"], tokens, sum(errors), row.get("speaker"), where
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise RecipeError(f"{where}: no line of compute_wer.py --utterances: {error}") from None
-
-
-def _units(counts: np.ndarray, speakers: np.ndarray) -> np.ndarray:
-    """Counts by unit of resampling: of each speaker, where there are two and more, and of each other utterance."""
-    if speakers.max(initial=-1) < 1:
-        return counts.astype(np.int64)
-    known = speakers >= 0
-    sums = np.zeros((int(speakers.max()) + 1, counts.shape[1]), np.int64)
-    np.add.at(sums, speakers[known], counts[known])
-    return np.concatenate([sums, counts[~known]])

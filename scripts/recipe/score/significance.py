@@ -48,15 +48,23 @@ def rate_interval(units: Units, samples: int, seed: int) -> list[float] | None:
     stops at 100 %, or the highest rate of a unit. Without any error, single tokens are what is counted on.
     """
     cells, utterances = (reduced(found, _tokens_and_errors) for found in (units.cells(), units.utterances()))
+    return interval(cells, utterances, samples, seed)
+
+
+def interval(
+    cells: Cells, utterances: Cells, samples: int, seed: int, scale: int = 1, trainings: tuple[Spread, ...] = ()
+) -> list[float] | None:
+    """The interval of `rate_interval`, from units and utterances of (reference tokens, errors times `scale`).
+    `trainings` is what the rate would differ by with other seeds, which is a chance besides that of the test set."""
     rates = resampled_rates(cells, samples, seed)
     if rates is None:
         return None
     n, errors = sums(cells, 2)
-    rate = errors / n
-    to_each_side = margin(_spreads(cells, utterances, rates))
-    scale = to_each_side**2 / rate if rate else quantile(CONFIDENCE, math.inf) ** 2 / n
-    middle, half = rate + scale / 2, math.sqrt(scale * rate + scale**2 / 4)
-    most = max(1.0, *(x / tokens for tokens, x in cells if tokens))
+    rate = errors / scale / n
+    to_each_side = margin(_with_trainings(_spreads(cells, utterances, rates), scale, trainings))
+    width = to_each_side**2 / rate if rate else quantile(CONFIDENCE, math.inf) ** 2 / n
+    middle, half = rate + width / 2, math.sqrt(width * rate + width**2 / 4)
+    most = max(1.0, *(x / scale / tokens for tokens, x in cells if tokens))
     return [round(max(middle - half, 0.0), 6), round(min(middle + half, most), 6)]
 
 
@@ -103,13 +111,15 @@ def certainty(
         return {"ci": None, "p": None, "probability_of_improvement": None}
     n, errors = sums(cells, 2)
     value = errors / scale / n
-    spreads = [
-        together([Spread(spread.deviation / scale, spread.degrees), *trainings])
-        for spread in _spreads(cells, utterances, gains)
-    ]
+    spreads = _with_trainings(_spreads(cells, utterances, gains), scale, trainings)
     to_each_side = margin(spreads)
     return {
         "ci": [round(value - to_each_side, 6), round(value + to_each_side, 6)],
         "p": p_value(value, spreads),
         "probability_of_improvement": float(((gains < 0) + 0.5 * (gains == 0)).mean()),
     }
+
+
+def _with_trainings(spreads: list[Spread], scale: int, trainings: tuple[Spread, ...]) -> list[Spread]:
+    """Spreads of counts times `scale`, as those of the counts, each with the chance of training beside it."""
+    return [together([Spread(one.deviation / scale, one.degrees), *trainings]) for one in spreads]

@@ -64,7 +64,7 @@ def resampled_rates(cells: Cells, samples: int, seed: int):
 def of_units(cells: Cells, rates) -> Spread:
     """The spread of resampled `rates`, by the chance of units of (n, x)."""
     count = cells.total()
-    return Spread(float(rates.std(ddof=1)) * math.sqrt(count / (count - 1)), _degrees(cells))
+    return Spread(float(rates.std(ddof=1)) * math.sqrt(count / (count - 1)), degrees(cells))
 
 
 def of_utterances(cells: Cells) -> Spread:
@@ -72,10 +72,11 @@ def of_utterances(cells: Cells) -> Spread:
     two sums, to the first order (Cochran, Sampling Techniques, 1977, section 2.11)."""
     count, (n, x) = cells.total(), sums(cells, 2)
     squares = sum(times * (cell[1] - x / n * cell[0]) ** 2 for cell, times in sorted(cells.items()))
-    return Spread(math.sqrt(squares * count / (count - 1)) / n, _degrees(cells))
+    return Spread(math.sqrt(squares * count / (count - 1)) / n, degrees(cells))
 
 
-def _degrees(cells: Cells) -> float:
+def degrees(cells: Cells) -> float:
+    """With how many degrees of freedom the spread of units of (n, ...) is known; see above."""
     first, second, fourth = (sum(times * cell[0] ** power for cell, times in cells.items()) for power in (1, 2, 4))
     # In whole numbers up to the roots: fourth powers of many tokens are large.
     return max(1.0, math.sqrt(first**2 / second) * math.sqrt(second**2 / fourth) - 1)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from recipe.settings.curve import CurveSettings, Fraction
 from recipe.settings.data import DataSettings, Name, NonEmpty, StatsSettings
 from recipe.settings.decode import DecodeSettings
 from recipe.settings.export import ExportSettings
@@ -42,6 +43,9 @@ class Config:
         lambda: {"tuned": {}},
         "Training runs by name; each overrides settings of `train` and gives a model of that name.",
     )
+    curve: tuple[Fraction, ...] | CurveSettings = setting(
+        (), "The learning curve, e.g. [0.1, 0.3, 1], or {fractions: [0.1, 0.3, 1], runs: [lora]}; [] is none."
+    )
     decode: DecodeSettings = setting(DecodeSettings, "Decoding of the test sets.")
     transcribe: dict[Name, NonEmpty] = setting(
         dict,
@@ -50,3 +54,8 @@ class Config:
     )
     score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")
     export: ExportSettings = setting(ExportSettings, "What `snakemake export` makes of the runs' models.")
+
+    @property
+    def curve_settings(self) -> CurveSettings:
+        """All settings of the learning curve, where fractions alone were given as well."""
+        return self.curve if isinstance(self.curve, CurveSettings) else CurveSettings(fractions=self.curve)

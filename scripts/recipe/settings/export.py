@@ -27,11 +27,12 @@ class ExportSettings:
         indifferent=True,
     )
 
-    def of_runs(self, runs: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """The kinds to make, by run. RecipeError for a run that there is not."""
-        names = list(runs)
+    def of_runs(self, runs: Iterable[str], seeds: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+        """The kinds to make, by run; of those that are named only, also `seeds` of runs. RecipeError for a run that
+        there is not."""
         if not isinstance(self.to, dict):
-            return dict.fromkeys(names, self.to)
+            return dict.fromkeys(runs, self.to)
+        names = dict.fromkeys([*runs, *seeds])
         for name in self.to:
             if name not in names:
                 known = ", ".join(names) or "none"

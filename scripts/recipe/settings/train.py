@@ -285,8 +285,15 @@ class TrainSettings:
 
 @section
 class RunSettings(TrainSettings):
-    """A run as the workflow starts it: its training, on which machines, and how often it sees which data."""
+    """A run as the workflow starts it: its training, how often, on which machines, and how often it sees which data."""
 
+    seeds: int = setting(
+        1,
+        "Trainings of the run that differ in their seed alone (docs/seeds.md): `seed`, `seed` + 1 and so on. The first "
+        "has the run's name, the others NAME-seed2 and so on, by their seed; tables give their mean and spread.",
+        ge=1,
+        le=100,
+    )
     gpus: Literal["auto"] | Annotated[int, Field(ge=0)] = setting(
         AUTO, "GPUs a node, each with a training process; 0 trains on the CPU, auto is one where this machine has one."
     )

@@ -15,7 +15,7 @@ from recipe.settings.decode import TRANSFORMERS, check_installed
 from recipe.settings.section import Where, as_mapping, from_mapping, from_text, indifferent, read
 from recipe.settings.train import RunSettings, whole
 from recipe.text.prompt import with_hotwords
-from recipe.workflow import sets
+from recipe.workflow import sets, trainings
 from recipe.workflow.origins import compose, shown
 
 _CHAT = 64  # tokens around prompt, audio and text, and of the instruction: some 40 in the published words
@@ -134,8 +134,9 @@ def _positions_beside_hotwords(config: Config) -> int:
 
 
 def runs(config: Config, where: Where = "") -> dict[str, RunSettings]:
-    """All settings of each run: `train` with the run's own entries over it. RecipeError if they contradict each other,
-    if two are the same, or if there is nothing to train on."""
+    """All settings of each training: `train` with the run's own entries over it, once for each of its seeds (see
+    `trainings.with_seeds` for their names). RecipeError if they contradict each other, if two are the same, or if there
+    is nothing to train on."""
     missing = [role for role in ("train", "valid") if not getattr(config.data, role)]
     if config.runs and missing:
         raise RecipeError(
@@ -145,7 +146,8 @@ def runs(config: Config, where: Where = "") -> dict[str, RunSettings]:
     if BASELINE in config.runs:
         raise RecipeError(f"runs.{BASELINE}: this name is taken by the untouched model; choose another")
     shared = as_mapping(config.train)
-    made = {name: _run(name, {**shared, **own}, where) for name, own in config.runs.items()}
+    single = {name: _run(name, {**shared, **own}, where) for name, own in config.runs.items()}
+    made = trainings.with_seeds(trainings.enough_seeds(config, single))
     _refuse_same(config, made, where)
     return made
 
