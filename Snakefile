@@ -10,6 +10,7 @@ include: "rules/runs.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"
+include: "rules/pseudo.smk"
 include: "rules/score.smk"
 include: "rules/spec.smk"
 include: "rules/report.smk"
@@ -29,6 +30,7 @@ rule all:
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,
+        PSEUDO_OUTPUTS,
     message:
         "all results are there"
 

@@ -22,7 +22,7 @@ from recipe.settings.score import OWN_RULES
 from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
-from recipe.workflow import devices, machine, sets
+from recipe.workflow import devices, machine, pseudo, sets
 from recipe.workflow.origins import Origins
 
 # For --software-deployment-method conda. Braces in the folder's name would be wildcards.
@@ -76,14 +76,17 @@ CONFIG = told(recipe_config.check, recipe_config.merged(config, COMMAND_LINE), O
 told(sets.refuse_braces, CONFIG)
 told(recipe_config.refuse_impossible, CONFIG)
 RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)
+told(pseudo.check, CONFIG, RUNS)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
 TESTS = list(CONFIG.data.test)
 MODES = list(CONFIG.score.modes)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in getattr(CONFIG.data, role)]
+# Training sets that models transcribe; they come after those that are given, which models are trained on first.
+PSEUDO = [("train", name) for name in CONFIG.pseudo]
 # Looked for at once: what is missing is told in a line before anything is planned.
-SET_FILES = {(role, name): told(sets.data_files, CONFIG, role, name) for role, name in SETS}
+SET_FILES = {(role, name): told(sets.data_files, CONFIG, role, name) for role, name in [*SETS, *PSEUDO]}
 BASE_FILES = [
     "config.json",
     "generation_config.json",
@@ -111,12 +114,14 @@ def one_of(names):
 
 wildcard_constraints:
     role="train|valid|test",
-    set=one_of(name for _, name in SETS),
+    set=one_of(name for _, name in [*SETS, *PSEUDO]),
     run=one_of(RUNS),
     model=one_of(MODELS),
     test=one_of(TESTS),
     mode=one_of(MODES),
     name=one_of(CONFIG.transcribe),
+    pseudo=one_of(CONFIG.pseudo),
+    opinion=one_of([pseudo.CLEAN, pseudo.NOISY]),
     shard="[0-9]+",
 
 
@@ -171,6 +176,15 @@ def handed_over(value, what):
 
 # What may be done for recordings that are no local files.
 ELSEWHERE = words(CONFIG.data, "fetch", "allow_commands")
+
+
+def told_sets(sets):
+    """Flags of check_leaks.py that name the manifests of sets."""
+    return [
+        word
+        for role in dict.fromkeys(role for role, _ in sets)
+        for word in (f"--{role}", *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in sets if kind == role))
+    ]
 
 
 def patterns(*rules):
@@ -262,12 +276,13 @@ def refuse_impossible_jobs():
 
 def refuse_wrong_kinds():
     """Refused if a folder is where an output is to be written, or the other way round."""
-    kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train")
+    kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train", "pseudo")
     outputs = [
         *DATA_OUTPUTS,
         *MODEL_OUTPUTS,
         *DECODE_OUTPUTS,
         *SCORE_OUTPUTS,
+        *PSEUDO_OUTPUTS,
         *rules.report.output,
         *rules.provenance.output,
     ]

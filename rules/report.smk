@@ -64,6 +64,7 @@ rule report:
         MODEL_OUTPUTS,
         DECODE_OUTPUTS,
         SCORE_OUTPUTS,
+        PSEUDO_OUTPUTS,
         spec=rules.report_spec.output,
         provenance=rules.provenance.output,
     output:

@@ -1,7 +1,11 @@
 # What the report shows, of all stages before it.
 
 # What each job of theirs says that it ran with.
-RECORDS = [file for file in (*DATA_OUTPUTS, *MODEL_OUTPUTS, *DECODE_OUTPUTS, *SCORE_OUTPUTS) if "/records/" in file]
+RECORDS = [
+    file
+    for file in (*DATA_OUTPUTS, *MODEL_OUTPUTS, *DECODE_OUTPUTS, *SCORE_OUTPUTS, *PSEUDO_OUTPUTS)
+    if "/records/" in file
+]
 
 
 def report_spec():
@@ -18,11 +22,15 @@ def report_spec():
                 "name": name,
                 "manifest": rules.scp2jsonl.output.jsonl.format(role=role, set=name),
                 "rejects": rules.scp2jsonl.output.rejects.format(role=role, set=name),
-                **({"lost": rules.pack.output.rejects.format(role=role, set=name)} if (role, name) in PACKED else {}),
+                **(
+                    {"lost": rules.pack.output.rejects.format(role=role, set=name)}
+                    if CONFIG.data.pack and role != "test"
+                    else {}
+                ),
                 "remarks": rules.scp2jsonl.output.remarks.format(role=role, set=name),
                 "stats": rules.fbank_stats.output.stats.format(role=role, set=name),
             }
-            for role, name in SETS
+            for role, name in [*SETS, *PSEUDO]
         ],
         "runs": [
             {
@@ -51,7 +59,8 @@ def report_spec():
             for test in TESTS
             if len(RUNS) > 1
         ],
-        "leaks": rules.check_leaks.output.json,
+        # The report itself looks at what sets share, where models transcribed some of them.
+        "leaks": None if PSEUDO else rules.check_leaks.output.json,
         "timings": timings(),
         "provenance": f"{EXP}/provenance.json",
     }
@@ -77,13 +86,16 @@ def timings():
     scored = [f"{mode}.{model}.{test}" for mode in MODES for model, test in pairs]
     checks = {
         (role, name): [f"scp2jsonl/{role}.{name}", *(f"scp2jsonl_shard/{role}.{name}.{part}" for part in parts)]
-        for role, name in SETS
+        for role, name in [*SETS, *PSEUDO]
     }
     return [
-        *(entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name)) for role, name in SETS),
+        *(
+            entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name))
+            for role, name in [*SETS, *PSEUDO]
+        ),
         *(
             entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
-            for role, name in SETS
+            for role, name in [*SETS, *PSEUDO]
         ),
         *(entry("pack", f"{role}, {name}", [f"pack/{role}.{name}"], stats=stats(role, name)) for role, name in PACKED),
         entry("check_leaks", "all", ["check_leaks"]),
