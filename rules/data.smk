@@ -155,6 +155,7 @@ rule fbank_stats:
     output:
         stats=f"{EXP}/stats/{{role}}/{{set}}/stats.json",
         cmvn=f"{EXP}/stats/{{role}}/{{set}}/cmvn.ark",
+        sound=f"{EXP}/stats/{{role}}/{{set}}/sound.tsv",
         record=f"{EXP}/records/fbank_stats/{{role}}.{{set}}.json",
         plots=[
             report(

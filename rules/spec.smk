@@ -47,6 +47,7 @@ def report_spec():
                 "score": rules.compute_wer.output.score.format(**scored),
                 "utterances": rules.compute_wer.output.utterances.format(**scored),
                 "details": rules.decode.output.details.format(**scored),
+                **({"groups": rules.group_errors.output.tsv.format(**scored)} if CONFIG.score.error_groups else {}),
             }
             for mode in MODES
             for model in MODELS

@@ -15,7 +15,7 @@ from recipe import charts
 from recipe.charts import Estimate
 from recipe.data.leaks import SHARED
 from recipe.files import read_json
-from recipe.report import confidence, data, findings, listing, players, timings, training
+from recipe.report import confidence, costs, data, findings, listing, players, timings, training
 from recipe.report.results import Result, Results
 from recipe.report.spec import Spec
 from recipe.report.summary import CHANCE, chances, p_value, percent, signed_percent
@@ -66,6 +66,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         findings=findings.collect(spec, results, cards, shared, trainings),
         charts=_charts(spec, results, cards, trainings),
         confidences=confidence.collect(spec),
+        costs=costs.collect(spec, results),
         settings_table=training.settings_table(trainings),
         timings=timings.rows(spec),
         provenance=read_json(spec.provenance) if spec.provenance else {},
