@@ -12,14 +12,14 @@ from recipe.decode.listed import RecordingList
 from recipe.decode.segment import Span
 from recipe.files import RecipeError, read_json, write_lines
 from recipe.pseudo.choice import Requirements, judge, normalized
-from recipe.pseudo.parts import Part, of_hypothesis
+from recipe.pseudo.parts import TranscribedPart, of_hypothesis
 from recipe.pseudo.run import Opinion, SelectionFiles, select, weights_hash
 
 WANTED = Requirements(0.9, 0.1)
 
 
 def part(text="turn on the light", confidence=0.95, ended="eos", flags=(), error=None):
-    return Part("u", 0.0, None, 2.0, text, ended, tuple(flags), error, confidence, None)
+    return TranscribedPart("u", 0.0, None, 2.0, text, ended, tuple(flags), error, confidence, None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from recipe.decode.hypotheses import (
     TEXT_ON_SILENCE,
 )
 from recipe.normalize import normalize
-from recipe.pseudo.parts import CUT_IN_SPEECH, Part
+from recipe.pseudo.parts import CUT_IN_SPEECH, TranscribedPart
 from recipe.score.align import edits
 from recipe.score.tokens import digits_apart, fold, mixed_tokens
 from recipe.text.loops import loops
@@ -47,7 +47,7 @@ class Judgement:
     detail: str = ""
 
 
-def judge(first: Part, second: str, wanted: Requirements) -> Judgement:
+def judge(first: TranscribedPart, second: str, wanted: Requirements) -> Judgement:
     """Whether the transcript `first` is to be trained on, `second` being another one of the same audio. A confidence
     that is not known forbids nothing."""
     if odd := _odd(first):
@@ -67,7 +67,7 @@ def judge(first: Part, second: str, wanted: Requirements) -> Judgement:
     return Judgement(disagreement)
 
 
-def _odd(part: Part) -> tuple[str, str] | None:
+def _odd(part: TranscribedPart) -> tuple[str, str] | None:
     """What is wrong with a transcript whatever it says."""
     if part.ended == ERROR:
         return "unreadable", part.error or "part of the audio could not be read"

@@ -15,7 +15,7 @@ CUT_IN_SPEECH = "cut_in_speech"
 
 
 @dataclass(frozen=True)
-class Part:
+class TranscribedPart:
     """A transcript of what lies between `start` and `end` seconds of a recording (None: its end); `ended`, `flags` and
     `error` as of a hypothesis, with CUT_IN_SPEECH where a long recording had no silence to be cut in. `confidence` is
     the share of its words that is expected to be right, None where the engine does not tell."""
@@ -52,12 +52,12 @@ class Part:
         )
 
 
-def of_hypothesis(entry: Entry, found: Hypothesis) -> list[Part]:
+def of_hypothesis(entry: Entry, found: Hypothesis) -> list[TranscribedPart]:
     """The parts of a hypothesis, in their order; those of a long recording are called by its key and their times in
     milliseconds, as in `talk-0029152-0058304`."""
     if not found.pieces:
         return [
-            Part(
+            TranscribedPart(
                 found.key, entry.start, entry.end, found.duration, found.text, found.ended, found.flags, found.error,
                 found.confidence, found.recording,
             )
@@ -68,7 +68,7 @@ def of_hypothesis(entry: Entry, found: Hypothesis) -> list[Part]:
     return parts
 
 
-def _pieces(found: Hypothesis) -> Iterator[Part]:
+def _pieces(found: Hypothesis) -> Iterator[TranscribedPart]:
     words = iter(found.words)
     begun_in_speech = False
     for piece in found.pieces:
@@ -76,7 +76,7 @@ def _pieces(found: Hypothesis) -> Iterator[Part]:
         start, end = round(piece.span.start, 3), round(piece.span.end, 3)
         cut = (CUT_IN_SPEECH,) if begun_in_speech or piece.span.forced else ()
         begun_in_speech = piece.span.forced
-        yield Part(
+        yield TranscribedPart(
             f"{found.key}-{round(start * 1000):07d}-{round(end * 1000):07d}", start, end, end - start, piece.text,
             piece.ended, (*piece.flags, *cut), piece.error, sureness(own), found.recording or found.key,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from recipe.decode.hypotheses import ERROR, Hypothesis
 from recipe.decode.listed import RecordingList
 from recipe.files import RecipeError, json_line, open_atomic, read_json_lines, read_lines, sha256, write_json
 from recipe.pseudo.choice import Judgement, Requirements, judge
-from recipe.pseudo.parts import Part, of_hypothesis
+from recipe.pseudo.parts import TranscribedPart, of_hypothesis
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class SelectionFiles:
 
 
 @dataclass
-class Tally:
+class SelectionCounts:
     """Utterances and seconds, those kept and by the reason those left out; `not_decoded` counts what of the input was
     no recording to transcribe."""
 
@@ -66,7 +66,7 @@ class Tally:
     without_confidence: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, part: Part, judged: Judgement) -> None:
+    def add(self, part: TranscribedPart, judged: Judgement) -> None:
         """Count an utterance."""
         self.utterances += 1
         self.seconds += part.seconds
@@ -118,10 +118,10 @@ def select(
     not_decoded: Sequence[str],
     wanted: Requirements,
     files: SelectionFiles,
-) -> Tally:
+) -> SelectionCounts:
     """Write what is kept of the `first` opinion of `entries` (those that were decoded, in their order). `not_decoded`
     are the rejects of its decoding. RecipeError if the opinions are of other recordings, or if nothing is kept."""
-    tally = Tally()
+    tally = SelectionCounts()
     with ExitStack() as stack:
         jsonl, kept, rejects = (stack.enter_context(open_atomic(f)) for f in (files.jsonl, files.kept, files.rejects))
         kept.write(KEPT_HEADER + "\n")
@@ -148,7 +148,7 @@ def select(
     return tally
 
 
-def _tell(tally: Tally) -> None:
+def _tell(tally: SelectionCounts) -> None:
     """Log the counts. RecipeError if nothing is kept."""
     logger.info("%s", tally)
     if tally.without_confidence:
@@ -177,7 +177,7 @@ def _matched(
         raise RecipeError(f"{where}: {hypothesis.key!r} is not among the recordings; decode again")
 
 
-def _parts(entry: Entry, one: Hypothesis, other: Hypothesis) -> list[tuple[Part, str]]:
+def _parts(entry: Entry, one: Hypothesis, other: Hypothesis) -> list[tuple[TranscribedPart, str]]:
     """The parts of the first opinion, each with the text that the second has for it: none where it could not read the
     recording that the first could. RecipeError if the two were cut in different ways."""
     parts = of_hypothesis(entry, one)
@@ -190,7 +190,7 @@ def _parts(entry: Entry, one: Hypothesis, other: Hypothesis) -> list[tuple[Part,
     return [(part, texts.get(part.key, "")) for part in parts]
 
 
-def _kept_line(part: Part, judged: Judgement, source: str, first: Opinion, second: Opinion) -> str:
+def _kept_line(part: TranscribedPart, judged: Judgement, source: str, first: Opinion, second: Opinion) -> str:
     end = "" if part.end is None else repr(part.end)
     sure = "" if part.confidence is None else f"{part.confidence:.2f}"
     facts = [part.key, one_line(source), repr(part.start), end, f"{part.seconds:.3f}", sure]

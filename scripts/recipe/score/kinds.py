@@ -4,13 +4,13 @@ All go by the tokens of a normalized reference as they are aligned (upper case),
 written. Each function gives the places of the tokens of its kind.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
 from recipe.score.tokens import digits_apart, fold, mixed_tokens
 from recipe.text import words as text_words
-from recipe.text.languages import UnknownLanguage, canonical
 
 NEAR = 2  # tokens on each side of a switch
 # In texts whose numbers a normalizer did not write as digits. Not "one" and "second", which are mostly no numbers.
@@ -20,7 +20,7 @@ _NUMBER_WORDS = frozenset({
     "EIGHTY", "NINETY", "HUNDRED", "THOUSAND", "MILLION", "BILLION",
 })  # fmt: skip
 _ENDS = frozenset(".!?:;。！？：；…")
-_CAPITAL_NOUNS = frozenset({"de"})  # languages that write every noun with a capital
+_CAPITAL_NOUNS = frozenset({"de", "deu", "ger", "german", "deutsch"})  # a language that writes every noun with one
 
 
 def numbers(tokens: Sequence[str]) -> set[int]:
@@ -63,10 +63,8 @@ def _is_name(word: str) -> bool:
 
 
 def _capital_nouns(language: str | None) -> bool:
-    try:
-        return language is not None and canonical(language) in _CAPITAL_NOUNS
-    except UnknownLanguage:  # such as mix
-        return False
+    """Whether a label (de, de-AT, German) is of a language that gives capitals to all nouns."""
+    return language is not None and re.split("[-_]", language.lower())[0] in _CAPITAL_NOUNS
 
 
 def hotwords(tokens: Sequence[str], listed: Sequence[str]) -> set[int]:
