@@ -15,7 +15,7 @@ _LABELS = ("speaker", "group", "language")  # kinds that the list of utterances 
 
 
 class CostRow(NamedTuple):
-    """A group as the table shows it: points of the error rate, shares as fractions, and (text, link) of utterances."""
+    """A group as the table shows it: points, rate and shares, all as fractions, and (text, link) of utterances."""
 
     kind: str
     name: str
@@ -80,9 +80,11 @@ def _row(row: dict[str, str], files: ScoreFiles) -> CostRow:
     links = [(key, _VIEW + urlencode(view | {"search": key})) for key in row["examples"].split()]
     if row["kind"] in _LABELS:
         links.insert(0, ("all", _VIEW + urlencode(view | {row["kind"]: row["name"]})))
+    points = [_number(row[name]) for name in ("excess_points", "low", "high", "all_points")]
+    excess, low, high, all_points = (None if value is None else value / 100 for value in points)
     return CostRow(
-        row["kind"], row["name"], float(row["excess_points"]), _number(row["low"]), _number(row["high"]),
-        float(row["all_points"]), _number(row["rate"]), float(row["token_share"]), float(row["error_share"]), links,
+        row["kind"], row["name"], excess, low, high, all_points,
+        _number(row["rate"]), float(row["token_share"]), float(row["error_share"]), links,
     )  # fmt: skip
 
 
