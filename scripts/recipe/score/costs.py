@@ -12,11 +12,13 @@ is in. It needs sums of squares only, and so one pass.
 import heapq
 import math
 from dataclasses import dataclass, field
+from operator import add
 from typing import NamedTuple
 
 from recipe.score.spread import CONFIDENCE
 from recipe.score.student import quantile
 
+_PAIRS = [(i, j) for i in range(4) for j in range(i, 4)]
 EXAMPLES = 3  # utterances named, those with the most errors of the group
 
 
@@ -45,7 +47,7 @@ class GroupSums:
     utterances: int = 0
     tokens: int = 0
     errors: int = 0
-    # Products of (tokens of the group, errors of it, tokens and errors of the utterance), each pair once.
+    # Products of (tokens of the group, errors of it, tokens and errors of the utterance), each pair once, as _PAIRS.
     products: list[int] = field(default_factory=lambda: [0] * 10)
     examples: list[tuple[int, int, str]] = field(default_factory=list)  # (errors, -order, key), a heap
 
@@ -54,10 +56,10 @@ class GroupSums:
         self.utterances += 1
         self.tokens += own[0]
         self.errors += own[1]
-        values = (*own, *all_of_it)
-        pairs = ((i, j) for i in range(4) for j in range(i, 4))
-        for place, (i, j) in enumerate(pairs):
-            self.products[place] += values[i] * values[j]
+        n, e, tokens, errors = *own, *all_of_it
+        added = (n * n, n * e, n * tokens, n * errors, e * e, e * tokens, e * errors,
+                 tokens * tokens, tokens * errors, errors * errors)  # fmt: skip
+        self.products = list(map(add, self.products, added))
         if own[1]:
             entry = (own[1], -self.utterances, key)
             keep = heapq.heappush if len(self.examples) < EXAMPLES else heapq.heappushpop
@@ -114,10 +116,9 @@ def _margin(group: GroupSums, whole: Whole) -> float | None:
         e / below - numerator * (2 * tokens - n) / below**2,
         -n / below,
     )
-    pairs = [(i, j) for i in range(4) for j in range(i, 4)]
-    products = dict(zip(pairs, group.products, strict=True))
+    products = dict(zip(_PAIRS, group.products, strict=True))
     # Utterances without the group count as well: they are in the whole.
     products |= dict(zip([(2, 2), (2, 3), (3, 3)], whole.squares, strict=True))
-    variance = sum((1 + (i != j)) * slope[i] * slope[j] * products[i, j] for i, j in pairs)
+    variance = sum((1 + (i != j)) * slope[i] * slope[j] * products[i, j] for i, j in _PAIRS)
     count = whole.utterances
     return quantile(CONFIDENCE, group.utterances - 1) * math.sqrt(max(0.0, variance) * count / (count - 1))

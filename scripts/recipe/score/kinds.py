@@ -7,6 +7,7 @@ written. Each function gives the places of the tokens of its kind.
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from recipe.score.tokens import digits_apart, fold, mixed_tokens
@@ -26,12 +27,22 @@ _CAPITAL_NOUNS = frozenset({"de", "deu", "ger", "german", "deutsch"})  # a langu
 def numbers(tokens: Sequence[str]) -> set[int]:
     """Tokens with a digit of any script, English number words, and two or more numerals of a script such as Chinese in
     a row (a single one, as in 一起, may be none)."""
-    found = {place for place, token in enumerate(tokens) if token in _NUMBER_WORDS or any(map(str.isdigit, token))}
-    numeral = [len(token) == 1 and unicodedata.numeric(token, None) is not None for token in tokens]
-    for place, pair in enumerate(pairwise(numeral)):
+    found = {place for place, token in enumerate(tokens) if _is_number(token)}
+    for place, pair in enumerate(pairwise(map(_is_numeral, tokens))):
         if all(pair):
             found |= {place, place + 1}
     return found
+
+
+# Tokens recur: what is looked up character by character is kept.
+@lru_cache(maxsize=100_000)
+def _is_number(token: str) -> bool:
+    return token in _NUMBER_WORDS or any(map(str.isdigit, token))
+
+
+@lru_cache(maxsize=100_000)
+def _is_numeral(token: str) -> bool:
+    return len(token) == 1 and unicodedata.numeric(token, None) is not None
 
 
 def names(tokens: Sequence[str], written: str, language: str | None = None) -> set[int]:
@@ -83,6 +94,7 @@ def _cut(token: str, tokens: Sequence[str]) -> list[str]:
     return [token] if token in tokens else digits_apart(token)
 
 
+@lru_cache(maxsize=100_000)
 def script(token: str) -> str | None:
     """The script of a token's first letter, by its Unicode name; Chinese characters and kana are one. None without a
     letter: a number belongs to the language around it."""
