@@ -78,7 +78,7 @@ def test_a_circle_over_several_runs_is_refused(project, monkeypatch):
     settings["pseudo"]["again"] = settings["pseudo"]["heard"] | {"model": "student"}
     settings["runs"]["third"] = {"weights": {"again": 1}}
     check(folder, settings)  # a chain is none
-    settings["runs"]["teacher"] = {"weights": {"again": 1}}
+    settings["runs"]["teacher"] = {"weights": {"again": 2}}
     with pytest.raises(recipe_config.RecipeError, match="a model cannot be trained on its own transcripts"):
         check(folder, settings)
 
