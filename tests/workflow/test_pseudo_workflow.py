@@ -30,6 +30,7 @@ def project(tmp_path):
     entry = {"audio": "unlabelled", "model": "teacher", "min_confidence": 0.0, "max_disagreement": 100.0}
     settings["pseudo"] = {"heard": entry}
     settings["data"] |= {"max_reject_ratio": 1.0, "min_tokens_per_second": 0.0, "max_tokens_per_second": 100.0}
+    settings["score"]["error_groups"] = True
     settings["train"]["learning_rate"] = 1e-6  # a model that still writes what is said
     return tmp_path, settings
 
@@ -103,7 +104,10 @@ def test_a_student_learns_from_what_the_teacher_wrote_and_the_report_counts_it(p
     assert len(checked) + len(rejected) == len(kept)
     trained_on = json.loads((folder / "exp/e/train/student/model/recipe.json").read_text())["data"]
     assert any(path.endswith("heard.jsonl") for path in trained_on)
-    assert "heard" in (folder / "exp/e/report/report.html").read_text()
+    page = (folder / "exp/e/report/report.html").read_text()
+    assert "heard" in page and "What errors cost" in page
+    for model in ("base", "teacher", "student"):
+        assert (folder / f"exp/e/score/faithful/hyp/{model}/s/errors.tsv").read_text().startswith("kind\tname")
     assert small_workflow.plan(folder, "eval") == {}
     project[1]["pseudo"]["heard"]["max_disagreement"] = 99.0
     plan = small_workflow.planned(write(project), "eval")
