@@ -10,6 +10,7 @@ include: "rules/runs.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"
+include: "rules/pseudo.smk"
 include: "rules/score.smk"
 include: "rules/curve.smk"
 include: "rules/spec.smk"
@@ -32,6 +33,7 @@ rule all:
         SCORE_OUTPUTS,
         SUBSET_OUTPUTS,
         CURVE_OUTPUTS,
+        PSEUDO_OUTPUTS,
     message:
         "all results are there"
 

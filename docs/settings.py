@@ -32,6 +32,9 @@ def rows(part: dict, root: dict, prefix: str = ""):
         yield f"`{path}`", allowed(entry, root), default, meaning
         for part in parts:
             yield from rows(part, root, f"{path}.")
+        for below in entry.get("patternProperties", {}).values():
+            if "$ref" in below:  # sections by a name of the user's
+                yield from rows(root["$defs"][below["$ref"].rpartition("/")[2]], root, f"{path}.NAME.")
 
 
 def page() -> str:

@@ -22,7 +22,7 @@ from recipe.settings.score import OWN_RULES
 from recipe.settings.section import as_mapping, changed, indifferent
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
-from recipe.workflow import devices, machine, sets, trainings
+from recipe.workflow import devices, machine, pseudo, sets, trainings
 from recipe.workflow.origins import Origins
 
 # For --software-deployment-method conda. Braces in the folder's name would be wildcards.
@@ -79,14 +79,17 @@ RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)  # a run's seeds are trai
 PARTS = told(trainings.curve_parts, CONFIG, RUNS)  # those on fractions of the data, for the learning curve
 TRAININGS = RUNS | {name: part.settings for name, part in PARTS.items()}
 CURVES = told(trainings.curve_runs, CONFIG, CONFIG.runs)
+told(pseudo.check, CONFIG, RUNS)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
 TESTS = list(CONFIG.data.test)
 MODES = list(CONFIG.score.modes)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in getattr(CONFIG.data, role)]
+# Training sets that models transcribe; they come after those that are given, which models are trained on first.
+PSEUDO = [("train", name) for name in CONFIG.pseudo]
 # Looked for at once: what is missing is told in a line before anything is planned.
-SET_FILES = {(role, name): told(sets.data_files, CONFIG, role, name) for role, name in SETS}
+SET_FILES = {(role, name): told(sets.data_files, CONFIG, role, name) for role, name in [*SETS, *PSEUDO]}
 BASE_FILES = [
     "config.json",
     "generation_config.json",
@@ -114,12 +117,14 @@ def one_of(names):
 
 wildcard_constraints:
     role="train|valid|test",
-    set=one_of(name for _, name in SETS),
+    set=one_of(name for _, name in [*SETS, *PSEUDO]),
     run=one_of(TRAININGS),
     model=one_of([BASE, *TRAININGS]),
     test=one_of(TESTS),
     mode=one_of(MODES),
     name=one_of(CONFIG.transcribe),
+    pseudo=one_of(CONFIG.pseudo),
+    opinion=one_of([pseudo.CLEAN, pseudo.NOISY]),
     shard="[0-9]+",
 
 
@@ -174,6 +179,15 @@ def handed_over(value, what):
 
 # What may be done for recordings that are no local files.
 ELSEWHERE = words(CONFIG.data, "fetch", "allow_commands")
+
+
+def told_sets(sets):
+    """Flags of check_leaks.py that name the manifests of sets."""
+    return [
+        word
+        for role in dict.fromkeys(role for role, _ in sets)
+        for word in (f"--{role}", *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in sets if kind == role))
+    ]
 
 
 def patterns(*rules):
@@ -264,7 +278,7 @@ def refuse_impossible_jobs():
 
 def refuse_wrong_kinds():
     """Refused if a folder is where an output is to be written, or the other way round."""
-    kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train")
+    kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train", "pseudo")
     outputs = [
         *DATA_OUTPUTS,
         *MODEL_OUTPUTS,
@@ -272,6 +286,7 @@ def refuse_wrong_kinds():
         *SCORE_OUTPUTS,
         *SUBSET_OUTPUTS,
         *CURVE_OUTPUTS,
+        *PSEUDO_OUTPUTS,
         *rules.report.output,
         *rules.provenance.output,
     ]

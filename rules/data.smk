@@ -186,6 +186,7 @@ rule fbank_stats:
     output:
         stats=f"{EXP}/stats/{{role}}/{{set}}/stats.json",
         cmvn=f"{EXP}/stats/{{role}}/{{set}}/cmvn.ark",
+        sound=f"{EXP}/stats/{{role}}/{{set}}/sound.tsv",
         record=f"{EXP}/records/fbank_stats/{{role}}.{{set}}.json",
         plots=[
             report(
@@ -263,14 +264,7 @@ rule check_leaks:
         runtime=240,
     params:
         code=code("check_leaks.py"),
-        sets=[
-            word
-            for role in dict.fromkeys(role for role, _ in SETS)
-            for word in (
-                f"--{role}",
-                *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in SETS if kind == role),
-            )
-        ],
+        sets=told_sets(SETS),
     message:
         "check_leaks: what the sets share"
     shell:

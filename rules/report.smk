@@ -66,6 +66,7 @@ rule report:
         SCORE_OUTPUTS,
         SUBSET_OUTPUTS,
         CURVE_OUTPUTS,
+        PSEUDO_OUTPUTS,
         spec=rules.report_spec.output,
         provenance=rules.provenance.output,
     output:

@@ -122,3 +122,36 @@ def curve_asked_for(wildcards):
     """No files; the end if the configuration has no learning curve."""
     planned(trainings.refuse_no_curve, CONFIG)
     return []
+
+
+def checked_pseudo(wildcards):
+    """What says that the sets of `pseudo` that a run sees are checked; like those that are given, they train nothing
+    again when they are checked again."""
+    return [ancient(f"{EXP}/pseudo/{name}/checked") for name in TRAIN_SETS[wildcards.run] if name in CONFIG.pseudo]
+
+
+def opinion_files(wildcards, place, kind):
+    """Files of a kind (details, rejects) of the first or second opinion of recordings without transcripts."""
+    opinion, model = pseudo.opinions(CONFIG.pseudo[wildcards.pseudo])[place]
+    return expand(
+        getattr(rules.pseudo_decode.output, kind),
+        pseudo=wildcards.pseudo,
+        opinion=opinion,
+        model=model,
+        shard=DECODE_SHARDS,
+    )
+
+
+def told_noise(wildcards):
+    """Flags of decode.py for the noise of a second opinion."""
+    return ["--noise-db", CONFIG.pseudo[wildcards.pseudo].noise_db] if wildcards.opinion == pseudo.NOISY else []
+
+
+def told_models(wildcards):
+    """Flags of select_pseudo.py that name both opinions and where their models lie."""
+    entry = CONFIG.pseudo[wildcards.pseudo]
+    found = []
+    for place, (opinion, model) in zip(["first", "second"], pseudo.opinions(entry)):
+        name = model if opinion == pseudo.CLEAN else f"{model}, noise at {entry.noise_db:g} dB"
+        found += [f"--{place}-name", name, f"--{place}-model", model_folder(model)]
+    return found

@@ -159,9 +159,40 @@ rule compare_runs:
         " {params.seeds} {params.settings:q} > {log:q} 2>&1"
 
 
+# What a fix of each group of errors would bring.
+rule group_errors:
+    input:
+        utterances=rules.compute_wer.output.utterances,
+        manifest=TEST_MANIFEST,
+        sound=rules.fbank_stats.output.sound.replace("{role}", "test").replace("{set}", "{test}"),
+        hotwords=rules.compute_wer.input.hotwords,
+    output:
+        tsv=f"{EXP}/score/{{mode}}/hyp/{{model}}/{{test}}/errors.tsv",
+        record=f"{EXP}/records/group_errors/{{mode}}.{{model}}.{{test}}.json",
+    log:
+        f"{EXP}/logs/group_errors/{{mode}}.{{model}}.{{test}}.log",
+    benchmark:
+        f"{EXP}/benchmarks/group_errors/{{mode}}.{{model}}.{{test}}.jsonl"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+    params:
+        code=code("group_errors.py"),
+        hotwords=lambda wildcards, input: f"--hotwords {shlex.join(input.hotwords)}" if input.hotwords else "",
+    message:
+        "group_errors: {wildcards.test} of {wildcards.model} ({wildcards.mode})"
+    shell:
+        'RECIPE_RECORD={output.record:q} python "$RECIPE/scripts/group_errors.py" {input.utterances:q} {output.tsv:q}'
+        " --manifest {input.manifest:q} --sound {input.sound:q} {params.hotwords} > {log:q} 2>&1"
+
+
 SCORE_OUTPUTS = [
     *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
     *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),
     *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=[BASE, *TRAININGS], test=TESTS),
     *(expand(patterns(rules.compare_runs), mode=MODES, test=TESTS) if len(RUNS) > 1 else []),
+    *(expand(patterns(rules.group_errors), mode=MODES, model=MODELS, test=TESTS) if CONFIG.score.error_groups else []),
 ]

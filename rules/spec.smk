@@ -10,6 +10,7 @@ RECORDS = [
         *SCORE_OUTPUTS,
         *SUBSET_OUTPUTS,
         *CURVE_OUTPUTS,
+        *PSEUDO_OUTPUTS,
     )
     if "/records/" in file
 ]
@@ -29,11 +30,15 @@ def report_spec():
                 "name": name,
                 "manifest": rules.scp2jsonl.output.jsonl.format(role=role, set=name),
                 "rejects": rules.scp2jsonl.output.rejects.format(role=role, set=name),
-                **({"lost": rules.pack.output.rejects.format(role=role, set=name)} if (role, name) in PACKED else {}),
+                **(
+                    {"lost": rules.pack.output.rejects.format(role=role, set=name)}
+                    if CONFIG.data.pack and role != "test"
+                    else {}
+                ),
                 "remarks": rules.scp2jsonl.output.remarks.format(role=role, set=name),
                 "stats": rules.fbank_stats.output.stats.format(role=role, set=name),
             }
-            for role, name in SETS
+            for role, name in [*SETS, *PSEUDO]
         ],
         "runs": [
             {
@@ -50,6 +55,7 @@ def report_spec():
                 "score": rules.compute_wer.output.score.format(**scored),
                 "utterances": rules.compute_wer.output.utterances.format(**scored),
                 "details": rules.decode.output.details.format(**scored),
+                **({"groups": rules.group_errors.output.tsv.format(**scored)} if CONFIG.score.error_groups else {}),
             }
             for mode in MODES
             for model in MODELS
@@ -69,7 +75,8 @@ def report_spec():
             for test in TESTS
             for curve in [{"run": run, "test": test, "mode": mode}]
         ],
-        "leaks": rules.check_leaks.output.json,
+        # The report itself looks at what sets share, where models transcribed some of them.
+        "leaks": None if PSEUDO else rules.check_leaks.output.json,
         "timings": timings(),
         "provenance": f"{EXP}/provenance.json",
     }
@@ -95,13 +102,16 @@ def timings():
     scored = [f"{mode}.{model}.{test}" for mode in MODES for model, test in pairs]
     checks = {
         (role, name): [f"scp2jsonl/{role}.{name}", *(f"scp2jsonl_shard/{role}.{name}.{part}" for part in parts)]
-        for role, name in SETS
+        for role, name in [*SETS, *PSEUDO]
     }
     return [
-        *(entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name)) for role, name in SETS),
+        *(
+            entry("scp2jsonl", f"{role}, {name}", checks[role, name], stats=stats(role, name))
+            for role, name in [*SETS, *PSEUDO]
+        ),
         *(
             entry("fbank_stats", f"{role}, {name}", [f"fbank_stats/{role}.{name}"], stats=stats(role, name))
-            for role, name in SETS
+            for role, name in [*SETS, *PSEUDO]
         ),
         *(entry("pack", f"{role}, {name}", [f"pack/{role}.{name}"], stats=stats(role, name)) for role, name in PACKED),
         entry("check_leaks", "all", ["check_leaks"]),

@@ -39,6 +39,7 @@ rule train:
         valid=expand(TRAINED_ON.output.jsonl, role="valid", set=CONFIG.data.valid),
         model=base_files,
         checked=ancient(rules.check_data.output),
+        pseudo=checked_pseudo,
         augment=lambda wildcards: TRAININGS[wildcards.run].augment.files,
     output:
         [f"{EXP}/train/{{run}}/model/{name}" for name in MODEL_FILES if name != "history.json"],

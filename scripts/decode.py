@@ -28,17 +28,18 @@ from pathlib import Path
 
 from recipe.audio import fetch
 from recipe.cli import run, shard
-from recipe.data import datadir, join, recordings
+from recipe.data import recordings
 from recipe.data.checked import Rejected
 from recipe.data.join import Entry
 from recipe.data.sorting import Spool
+from recipe.decode import listed
+from recipe.decode.listed import RecordingList
 from recipe.files import RecipeError, json_line, make_folder, refuse_overwriting, sha256, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings, PromptSettings
 from recipe.settings.decode import FUNASR, TRANSFORMERS, DecodeSettings, check_installed
 from recipe.settings.section import AUTO
 from recipe.text import prompt
-from recipe.text.prompt import EACH
 from recipe.workflow.code import code_hash
 
 logger = logging.getLogger("decode")
@@ -47,7 +48,6 @@ logger = logging.getLogger("decode")
 DECODE = [field.name for field in dataclasses.fields(DecodeSettings) if field.name not in ("shards", "calibrate")]
 DATA = ("prompt", "channel", "fetch", "allow_commands")
 PARTLY_UNREADABLE, OUT_OF_MEMORY = 3, 4  # exit statuses
-TABLES = ["segments", "utt2prompt", "utt2hotwords", "utt2channel"]  # beside wav.scp
 # Flags with which another call would find the same.
 INDIFFERENT = {"output_file", "rejects_file", "subtitles_dir", "check_subtitles", "threads", "workers", "strict"}
 
@@ -61,6 +61,12 @@ def parse_args() -> argparse.Namespace:
     what.add_argument("--audio-dir", help="folder of recordings; their paths in it are their keys")
     parser.add_argument("--output-file", required=True, help="hypotheses to write: key<TAB>text")
     parser.add_argument("--calibration", help="JSON of calibrate.py, whose temperature confidences are made with")
+    parser.add_argument(
+        "--noise-db",
+        type=flags.at_least(0, float),
+        metavar="DB",
+        help="decode with white noise in the recordings, so many dB below the speech: a second opinion of one model",
+    )
     parser.add_argument("--rejects-file", help="what was not decoded or could not be read (TSV)")
     parser.add_argument("--subtitles-dir", help="folder for subtitles of each recording")
     parser.add_argument(
@@ -96,42 +102,21 @@ def part(length: int, number: int, count: int) -> tuple[int, int]:
     return length * (number - 1) // count, length * number // count
 
 
-def source(args: argparse.Namespace) -> str:
-    return args.scp_file or args.input_jsonl or args.audio_dir
-
-
-def all_entries(
-    args: argparse.Namespace, asked: PromptSettings, hotwords: str
-) -> tuple[Iterable[Entry], list[Rejected]]:
-    """The entries of the whole input, and the files of a folder that are none."""
-    if args.input_jsonl:
-        return join.from_jsonl(args.input_jsonl), []
-    names = [*TABLES, EACH] if asked.language == EACH else TABLES
-    tables = datadir.tables(args.scp_file, names) if args.scp_file else {}
-    if asked.language == EACH and EACH not in tables:
-        raise RecipeError(f"{source(args)}: there is no utt2lang beside it, which --language {EACH} needs")
-    make_prompt = prompt.prompt_maker(asked.wording, asked.language, asked.itn, hotwords)
-    if args.scp_file:
-        logger.info("%s", " ".join([args.scp_file, *tables.values()]))
-        return join.join(args.scp_file, None, tables, make_prompt), []
-    found = recordings.survey(args.audio_dir)
-    entries = [
-        Entry(i, key, path, prompt=make_prompt(None, None)) for i, (key, path) in enumerate(found.recordings.items(), 1)
-    ]
-    return entries, [Rejected(*other) for other in found.others]
+def recordings_of(args: argparse.Namespace) -> RecordingList:
+    return RecordingList(args.scp_file, args.input_jsonl, args.audio_dir)
 
 
 def read_entries(args: argparse.Namespace, asked: PromptSettings, hotwords: str) -> tuple[Spool, list[Rejected]]:
     """The entries of the whole input, one a key; and, with the last shard, what of the input is none of them."""
     entries = Spool()
-    found, left_out = all_entries(args, asked, hotwords)
+    found, left_out = listed.entries(recordings_of(args), asked, hotwords)
     for entry in found:
-        if entry.again or (entry.problem and entry.problem[0] == join.NO_SEGMENTS):
-            left_out.append(Rejected(entry.key, *entry.problem))
-        else:
+        if listed.is_decoded(entry):
             entries.add(entry)
+        else:
+            left_out.append(Rejected(entry.key, *entry.problem))
     if not entries and not left_out:
-        raise RecipeError(f"{source(args)}: no entries")
+        raise RecipeError(f"{recordings_of(args).path}: no entries")
     last = args.shard[0] == args.shard[1]
     return entries, left_out if last else []
 
@@ -163,7 +148,7 @@ def causes(args: argparse.Namespace, batch_seconds: float) -> dict[str, str] | N
         inputs = []
         facts["recordings"] = json_line(recordings.survey(args.audio_dir).recordings)
     else:
-        inputs = [args.scp_file or args.input_jsonl, *beside(args).values()]
+        inputs = [args.scp_file or args.input_jsonl, *recordings_of(args).tables().values()]
     inputs += [args.calibration] if args.calibration else []
     if not all(os.path.isfile(file) for file in inputs):
         return None
@@ -172,11 +157,6 @@ def causes(args: argparse.Namespace, batch_seconds: float) -> dict[str, str] | N
         about = file.stat()
         facts[str(file)] = f"{about.st_size} bytes of {about.st_mtime_ns}"
     return facts
-
-
-def beside(args: argparse.Namespace) -> dict[str, str]:
-    """Tables beside wav.scp, by name."""
-    return datadir.tables(args.scp_file) if args.scp_file else {}
 
 
 @contextlib.contextmanager
@@ -219,17 +199,17 @@ def decode_all(
 def refuse_unread(args: argparse.Namespace, errors: Sequence[str]) -> None:
     """RecipeError if there are any."""
     if errors:
-        raise RecipeError(f"{source(args)}: {errors[0]} ({len(errors)} such recordings)")
+        raise RecipeError(f"{recordings_of(args).path}: {errors[0]} ({len(errors)} such recordings)")
 
 
 def main() -> int:
     args = parse_args()
     settings, data = sections(args)
-    if not source(args):
+    if not recordings_of(args).path:
         raise RecipeError("--scp-file, --input-jsonl and --audio-dir want the name of a file or folder, found none")
     details = f"{args.output_file}.jsonl"
     written = [args.output_file, details, args.rejects_file]
-    refuse_overwriting(written, [args.scp_file, args.input_jsonl, *beside(args).values()])
+    refuse_overwriting(written, [args.scp_file, args.input_jsonl, *recordings_of(args).tables().values()])
     import torch
 
     from recipe.decode import confidence, engines, hypotheses, rejects, subtitles
@@ -256,6 +236,7 @@ def main() -> int:
         skip_silence=settings.skip_silence,
         retry_penalty=settings.retry_penalty,
         temperature=confidence.read_temperature(args.calibration) if args.calibration else confidence.NO_TEMPERATURE,
+        noise_db=args.noise_db,
     )
     found = Unfinished(details, causes(args, batch_seconds))
     if len(found):

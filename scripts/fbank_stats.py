@@ -1,12 +1,14 @@
 """Statistics of a manifest: utterances, hours, durations, tokens, speech rates, levels, and fbank mean and variance.
 
 In:  a manifest (JSONL of scp2jsonl.py).
-Out: OUTPUT_DIR/stats.json; OUTPUT_DIR/cmvn.ark, a Kaldi CMVN matrix (kaldiio and copy-matrix read it); plots as SVG.
+Out: OUTPUT_DIR/stats.json; OUTPUT_DIR/cmvn.ark, a Kaldi CMVN matrix (kaldiio and copy-matrix read it); plots as SVG;
+     OUTPUT_DIR/sound.tsv, level and noise of each utterance whose audio was read.
 """
 
 import argparse
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import kaldiio
@@ -41,10 +43,12 @@ def main() -> None:
         raise RecipeError(f"{args.jsonl_file}: no utterances")
     found = stats.describe(manifest.read(args.jsonl_file))
     sample = stats.evenly(manifest.read(args.jsonl_file), total, settings.sample)
-    found["audio"], cmvn = stats.fbank_statistics(
-        sample, settings.workers, fetch.policy_of(reading.fetch, reading.allow_commands)
-    )
     output = Path(args.output_dir)
+    policy = fetch.policy_of(reading.fetch, reading.allow_commands)
+    with open_atomic(output / "sound.tsv") as file:
+        print(stats.SOUND_HEADER, file=file)
+        tell = partial(print, file=file)
+        found["audio"], cmvn = stats.fbank_statistics(sample, settings.workers, policy, tell)
     for name, svg in stats_plots.plots(found).items():
         with open_atomic(output / f"{name}.svg") as file:
             file.write(svg)

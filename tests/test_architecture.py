@@ -50,7 +50,7 @@ FLOORS = [
     {"data", "model"},
     {"train", "decode", "convert", "normalize", "workflow", "imports"},
     {"score"},
-    {"report"},
+    {"report", "pseudo"},
 ]
 
 

@@ -7,18 +7,20 @@ for any number of workers.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from recipe.audio import reading as audio
 from recipe.audio.fetch import DEFAULT, FetchPolicy
+from recipe.audio.noise import speech_to_noise
 from recipe.audio.reading import AudioError
 from recipe.data.advice import advise
 from recipe.data.manifest import Utterance
 from recipe.data.workers import map_chunks
 
+SOUND_HEADER = "key\tlevel_db\tspeech_over_noise_db"  # RMS of full scale; see audio.noise.speech_to_noise
 CHUNK = 50  # utterances that a worker reads at a time
 SILENT_DB = -60.0  # RMS level of an utterance that counts as silent
 SILENT_FRAME_DB = 40.0  # below the loudest 10 ms: silence within an utterance
@@ -145,8 +147,8 @@ def evenly(items: Iterable[Utterance], total: int, sample: int) -> Iterator[Utte
 
 
 def _measure(rows: list[tuple], fetch_policy: FetchPolicy) -> list[tuple]:
-    """(frames, sums of the bins, sums of their squares, level in dB, clipped share, silent share) of each (key,
-    source, start, end, channel), or (key, error)."""
+    """(frames, sums of the bins, sums of their squares, level in dB, clipped share, silent share, key, dB of speech
+    over noise) of each (key, source, start, end, channel), or (key, error)."""
     results = []
     for key, source, start, end, channel in rows:
         try:
@@ -155,7 +157,7 @@ def _measure(rows: list[tuple], fetch_policy: FetchPolicy) -> list[tuple]:
             waveform = audio.read(
                 source, start=start, end=end, channel=where, fetch_policy=fetch_policy, incomplete=True
             )
-            results.append(_sums(waveform))
+            results.append((*_sums(waveform), key, speech_to_noise(waveform)))
         except AudioError as error:
             results.append((key, str(error)))
     return results
@@ -185,10 +187,14 @@ def silent_share(waveform: np.ndarray) -> float:
 
 
 def fbank_statistics(
-    utterances: Iterable[Utterance], workers: int = 1, fetch_policy: FetchPolicy = DEFAULT
+    utterances: Iterable[Utterance],
+    workers: int = 1,
+    fetch_policy: FetchPolicy = DEFAULT,
+    tell: Callable[[str], object] = lambda line: None,
 ) -> tuple[dict, np.ndarray]:
     """Statistics of the audio of utterances, and the Kaldi CMVN matrix [2, 81]: sums and frame count, then sums of
-    squares and 0."""
+    squares and 0. `tell` is given a line of SOUND_HEADER's columns of each utterance that could be read, in their
+    order."""
     work = partial(_measure, fetch_policy=fetch_policy)
     levels, clipped, silence = Distribution(LEVEL_EDGES), Counter(), Distribution(SHARE_EDGES)
     frames, read, silent, failed = 0, 0, 0, []
@@ -206,6 +212,7 @@ def fbank_statistics(
             silent += result[3] <= SILENT_DB
             clipped[_clipped_bin(result[4])] += 1
             silence.add(result[5])
+            tell(_sound_line(result[6], result[3], result[7]))
     mean = total / max(1, frames)
     variance = np.maximum(squares / max(1, frames) - mean**2, 0.0)
     return {
@@ -224,6 +231,11 @@ def fbank_statistics(
         "silent_utterances": silent,
         "unreadable": failed,
     }, np.stack([np.append(total, frames), np.append(squares, 0.0)])
+
+
+def _sound_line(key: str, level_db: float, noise_db: float | None) -> str:
+    level = f"{level_db:.1f}" if math.isfinite(level_db) else ""
+    return f"{key}\t{level}\t{'' if noise_db is None else f'{noise_db:.1f}'}"
 
 
 def _clipped_bin(share: float) -> int:

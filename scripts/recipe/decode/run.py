@@ -16,6 +16,7 @@ from tqdm import tqdm
 from recipe.audio import fetch
 from recipe.audio import reading as audio
 from recipe.audio.address import split_shard
+from recipe.audio.noise import with_white_noise
 from recipe.audio.reading import AudioError
 from recipe.decode import confidence, context, segment
 from recipe.decode.context import Context
@@ -67,6 +68,7 @@ class DecodingOptions:
     skip_silence: bool = _SETTINGS.skip_silence  # do not decode what has no speech
     retry_penalty: float | None = _SETTINGS.retry_penalty  # repetition penalty for what went wrong without
     temperature: float = confidence.NO_TEMPERATURE  # of confidences, see `confidence.calibrated`
+    noise_db: float | None = None  # of speech over white noise that is added to what the model hears; None: none
 
 
 def batch_seconds_for(device: torch.device) -> float:
@@ -137,7 +139,13 @@ class _Prepared(torch.utils.data.Dataset):
             return _Read(waveform, span, heard)
         if self._options.skip_silence and heard and span.speech is None:
             return _Read(None, span, heard)
-        return _Read(self._prepare(part.key, waveform, part.instruction), span, heard)
+        return _Read(self._prepare(part.key, self._as_told(part, waveform), part.instruction), span, heard)
+
+    def _as_told(self, part: _PendingPart, waveform: np.ndarray) -> np.ndarray:
+        """What the model is told to hear; the detector of speech listens without the noise."""
+        if self._options.noise_db is None:
+            return waveform
+        return with_white_noise(waveform, self._options.noise_db, f"{part.key} {part.span.start:.3f}")
 
     def _waveform(self, part: _PendingPart) -> np.ndarray | AudioError:
         try:

@@ -15,7 +15,7 @@ from recipe import charts
 from recipe.charts import Estimate
 from recipe.data.leaks import SHARED
 from recipe.files import read_json
-from recipe.report import confidence, curves, data, findings, listing, players, timings, training
+from recipe.report import confidence, costs, curves, data, findings, listing, players, timings, training
 from recipe.report.results import Result, Results, SeedMean
 from recipe.report.spec import Spec
 from recipe.report.summary import CHANCE, SEEDS, chances, p_value, percent, signed_percent
@@ -69,6 +69,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         curves=curves.load(spec),
         charts=_charts(spec, results, cards, trainings, first),
         confidences=confidence.collect(spec),
+        costs=costs.collect(spec, results),
         compared_trainings=first,
         settings_table=training.settings_table(first),
         timings=timings.rows(spec),

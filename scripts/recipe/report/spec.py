@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ScoreFiles:
-    """What scoring a model on a test set in a mode gave, and the decoder's details."""
+    """What scoring a model on a test set in a mode gave, the decoder's details, and errors by group."""
 
     model: str
     test: str
@@ -44,6 +44,7 @@ class ScoreFiles:
     score: str
     utterances: str
     details: str | None = None
+    groups: str | None = None
 
 
 @dataclass(frozen=True)

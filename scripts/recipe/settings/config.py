@@ -8,6 +8,7 @@ from recipe.settings.curve import CurveSettings, Fraction
 from recipe.settings.data import DataSettings, Name, NonEmpty, StatsSettings
 from recipe.settings.decode import DecodeSettings
 from recipe.settings.export import ExportSettings
+from recipe.settings.pseudo import PseudoSettings
 from recipe.settings.score import ScoreSettings
 from recipe.settings.section import AUTO, section, setting
 from recipe.settings.train import RunSettings
@@ -51,6 +52,11 @@ class Config:
         dict,
         "Recordings without references by name, a folder of audio files, a wav.scp, a data directory or a JSONL file, "
         "for `snakemake transcribe`: text, details and subtitles by every run's model (without runs, the base model).",
+    )
+    pseudo: dict[Name, PseudoSettings] = setting(
+        dict,
+        "Recordings without transcripts by name, which become a training set of that name for the runs whose `weights` "
+        "name it: what a run's model is sure of (docs/pseudo.md).",
     )
     score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")
     export: ExportSettings = setting(ExportSettings, "What `snakemake export` makes of the runs' models.")

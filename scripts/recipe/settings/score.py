@@ -29,6 +29,11 @@ class ScoreSettings:
         (),
         "Words or phrases to leave out on both sides, in all normalizations but raw, e.g. [uh, um, er, hm, 嗯, 呃].",
     )
+    error_groups: bool = setting(
+        False,
+        "Group the errors of every model on every test set by word, numbers, names, hotwords, speaker, duration, "
+        "level, noise and language switch, with what a fix of each would bring (docs/errors.md).",
+    )
     bootstrap: int = setting(1000, "Resamples behind the 95 % intervals; 0 gives none.", ge=0)
 
     def __post_init__(self):

@@ -137,7 +137,8 @@ def runs(config: Config, where: Where = "") -> dict[str, RunSettings]:
     """All settings of each training: `train` with the run's own entries over it, once for each of its seeds (see
     `trainings.with_seeds` for their names). RecipeError if they contradict each other, if two are the same, or if there
     is nothing to train on."""
-    missing = [role for role in ("train", "valid") if not getattr(config.data, role)]
+    given = {"train": config.data.train or config.pseudo, "valid": config.data.valid}
+    missing = [role for role, names in given.items() if not names]
     if config.runs and missing:
         raise RecipeError(
             f"data.{missing[0]} names no set, but runs are to be trained ({', '.join(config.runs)}): "

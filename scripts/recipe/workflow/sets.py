@@ -20,6 +20,7 @@ def refuse_braces(config: Config) -> None:
     data = config.data
     places = {f"data.{role}.{name}": folder(config, role, name) for role in ROLES for name in getattr(data, role)}
     places |= {f"transcribe.{name}": path for name, path in config.transcribe.items()}
+    places |= {f"pseudo.{name}.audio": entry.audio for name, entry in config.pseudo.items()}
     places |= {f"train.augment: {path}": path for path in config.train.augment.files}
     places["score.equivalent"] = config.score.equivalent or ""
     for where, path in {"model.base": config.model.base, **places}.items():
@@ -36,11 +37,12 @@ def folder(config: Config, role: str, name: str) -> str:
 
 
 def weights(config: Config, run: RunSettings, where: str) -> dict[str, float]:
-    """How often a run sees each training set in an epoch, by name; one of weight 0 is left out. RecipeError, with
-    `where` it stands, if a name is unknown or nothing is left."""
+    """How often a run sees each training set in an epoch, by name; one of weight 0 is left out, and one of `pseudo` is
+    unless the run gives it a weight. RecipeError, with `where` it stands, if a name is unknown or nothing is left."""
     sets = config.data.train
-    if unknown := sorted(set(run.weights) - set(sets)):
-        raise RecipeError(f"{where}.weights: {', '.join(unknown)} is no set of data.train")
+    if unknown := sorted(set(run.weights) - {*sets, *config.pseudo}):
+        also = " or pseudo" if config.pseudo else ""
+        raise RecipeError(f"{where}.weights: {', '.join(unknown)} is no set of data.train{also}")
     shared = {name: entry.weight if isinstance(entry, WeightedSet) else 1.0 for name, entry in sets.items()}
     kept = {name: weight for name, weight in {**shared, **run.weights}.items() if weight}
     if not kept:
@@ -48,8 +50,16 @@ def weights(config: Config, run: RunSettings, where: str) -> dict[str, float]:
     return kept
 
 
+def pseudo_labelled(config: Config, name: str) -> str:
+    """The JSONL file of what is kept of an entry of `pseudo`, which the workflow makes."""
+    return f"exp/{config.experiment}/pseudo/{name}/selected.jsonl"
+
+
 def data_files(config: Config, role: str, name: str) -> list[str]:
-    """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file."""
+    """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file. That
+    of an entry of `pseudo` is not there at first."""
+    if role == "train" and name in config.pseudo:
+        return [pseudo_labelled(config, name)]
     place = folder(config, role, name)
     results = Path("exp", config.experiment, "data")
     if Path(os.path.realpath(place)).is_relative_to(os.path.realpath(results)):  # Path.resolve ends at a link to itself
@@ -95,6 +105,14 @@ def transcribed(config: Config, name: str) -> str:
     source = config.transcribe[name]
     if not Path(source).exists():
         raise RecipeError(f"transcribe.{name}: {source} does not exist")
+    return source
+
+
+def unlabelled(config: Config, name: str) -> str:
+    """The recordings that an entry of `pseudo` names."""
+    source = config.pseudo[name].audio
+    if not Path(source).exists():
+        raise RecipeError(f"pseudo.{name}.audio: {source} does not exist")
     return source
 
 

@@ -418,6 +418,13 @@
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("more").addEventListener("click", drawMore);
     byId("utterances-title").tabIndex = -1;
+    addEventListener("hashchange", () => {
+      if (!location.hash.startsWith(MARK)) return;
+      Object.assign(state, initial);
+      recall();
+      refresh();
+      byId("utterances-title").focus();
+    });
     refresh();
     new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting) && drawn < rows.length) drawMore();

@@ -1,0 +1,1 @@
+"""Transcripts that models wrote, as data to train on."""
