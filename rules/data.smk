@@ -6,7 +6,7 @@
 from recipe.data.stats_plots import STATS_PLOTS
 
 DATA_SHARDS = CONFIG.data.shards
-CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "pack", "max_reject_ratio"))
+CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "pack", "max_reject_ratio", "exclude"))
 
 
 # Sets whose recordings are packed: what training reads in every epoch.
@@ -232,14 +232,7 @@ rule check_leaks:
         runtime=240,
     params:
         code=code("check_leaks.py"),
-        sets=[
-            word
-            for role in dict.fromkeys(role for role, _ in SETS)
-            for word in (
-                f"--{role}",
-                *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in SETS if kind == role),
-            )
-        ],
+        sets=set_flags(SETS),
     message:
         "check_leaks: what the sets share"
     shell:

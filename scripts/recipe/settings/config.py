@@ -9,6 +9,7 @@ from recipe.settings.decode import DecodeSettings
 from recipe.settings.export import ExportSettings
 from recipe.settings.score import ScoreSettings
 from recipe.settings.section import AUTO, section, setting
+from recipe.settings.suspects import SuspectsSettings
 from recipe.settings.train import RunSettings
 
 
@@ -49,4 +50,5 @@ class Config:
         "for `snakemake transcribe`: text, details and subtitles by every run's model (without runs, the base model).",
     )
     score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")
+    suspects: SuspectsSettings = setting(SuspectsSettings, "The search for wrong transcripts.")
     export: ExportSettings = setting(ExportSettings, "What `snakemake export` makes of the runs' models.")
