@@ -240,11 +240,64 @@ rule check_leaks:
         " --json-file {output.json:q} --text-file {output.text:q} > {log:q} 2>&1"
 
 
+# So is a table of transcripts that is shifted against its recordings.
+rule check_order:
+    input:
+        [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
+    output:
+        f"{EXP}/data/shifted.txt",
+    log:
+        f"{EXP}/logs/check_order.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=240,
+    params:
+        code=code("check_order.py"),
+        sets=set_flags(SETS),
+    message:
+        "check_order: whether transcripts stand at their recordings"
+    shell:
+        'python "$RECIPE/scripts/check_order.py" {params.sets:q} --text-file {output:q} > {log:q} 2>&1'
+
+
+# And keys of data.exclude that no set has.
+rule check_excluded:
+    input:
+        table=sets.excluded_files(CONFIG),
+        rejects=[f"{EXP}/data/{role}/{name}.rejects.tsv" for role, name in SETS],
+    output:
+        f"{EXP}/data/excluded.txt",
+    log:
+        f"{EXP}/logs/check_excluded.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=240,
+    params:
+        code=code("check_excluded.py"),
+        table=CONFIG.data.exclude,
+        rejects=[f"{role}/{name}={EXP}/data/{role}/{name}.rejects.tsv" for role, name in SETS],
+    message:
+        "check_excluded: whether all keys of data.exclude are found"
+    shell:
+        'python "$RECIPE/scripts/check_excluded.py" --exclude-file {params.table:q} --rejects {params.rejects:q}'
+        " --text-file {output:q} > {log:q} 2>&1"
+
+
 rule check_data:
     input:
         rules.check_model.output,
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
-        told=rules.check_leaks.output.text,
+        told=[
+            rules.check_leaks.output.text,
+            *rules.check_order.output,
+            *(rules.check_excluded.output if CONFIG.data.exclude else []),
+        ],
     output:
         touch(f"{EXP}/data/checked"),
     log:
@@ -255,7 +308,7 @@ rule check_data:
         "all sets are checked"
     shell:
         # To the log, and to the screen of whoever waits for the training.
-        "tee {log:q} < {input.told:q} >&2"
+        "cat {input.told:q} | tee {log:q} >&2"
 
 
 localrules:
@@ -268,6 +321,7 @@ DATA_OUTPUTS = [
         for role, name in SETS
         for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
     ),
-    *patterns(rules.check_leaks),
+    *patterns(rules.check_leaks, rules.check_order),
+    *(patterns(rules.check_excluded) if CONFIG.data.exclude else []),
     *(file for role, name in PACKED for file in expand(patterns(rules.pack), role=role, set=name)),
 ]

@@ -8,25 +8,19 @@ import argparse
 import logging
 from itertools import islice
 
-from recipe.cli import run
+from recipe.cli import named_file, run
 from recipe.data import excluded
 from recipe.files import write_lines
 
 EXAMPLES = 3
 
 
-def named(value: str) -> tuple[str, str]:
-    """(set, file) of a flag SET=FILE. For argparse."""
-    name, equals, file = value.partition("=")
-    if not (name and equals and file):
-        raise argparse.ArgumentTypeError(f"{value!r}: expected SET=FILE, e.g. train/home=home.rejects.tsv")
-    return name, file
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exclude-file", required=True, help="table of what is left out")
-    parser.add_argument("--rejects", required=True, nargs="+", type=named, metavar="SET=FILE", help="rejects of a set")
+    parser.add_argument(
+        "--rejects", required=True, nargs="+", type=named_file, metavar="SET=FILE", help="rejects of a set"
+    )
     parser.add_argument("--text-file", required=True, help="what is to be said")
     args = parser.parse_args()
     lines = excluded.unknown(args.exclude_file, args.rejects)

@@ -9,24 +9,16 @@ Out: --json-file with counts and examples for every two sets of different roles 
 import argparse
 import logging
 
-from recipe.cli import run
+from recipe.cli import ROLES, named_file, run
 from recipe.files import write_json, write_lines
-
-ROLES = ("train", "valid", "test")
-
-
-def named(value: str) -> tuple[str, str]:
-    """(name, file) of a flag NAME=FILE. For argparse."""
-    name, equals, file = value.partition("=")
-    if not (name and equals and file):
-        raise argparse.ArgumentTypeError(f"{value!r}: expected NAME=FILE, e.g. home=home.jsonl")
-    return name, file
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in ROLES:
-        parser.add_argument(f"--{role}", nargs="*", type=named, default=[], metavar="NAME=FILE", help=f"{role} sets")
+        parser.add_argument(
+            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
+        )
     parser.add_argument("--max-compared", type=int, help="recordings of two sets whose content is compared")
     parser.add_argument("--json-file", required=True, help="counts and examples")
     parser.add_argument("--text-file", required=True, help="what is to be said, a line each")

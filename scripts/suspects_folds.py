@@ -9,27 +9,20 @@ Out: in --output-dir for each fold held_out.K.jsonl, what its model judges (keys
 import argparse
 import logging
 
-from recipe.cli import run
+from recipe.cli import ROLES, named_file, run
 from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.suspects import SuspectsSettings
 
-ROLES = ("train", "valid", "test")
 SETTINGS = ("folds", "utterances", "seed")
-
-
-def named(value: str) -> tuple[str, str]:
-    """(name, file) of a flag NAME=FILE. For argparse."""
-    name, equals, file = value.partition("=")
-    if not (name and equals and file):
-        raise argparse.ArgumentTypeError(f"{value!r}: expected NAME=FILE, e.g. home=home.jsonl")
-    return name, file
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in ROLES:
-        parser.add_argument(f"--{role}", nargs="*", type=named, default=[], metavar="NAME=FILE", help=f"{role} sets")
+        parser.add_argument(
+            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
+        )
     parser.add_argument("--judged", nargs="+", metavar="ROLE/NAME", help="sets that are judged (default: all)")
     parser.add_argument("--output-dir", required=True, help="folder for the manifests of the folds")
     flags.add(parser.add_argument_group("settings, as in the section `suspects`"), SuspectsSettings, SETTINGS)
