@@ -163,7 +163,10 @@ def set_flags(named_sets):
     return [
         word
         for role in dict.fromkeys(role for role, _ in named_sets)
-        for word in (f"--{role}", *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in named_sets if kind == role))
+        for word in (
+            f"--{role}",
+            *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in named_sets if kind == role),
+        )
     ]
 
 

@@ -212,7 +212,8 @@ rule check_model:
         'python "$RECIPE/scripts/check_model.py" --model {params.model:q} --runs {input.runs:q} > {log:q} 2>&1'
 
 
-# What sets share is said before anything is trained on it; it never stops a run.
+# What sets share, and where transcripts are shifted against their recordings, is said before anything is trained on it;
+# it never stops a run.
 rule check_leaks:
     input:
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
@@ -240,30 +241,7 @@ rule check_leaks:
         " --json-file {output.json:q} --text-file {output.text:q} > {log:q} 2>&1"
 
 
-# So is a table of transcripts that is shifted against its recordings.
-rule check_order:
-    input:
-        [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
-    output:
-        f"{EXP}/data/shifted.txt",
-    log:
-        f"{EXP}/logs/check_order.log",
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=memory(1000),
-        runtime=240,
-    params:
-        code=code("check_order.py"),
-        sets=set_flags(SETS),
-    message:
-        "check_order: whether transcripts stand at their recordings"
-    shell:
-        'python "$RECIPE/scripts/check_order.py" {params.sets:q} --text-file {output:q} > {log:q} 2>&1'
-
-
-# And keys of data.exclude that no set has.
+# Keys of data.exclude that no set has are said, too.
 rule check_excluded:
     input:
         table=sets.excluded_files(CONFIG),
@@ -295,7 +273,6 @@ rule check_data:
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
         told=[
             rules.check_leaks.output.text,
-            *rules.check_order.output,
             *(rules.check_excluded.output if CONFIG.data.exclude else []),
         ],
     output:
@@ -321,7 +298,7 @@ DATA_OUTPUTS = [
         for role, name in SETS
         for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
     ),
-    *patterns(rules.check_leaks, rules.check_order),
+    *patterns(rules.check_leaks),
     *(patterns(rules.check_excluded) if CONFIG.data.exclude else []),
     *(file for role, name in PACKED for file in expand(patterns(rules.pack), role=role, set=name)),
 ]

@@ -27,7 +27,8 @@ def main() -> None:
     inputs = [args.manifests, args.details, args.judgements]
     if len(set(map(len, inputs))) > 1:
         raise RecipeError(
-            f"--manifests, --details and --judgements name {', '.join(str(len(one)) for one in inputs)} files; name as many of each"
+            f"--manifests, --details and --judgements name {', '.join(str(len(one)) for one in inputs)} files; name "
+            "as many of each"
         )
     outputs = [args.suspects_file, args.ranking_file, args.json_file, args.page]
     refuse_overwriting(outputs, [file for files in inputs for file in files])

@@ -1,7 +1,7 @@
 """Utterances that are to be left out: a table whose first column is the key, with a header line.
 
-Columns are separated by tabs. If one is called `set`, a line is about the set that it names (role/name), otherwise about
-all sets; if one is called `kind`, it says why. All others are for whoever edits the table.
+Columns are separated by tabs. If one is called `set`, a line is about the set that it names (role/name), otherwise
+about all sets; if one is called `kind`, it says why. All others are for whoever edits the table.
 """
 
 import os

@@ -1,17 +1,20 @@
 """Shifted tables: transcripts that belong to the recording some lines before or behind their own.
 
 Longer recordings have longer transcripts, whatever the language. Where lengths of recordings go with those of
-transcripts a line further, and not with those of their own, the table is shifted. That takes no model, and is looked at
-in windows, so that a part of a table is found, too. It stays silent where lengths say nothing: of single words, or where
+transcripts a line further, and not with their own, the table is shifted. That takes no model, and is looked
+at in windows, so that a part of a table is found, too. It stays silent where lengths say nothing: of single words, or where
 neighbours are as long as each other.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from recipe.data import manifest
+from recipe.data.leaks import CheckedSet
 
 WINDOW, STEP = 200, 50  # lines looked at together, and from one time to the next
 LEAST = 40  # fewer lines say nothing
@@ -37,6 +40,15 @@ class Shifted(NamedTuple):
             f"utterances {self.first} to {self.last} are as long as the transcripts {place} want them (correlation "
             f"{self.there:.2f}, with their own {self.own:.2f}): the table of transcripts is likely shifted there"
         )
+
+
+def in_set(one: CheckedSet) -> list[dict[str, Any]]:
+    """Where the transcripts of a set are shifted, as leaks.json has it. RecipeError names the line of a manifest that
+    cannot be read."""
+    parts = shifted(
+        (each.duration, len(each.text.encode("utf-8", "surrogatepass"))) for each in manifest.read(one.path)
+    )
+    return [{"set": [one.role, one.name], **part._asdict(), "finding": f"{one}: {part.words()}"} for part in parts]
 
 
 def shifted(lengths: Iterable[tuple[float, int]]) -> Iterator[Shifted]:

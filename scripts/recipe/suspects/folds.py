@@ -25,8 +25,8 @@ _DRAWS = 1 << 32
 
 @dataclass(frozen=True)
 class FoldedSet:
-    """A set: its role, its name, its manifest, and whether its transcripts are judged (models of folds may be trained on
-    it without that)."""
+    """A set: its role, its name, its manifest, and whether its transcripts are judged (models of folds may be trained
+    on it without that)."""
 
     role: str
     name: str
@@ -40,7 +40,7 @@ class FoldedSet:
 
 
 def manifest_file(folder: str | Path, kind: str, fold: int) -> Path:
-    """The manifest of a fold, from 1: what its model is trained on (TRAIN), watched by (VALID), or judges (HELD_OUT)."""
+    """The manifest of a fold, from 1: what its model is trained on (TRAIN), watched by (VALID) or judges (HELD_OUT)."""
     return Path(folder) / f"{kind}.{fold}.jsonl"
 
 

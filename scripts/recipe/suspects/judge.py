@@ -2,13 +2,14 @@
 that is wrong by construction.
 
 A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong` (with the text, `wrong_text`) a list
-[sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none.
+[sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none; and
+`ends_at`, how loud the recording ends.
 """
 
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
 MOST_SECONDS = 120.0  # that the encoder hears at once
 PROBED = 20_000  # utterances for which a wrong transcript is made, at most
 _DRAWS = 1 << 32
+_WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
 
 
 class TextLoss(NamedTuple):
@@ -54,6 +56,7 @@ class Judgement:
     hypothesis: TextLoss | None = None
     wrong: TextLoss | None = None
     wrong_text: str | None = None
+    ends_at: float | None = None  # dB, see `level_at_end`
 
     def to_json(self) -> dict:
         """The object of a line."""
@@ -63,6 +66,7 @@ class Judgement:
             "hypothesis": self.hypothesis,
             "wrong": self.wrong,
             "wrong_text": self.wrong_text,
+            "ends_at": self.ends_at,
         }
 
     @classmethod
@@ -71,7 +75,7 @@ class Judgement:
         losses = {
             name: TextLoss(*record[name]) if record[name] else None for name in ("reference", "hypothesis", "wrong")
         }
-        return cls(record["key"], **losses, wrong_text=record["wrong_text"])
+        return cls(record["key"], **losses, wrong_text=record["wrong_text"], ends_at=record["ends_at"])
 
 
 def judge(
@@ -121,13 +125,22 @@ def _block(
     found: dict[int, Judgement] = {}
     waveforms = prefetch([(i, _waveform(asked[i].utterance, policy)) for i in batch] for batch in batches)
     for batch in waveforms:
-        readable = [(i, front_end.features(waveform)) for i, waveform in batch if waveform is not None]
+        readable = [(i, waveform) for i, waveform in batch if waveform is not None]
         if readable:
             ours = [asked[i] for i, _ in readable]
-            judged = _judged(recognizer, front_end, ours, [features for _, features in readable])
-            found.update(zip([i for i, _ in readable], judged, strict=True))
+            judged = _judged(recognizer, front_end, ours, [front_end.features(sound) for _, sound in readable])
+            for (i, waveform), one in zip(readable, judged, strict=True):
+                found[i] = replace(one, ends_at=level_at_end(waveform))
     for i, one in enumerate(asked):
         yield found.get(i) or Judgement(one.utterance.key)
+
+
+def level_at_end(waveform: np.ndarray) -> float:
+    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies away:
+    a recording that ends near 0 was cut."""
+    windows = waveform[: len(waveform) // _WINDOW * _WINDOW].reshape(-1, _WINDOW).astype(np.float64)
+    levels = 10 * np.log10(np.square(windows).mean(axis=1) + _FLOOR)
+    return round(float(levels[-3:].mean() - np.quantile(levels, 0.9)), 2)
 
 
 def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from recipe.data.checked import one_line
 SHIFTED = "shifted"  # the hypothesis is the transcript of a line near by
 SWAPPED = "swapped"  # it is that of another line of the same speaker
 OTHERS = "other-speaker"  # it is that of another speaker's line
-CUT = "audio-cut"  # the hypothesis is a part of the transcript
+CUT = "audio-cut"  # the hypothesis is a part of the transcript, or the recording ends in full voice
 MISSING = "words-missing"  # the transcript is a part of the hypothesis
 LANGUAGE = "other-language"
 SILENCE = "silence"  # nobody speaks
@@ -30,8 +30,8 @@ SHORTER = 0.75  # a part is at most so long
 
 class Heard(NamedTuple):
     """An utterance as kinds are told by it: key, set, place in the set, speaker, and the transcript and the hypothesis,
-    normalized and without spaces; whether speech is heard; and the key of an utterance of the same audio that has
-    another transcript."""
+    normalized and without spaces; whether speech is heard; the key of an utterance of the same audio that has
+    another transcript; and whether the recording ends as loud as one that was cut."""
 
     key: str
     set: str
@@ -41,6 +41,7 @@ class Heard(NamedTuple):
     hypothesis: str
     speech: bool = True
     twin: str | None = None
+    cut: bool = False
 
 
 class Other(NamedTuple):
@@ -70,6 +71,8 @@ def kind(heard: Heard, others: list[Other]) -> tuple[str, str]:
         return _of_other(heard, other)
     if (said := script(heard.hypothesis)) and (written := script(heard.text)) and said != written:
         return LANGUAGE, f"{written} is written, {said} is heard"
+    if heard.cut:
+        return CUT, "the recording ends in full voice"
     return UNCLEAR, f"edit distance {own:.2f}"
 
 

@@ -61,7 +61,7 @@ class Suspect(NamedTuple):
     end: float | None
 
 
-class Judged(NamedTuple):
+class JudgedUtterance(NamedTuple):
     """An utterance as it is ranked. `text` and `heard` are transcript and hypothesis, normalized and without spaces."""
 
     set: str
@@ -107,7 +107,7 @@ def rank(folds: Sequence[FoldFiles], suspects_file: str, ranking_file: str) -> F
     """Write all utterances to `ranking_file`, the most suspicious first, and the suspects to `suspects_file`: as many
     of the first as there may be wrong transcripts, by the upper end of the estimated share. RecipeError if files do not
     belong together, or hold too little to tell right from wrong."""
-    table = _Table(folds)
+    table = _JudgedTable(folds)
     scores, made = table.scores()
     order = np.lexsort((np.arange(len(scores)), -scores))
     estimated = share.wrong_share(scores[~np.isnan(scores)], made)
@@ -121,22 +121,21 @@ def rank(folds: Sequence[FoldFiles], suspects_file: str, ranking_file: str) -> F
     return _counted(table, suspects, scores, told, judged, estimated)
 
 
-class _Table:
+class _JudgedTable:
     """All utterances of the folds: their features in memory, the rest on disk."""
 
     def __init__(self, folds: Sequence[FoldFiles]):
         self.rows = Spool()
         self._features, self._made = array("d"), array("d")
-        self._known = array("b")
-        self._seconds, self._made_seconds = array("d"), array("d")
-        self._lengths, self._made_lengths = array("d"), array("d")
+        self._known, self._seconds = array("b"), array("d")
+        self._ends, self._made_ends = array("d"), array("d")  # levels at the ends of recordings
         for fold in folds:
             self._read(fold)
         if not len(self.rows):
             raise RecipeError(f"{folds[0].manifest}: no utterances")
 
-    def __iter__(self) -> Iterator[Judged]:
-        return map(Judged._make, self.rows.rows(0, len(self.rows)))
+    def __iter__(self) -> Iterator[JudgedUtterance]:
+        return map(JudgedUtterance._make, self.rows.rows(0, len(self.rows)))
 
     @property
     def seconds(self) -> np.ndarray:
@@ -175,35 +174,35 @@ class _Table:
         )
         self.rows.add(row)
         self._seconds.append(one.duration)
-        self._lengths.append(len(text))
-        known = judged.reference is not None and judged.hypothesis is not None
+        known = None not in (judged.reference, judged.hypothesis, judged.ends_at)
         self._known.append(known)
         if not known:
-            self._features.extend([math.nan] * len(evidence.FEATURES))
             return
         self._features.extend(evidence.features(text, heard, judged.reference, judged.hypothesis))
+        self._ends.append(judged.ends_at)
         if judged.wrong is not None:
             wrong = squeezed(judged.wrong_text)
             self._made.extend(evidence.features(wrong, heard, judged.wrong, judged.hypothesis))
-            self._made_seconds.append(one.duration)
-            self._made_lengths.append(len(wrong))
+            self._made_ends.append(judged.ends_at)
 
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
         """Scores of all utterances, NaN of those that were not judged; and of the made wrong transcripts."""
         width = len(evidence.FEATURES)
-        features, made = (np.frombuffer(values).reshape(-1, width).copy() for values in (self._features, self._made))
+        features, made = (np.frombuffer(values).reshape(-1, width) for values in (self._features, self._made))
         known = np.frombuffer(self._known, dtype=np.int8).astype(bool)
         if len(made) < LEAST_MADE:
             raise RecipeError(
-                f"{int(known.sum())} utterances could be judged; at least {LEAST_MADE} with different transcripts are needed"
+                f"{int(known.sum())} utterances could be judged; at least {LEAST_MADE} with different transcripts are "
+                "needed to tell right from wrong"
             )
-        usual = evidence.usual_rate(np.frombuffer(self._lengths)[known], self.seconds[known])
-        place = evidence.FEATURES.index(evidence.RATE)
-        features[:, place] = evidence.off_rate(np.frombuffer(self._lengths), self.seconds, usual)
-        made[:, place] = evidence.off_rate(np.frombuffer(self._made_lengths), np.frombuffer(self._made_seconds), usual)
-        found = np.full(len(features), np.nan)
-        found[known], of_made = classifier.scores(features[known], made)
-        return found, of_made
+        found = np.full(len(known), np.nan)
+        found[known], of_made = classifier.scores(features, made)
+        ends, made_ends = np.frombuffer(self._ends), np.frombuffer(self._made_ends)
+        usual = evidence.loudest_usual_end(ends)
+        found[known] += evidence.BY_DECIBEL * np.maximum(0, ends - usual)
+        self.cut = np.zeros(len(known), bool)
+        self.cut[known] = ends > usual
+        return found, of_made + evidence.BY_DECIBEL * np.maximum(0, made_ends - usual)
 
 
 def _next(rows: Iterator[tuple[int, dict]], key: str, fold: FoldFiles) -> dict:
@@ -211,8 +210,8 @@ def _next(rows: Iterator[tuple[int, dict]], key: str, fold: FoldFiles) -> dict:
     number, record = next(rows, (0, {}))
     if record.get("key") != key:
         raise RecipeError(
-            f"{fold.details}, {fold.judgements}: line {number or 'behind the last'} is not of {key}, as {fold.manifest} "
-            "has it; make them again"
+            f"{fold.details}, {fold.judgements}: line {number or 'behind the last'} is not of {key}, as "
+            f"{fold.manifest} has it; make them again"
         )
     return record
 
@@ -224,14 +223,24 @@ def _squeezer(language: str | None):
     return lambda text: evidence.squeezed(work(" ".join(text.split())))
 
 
-def _kinds(table: _Table, suspects: dict[int, int], twin: dict[int, str]) -> dict[int, tuple[str, str]]:
+def _kinds(table: _JudgedTable, suspects: dict[int, int], twin: dict[int, str]) -> dict[int, tuple[str, str]]:
     """Kind and detail of the suspects, by row."""
     asking, rows = [], []
     for row, one in enumerate(table):
         if row in suspects:
             rows.append(row)
             asking.append(
-                kinds.Heard(one.key, one.set, one.place, one.speaker, one.text, one.heard, one.speech, twin.get(row))
+                kinds.Heard(
+                    one.key,
+                    one.set,
+                    one.place,
+                    one.speaker,
+                    one.text,
+                    one.heard,
+                    one.speech,
+                    twin.get(row),
+                    bool(table.cut[row]),
+                )
             )
     asked = Asked(asking)
     for one in table:
@@ -240,7 +249,7 @@ def _kinds(table: _Table, suspects: dict[int, int], twin: dict[int, str]) -> dic
 
 
 def _ordered(
-    table: _Table, order: np.ndarray, scores: np.ndarray, told: dict[int, tuple[str, str]]
+    table: _JudgedTable, order: np.ndarray, scores: np.ndarray, told: dict[int, tuple[str, str]]
 ) -> Iterator[tuple[str, ...]]:
     """The lines of the ranking."""
     places = np.empty(len(order), dtype=np.int64)
@@ -280,7 +289,7 @@ def _first(path: str, count: int) -> Iterator[list[str]]:
 
 
 def _counted(
-    table: _Table,
+    table: _JudgedTable,
     suspects: dict[int, int],
     scores: np.ndarray,
     told: dict[int, tuple[str, str]],
@@ -302,7 +311,7 @@ def _counted(
     return Found(len(table.rows), judged, len(suspects), by_kind, by_set, estimated, first)
 
 
-def _shown(one: Judged, score: float, kind: str, detail: str) -> Suspect:
+def _shown(one: JudgedUtterance, score: float, kind: str, detail: str) -> Suspect:
     return Suspect(
         one.key, one.set, score, kind, detail, one_line(one.reference), one_line(one.hypothesis), one.source, one.start,
         one.end,

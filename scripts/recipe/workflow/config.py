@@ -89,8 +89,9 @@ FOLD_TRAINING = {"evaluations": 1, "decode_utterances": 0, "select": "last", "av
 
 
 def fold_settings(config: Config, where: Where = "") -> RunSettings:
-    """Settings of the training of each fold of `suspects`: those of `train`, and its own over them. Nothing is chosen by
-    what is watched meanwhile, so that a model never judges what it was chosen by. RecipeError names what is wrong."""
+    """Settings of the training of each fold of `suspects`: those of `train`, and its own over them. Nothing is chosen
+    by what is watched meanwhile, so that a model never judges what it was chosen by. RecipeError names what is
+    wrong."""
     values = {**as_mapping(config.train), **FOLD_TRAINING, "report_to": [], "weights": {}, **config.suspects.train}
     return whole(RunSettings, values, lambda path: f"{_placed(where, ('suspects', 'train', *path))}suspects.train")
 
