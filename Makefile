@@ -57,6 +57,8 @@ config: setup
 eval: setup
 	$(BIN)/snakemake --cores all eval
 
+# Tests start Python a thousand times: what it compiles is kept, also where the environment says otherwise.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev lint
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

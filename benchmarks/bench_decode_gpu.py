@@ -20,8 +20,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 TOKENS_PER_SECOND = 3.5
 
 
-def build(tokenizer_dir: str, audio_tokens: str, device: str):
-    """A recognizer of the published size (transformers' default configuration) with random weights, in bfloat16."""
+def build(tokenizer_dir: str, audio_tokens: str, device: str, small: bool):
+    """A recognizer of the published size (transformers' default configuration), or a small one, with random weights, in
+    bfloat16."""
     import torch
     import transformers
 
@@ -32,6 +33,11 @@ def build(tokenizer_dir: str, audio_tokens: str, device: str):
     tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_dir)
     tokenizer.pad_token = tokenizer.pad_token or prompt.END_OF_TURN
     config = transformers.FunAsrNanoConfig(attn_implementation="sdpa", dtype=torch.bfloat16)
+    if small:
+        config.audio_config.num_hidden_layers, config.audio_config.num_timestamp_prediction_layers = 3, 1
+        config.text_config.num_hidden_layers = 2
+        config.text_config.layer_types = config.text_config.layer_types[:2]
+    config.audio_token_id = tokenizer.convert_tokens_to_ids(prompt.AUDIO_TOKEN)
     torch.manual_seed(1)
     with torch.device(device):
         model = FunAsrNanoForConditionalGeneration(config).to(torch.bfloat16).eval()
@@ -44,26 +50,38 @@ def build(tokenizer_dir: str, audio_tokens: str, device: str):
     return Recognizer(model, processor, audio_tokens, "nothing")
 
 
-def measure(recognizer, batch: int, batches: int, seconds: float, cuda_graph: bool) -> float:
-    """Seconds of audio decoded a second."""
-    import numpy as np
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
     import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def measure(recognizer, batch: int, batches: int, seconds: float, mixed: bool, cuda_graph: bool) -> float:
+    """Seconds of audio decoded a second. Utterances are so many `seconds` long, or `mixed`, so long on average."""
+    import numpy as np
 
     from recipe.model.features import FrontEnd
     from recipe.model.generate import Greedy
 
-    noise = np.random.default_rng(0).standard_normal(int(seconds * 16000)).astype(np.float32) * 0.1
-    item = FrontEnd(recognizer).item("noise", noise, "语音转写：")
+    front_end, noise = FrontEnd(recognizer), np.random.default_rng(0)
+    lengths = noise.permuted(np.linspace(1, 2 * seconds, batch)).tolist() if mixed else [seconds]
+    made = [
+        front_end.item("noise", noise.standard_normal(int(one * 16000)).astype(np.float32) * 0.1, "语音转写：")
+        for one in lengths
+    ]
+    items, lengths = made * (batch // len(made)), lengths * (batch // len(made))
     greedy = Greedy(recognizer, cuda_graph)
     greedy.end = -1  # no token ends a hypothesis before its limit
-    limits = [int(seconds * TOKENS_PER_SECOND)] * batch
-    greedy([item] * batch, limits)
-    torch.cuda.synchronize()
+    limits = [max(1, int(one * TOKENS_PER_SECOND)) for one in lengths]
+    greedy(items, limits)
+    synchronize()
     start = time.perf_counter()
     for _ in range(batches):
-        greedy([item] * batch, limits)
-    torch.cuda.synchronize()
-    return batch * batches * seconds / (time.perf_counter() - start)
+        greedy(items, limits)
+    synchronize()
+    return batches * sum(lengths) / (time.perf_counter() - start)
 
 
 def main() -> None:
@@ -73,18 +91,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 512], help="utterances a batch")
     parser.add_argument("--batches", type=int, default=4, help="batches that are timed")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of an utterance")
+    parser.add_argument("--mixed", action="store_true", help="lengths from 1 s to twice --seconds in each batch")
+    parser.add_argument("--small", action="store_true", help="a small model, to see whether this runs, on a CPU too")
     args = parser.parse_args()
     import torch
 
-    if not torch.cuda.is_available():
-        sys.exit("bench_decode_gpu.py: no GPU here")
-    recognizer = build(args.tokenizer, args.audio_tokens, "cuda")
+    on_gpu = torch.cuda.is_available()
+    if not on_gpu and not args.small:
+        sys.exit("bench_decode_gpu.py: no GPU here; --small runs on a CPU")
+    recognizer = build(args.tokenizer, args.audio_tokens, "cuda" if on_gpu else "cpu", args.small)
     size = recognizer.model.num_parameters() / 1e6
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {' '.join(sys.argv)}")
+    print(f"{torch.cuda.get_device_name() if on_gpu else 'CPU'}, torch {torch.__version__}; {' '.join(sys.argv)}")
     print(f"{size:.0f} M parameters, bf16, {args.audio_tokens}, {args.seconds:g} s, {TOKENS_PER_SECOND} tokens/s")
     for batch in args.batch:
-        eager, graph = (measure(recognizer, batch, args.batches, args.seconds, on) for on in (False, True))
-        memory = torch.cuda.max_memory_allocated() / 2**30
+        eager, graph = (measure(recognizer, batch, args.batches, args.seconds, args.mixed, on) for on in (False, True))
+        memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
         print(f"batch {batch:4}: {eager:7.0f} x real time eager, {graph:7.0f} with graphs; {memory:.1f} GiB at most")
 
 

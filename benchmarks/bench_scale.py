@@ -140,7 +140,7 @@ def rank(args: argparse.Namespace, folder: Path, manifest: Path) -> None:
     Utterances._features = lambda self, epoch, index, utterance: silence
     run = Run(folder, manifest, 1)
     loader = torch.utils.data.DataLoader(
-        run.train_set, batch_sampler=run.batches, collate_fn=CollateReadable(run.pad_id), num_workers=args.workers
+        run.train_set, batch_sampler=run.batches, collate_fn=CollateReadable(run.pad_id, 0), num_workers=args.workers
     )
     iterator = iter(loader)
     names = ["above its base", *(f"worker {number}" for number in range(args.workers))]

@@ -133,9 +133,10 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     rows = max(1, int(batch_seconds / args.seconds))
     data = made_up(recognizer, args.seconds, rows, WARM_UP + args.steps, frozen, cached)
     model = recognizer.model
+    collator = CollateReadable(0, model.config.audio_token_id)
     model.freeze(set(frozen))
     on_gpu = model.device.type == "cuda"
-    times = []
+    times, profiler = [], torch.profiler.profile()
 
     class Steps(trainer.transformers.TrainerCallback):
         def on_step_end(self, arguments, state, control, **kwargs):
@@ -143,6 +144,8 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
                 if on_gpu:
                     torch.cuda.synchronize()
                 times.append(time.perf_counter())
+                if args.profile:
+                    (profiler.start if len(times) == 1 else profiler.stop)()
             if len(times) == 2:
                 raise Done
 
@@ -159,7 +162,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
         arguments.max_steps = WARM_UP + args.steps
         training = trainer.AsrTrainer(
             recognizer, batches, chosen, LeftOut(chosen, {}, Path(folder) / "rejects.tsv"), Notice(0), args=arguments,
-            train_dataset=data, eval_dataset=data, data_collator=CollateReadable(0), callbacks=[Steps()],
+            train_dataset=data, eval_dataset=data, data_collator=collator, callbacks=[Steps()],
         )  # fmt: skip
         try:
             training.train()
@@ -174,8 +177,21 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     memory = torch.cuda.max_memory_reserved() / 2**30 if on_gpu else float("nan")
     return {
         "seconds": seconds, "rate": rows * args.seconds / seconds, "tflops": operations / seconds / 1e12,
-        "memory": memory,
+        "memory": memory, "waits": waits(profiler, args.steps) if args.profile else "",
     }  # fmt: skip
+
+
+# What the profiler calls it when the CPU asks for a value, or waits until the device is through.
+WAITS = ("aten::item", "aten::nonzero", "aten::is_nonzero", "aten::masked_select", "cudaStreamSynchronize",
+         "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpy")  # fmt: skip
+
+
+def waits(profiler, steps: int) -> str:
+    """How often a step waits, and for how long in all, by what it waits in; a step asks once whether the one before was
+    taken."""
+    found = [one for one in profiler.key_averages() if one.key in WAITS]
+    words = [f"{one.key} {one.count / steps:.1f} times, {one.cpu_time_total / 1000 / steps:.1f} ms" for one in found]
+    return "; ".join(words) or "nothing"
 
 
 def main() -> None:
@@ -190,6 +206,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, help="of the encoder (default: the published model's 0.1)")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--gradient-checkpointing", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="say what makes the CPU wait")
     parser.add_argument("--small", action="store_true", help="a small model, to see whether this runs")
     args = parser.parse_args()
     import torch
@@ -227,6 +244,8 @@ def main() -> None:
                 f"{found['rate']:7.0f} h/h, {found['tflops']:6.1f} TFLOP/s, {found['tflops'] / args.peak:6.1%} of "
                 f"peak, {found['memory']:6.1f} GiB"
             )
+            if args.profile:
+                print(f"{mode:15} {batch_seconds:5g} s a batch: a step waits in {found['waits']}")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 """How far times of words are from the true ones, and what they cost.
 
     python benchmarks/bench_word_times.py bundled [--model-dir MODEL]
+    python benchmarks/bench_word_times.py bundled --decoded exp/bundled/decode/base
     python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --model-dir MODEL
     python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --write corpora/digits
 
 `bundled`: references of the bundled test sets, whose words the synthesizer itself times. `digits`: recordings of single
 digits, joined by fives, whose words are where they were joined: with pauses of 0.2 to 0.6 s, and without. --write makes
 data directories of them (train and valid, of other takes than those that are measured), which fit_times.py can be
-given. Errors are those of begins and ends of words together.
+given. --decoded measures what decode.py wrote instead of references: of each true word that was heard letter by letter
+those ends that are ends of a word there, too. Errors are those of begins and ends of words together.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -31,8 +33,9 @@ import bundled  # noqa: E402
 from datadirs import Entry, write_tables  # noqa: E402
 from fsdd import WORDS, find_recordings  # noqa: E402
 
-from recipe.files import write_lines  # noqa: E402
+from recipe.files import read_json_lines, write_lines  # noqa: E402
 from recipe.model import ctc, network  # noqa: E402
+from recipe.score.align import edits  # noqa: E402
 from recipe.train.known_times import Deviation, KnownUtterance, KnownWord, deviation  # noqa: E402
 
 RATE = 16000
@@ -111,6 +114,36 @@ def write(folder: Path, target: Path) -> None:
         )
 
 
+def of_hypotheses(utterances: Iterator[KnownUtterance], file: Path) -> Deviation:
+    """How far the times of words in a text.jsonl are from the known ones."""
+    heard = {record["key"]: record["words"] for _, record in read_json_lines(file)}
+    errors: list[float] = []
+    for one in utterances:
+        known, found = letters(one.words, "text"), letters(heard.get(one.key, []), "word")
+        changed = edits([letter for letter, *_ in known], [letter for letter, *_ in found])
+        lost = {place for kind, place, _ in changed if kind != "insert"}
+        new = {place for kind, _, place in changed if kind != "delete"}
+        kept = (place for place in range(len(found)) if place not in new)
+        pairs = {place: next(kept) for place in range(len(known)) if place not in lost}
+        for word in {id(word): word for _, word, *_ in known}.values():
+            own = [place for place, (_, other, *_) in enumerate(known) if other is word]
+            if not all(place in pairs for place in own):
+                continue
+            (_, first, begins, _), (_, last, _, ends) = found[pairs[own[0]]], found[pairs[own[-1]]]
+            errors += [abs(first["start"] - word.start)] if begins and "start" in first else []
+            errors += [abs(last["end"] - word.end)] if ends and "end" in last else []
+    return Deviation(len(errors), float(np.median(errors)), float(np.quantile(errors, 0.95, method="higher")))
+
+
+def letters(words: list, name: str) -> list[tuple[str, Any, bool, bool]]:
+    """Letters and digits of words in lower case, each with its word and whether it is the first and the last one."""
+    found = []
+    for word in words:
+        own = [letter for letter in (word[name] if isinstance(word, dict) else word.text).lower() if letter.isalnum()]
+        found += [(letter, word, i == 0, i == len(own) - 1) for i, letter in enumerate(own)]
+    return found
+
+
 def shown(name: str, found: Deviation) -> None:
     print(
         f"{name}: {found.borders} borders, median {1000 * found.median:.0f} ms, 95 % within {1000 * found.most:.0f} ms"
@@ -122,12 +155,17 @@ def main() -> None:
     parser.add_argument("what", choices=("bundled", "digits"))
     parser.add_argument("folder", nargs="?", type=Path, help="digits: the dataset's folder")
     parser.add_argument("--model-dir", default=str(ROOT / "models/tiny"))
+    parser.add_argument("--decoded", type=Path, help="bundled: a model's folder of decodings with word times")
     parser.add_argument("--write", type=Path, help="digits: write data directories here, and measure nothing")
     parser.add_argument("--number", type=int, default=120, help="digits: joined utterances (default: 120)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.write:
         write(args.folder, args.write)
+        return
+    if args.decoded:
+        for name, folder in (("test", "home"), ("test_general", "general")):
+            shown(name, of_hypotheses(of_bundled(name), args.decoded / folder / "text.jsonl"))
         return
     recognizer = network.load(args.model_dir)
     branch = ctc.load(args.model_dir, recognizer.model.config.audio_config.hidden_size)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 # Small tensors: more threads per test only compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import filelock
 import numpy as np
 import pytest
 import soundfile
@@ -74,22 +76,40 @@ def randomize(model) -> None:
                 parameter.copy_(base + 0.1 * torch.randn(parameter.shape, generator=generator))
 
 
+def made_once(tmp_path_factory, name, make):
+    """A folder that `make` makes, once for all processes of a run of the tests, which leave it as it is."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / f"made-{name}"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            making = folder.with_name(f"{name}-making")
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            make(making)
+            making.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def full_model(tmp_path_factory):
     """Directory of a random model that takes all audio tokens."""
-    return _build(tmp_path_factory.mktemp("full") / "model", "full")
+    return made_once(tmp_path_factory, "full", lambda folder: _build(folder / "model", "full")) / "model"
 
 
 @pytest.fixture(scope="session")
 def deep_model(tmp_path_factory):
     """Directory of a random model with more layers than kinds of layers."""
-    return _build(tmp_path_factory.mktemp("deep") / "model", "full", encoder_layers=12, llm_layers=6)
+
+    def make(folder):
+        _build(folder / "model", "full", encoder_layers=12, llm_layers=6)
+
+    return made_once(tmp_path_factory, "deep", make) / "model"
 
 
 @pytest.fixture(scope="session")
 def low_model(tmp_path_factory):
     """Directory of a random model that takes an eighth of the audio tokens."""
-    return _build(tmp_path_factory.mktemp("low") / "model", "low_frame_rate")
+    return made_once(tmp_path_factory, "low", lambda folder: _build(folder / "model", "low_frame_rate")) / "model"
 
 
 def tone(seconds: float, seed: int = 0, rate: int = 16000) -> np.ndarray:
@@ -121,12 +141,11 @@ def data_dir(tmp_path):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, full_model):
     """A finished run of a small workflow by a copy of the recipe (`recipe/`), with a test set (`heldout/`) of its own;
-    tests leave it as it is."""
+    tests leave it as it is. Each process has a copy of it, for what tests change and put back."""
     import small_workflow
 
-    folder = tmp_path_factory.mktemp("finished")
-    small_workflow.finish(folder, full_model)
-    return folder
+    first = made_once(tmp_path_factory, "finished", lambda folder: small_workflow.finish(folder, full_model))
+    return Path(shutil.copytree(first, tmp_path_factory.mktemp("finished") / "copy", symlinks=True))
 
 
 def losses(model_dir):

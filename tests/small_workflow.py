@@ -15,15 +15,14 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snake
 RECIPE = ["Snakefile", "rules", "scripts", "schemas", "envs", "profiles"]  # what the workflow is made of
 # Importing snakemake takes longer than planning: one process does it, and a child of it serves each call.
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["snakemake.cli"])
+_server.set_forkserver_preload(["snakemake.cli", "smart_open.smart_open_lib", "requests", "jinja2", "yte"])
 
 
 def copy_recipe(folder):
     """A copy of the workflow, whose code may be changed."""
-    ignored = shutil.ignore_patterns("__pycache__")
     for name in RECIPE:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+            shutil.copytree(ROOT / name, folder / name)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)

@@ -48,7 +48,7 @@ def directory(tmp_path, monkeypatch):
 
 
 def test_the_sample_is_16_recordings_of_two_sets_that_are_there():
-    rows = [line.split() for line in proof._sample()]
+    rows = [line.split(maxsplit=1) for line in proof._sample()]
     assert len({key for key, _ in rows}) == len({place for _, place in rows}) == 16
     assert all(Path(place).is_file() for _, place in rows)
     assert {key.split("-")[0] for key, _ in rows} == {"test", "test_general"}

@@ -49,6 +49,12 @@ def test_the_files_of_a_model_are_uploaded_in_one_commit(model):
     assert "adapter/adapter_config.json" in names and len(names) == 6
 
 
+@pytest.mark.parametrize("weights", ["model-00001-of-00002.safetensors", "model.pt", "encoder.int8.onnx", "llm.gguf"])
+def test_weights_of_every_runtime_are_weights(model, weights):
+    (model / "model.safetensors").rename(model / weights)
+    assert weights in publish.files(model)
+
+
 # Stands in for the hub's library: it takes everything but what belongs to others.
 FAKE_LIBRARY = """
 from huggingface_hub import errors

@@ -88,6 +88,7 @@ class TestKilled:
         assert "begins anew" in done.stderr and "decoding 9 entries" in done.stderr
         assert flags[0].strip("-") in done.stderr.partition("begins anew")[0].splitlines()[-1]
 
+    @pytest.mark.slow
     def test_of_other_recordings_nothing_is_kept(self, full_model, recordings, tmp_path):
         folder = tmp_path / "data"
         write_data(folder)

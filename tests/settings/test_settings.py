@@ -35,7 +35,7 @@ WRONG = [
     ("seed: 4294967296", "seed is 4294967296, expected a whole number from 0 to 4294967295"),
     ("trainer: {adam_beta1: .nan}", "trainer: nan, expected a finite number"),
     ("trainer: {fsdp_config: {a: [1, -.inf]}}", "trainer: -inf, expected a finite number"),
-    ("compile: 1", "compile is 1, expected true or false"),
+    ("compile: 1", "compile is 1, expected auto or true or false"),
     ("seed: 2024-01-01", 'seed is "2024-01-01", expected a whole number from 0 to 4294967295'),
     ("augment: {snr_db: [9, 3]}", "augment.snr_db is [9.0, 3.0], expected the least and then the largest"),
     ("freeze: [encoder, adaptor, llm]", "freeze names every part of the model"),

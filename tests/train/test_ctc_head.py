@@ -238,6 +238,7 @@ def test_a_killed_training_ends_with_the_same_branch(directory, request, manifes
         assert same(*(load_file(tmp_path / name / "model" / file) for name in ("calm", "killed")))
 
 
+@pytest.mark.slow
 def test_on_two_processes(full_model, manifest, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run(command(full_model, manifest, tmp_path, *launcher), capture_output=True, text=True)

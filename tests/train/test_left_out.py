@@ -239,6 +239,7 @@ class TestUnreadable:
             assert not (tmp_path / "model").exists()
             shutil.rmtree(tmp_path / "state")
 
+    @pytest.mark.slow
     def test_two_processes_tell_each_other(self, full_model, manifest, tmp_path):
         """Batches of one utterance: one process has nothing where the other has something."""
         keys = ["spk1-utt5", "spk0-utt2", "spk1-utt7"]

@@ -22,6 +22,7 @@ def measured(folder, utterances, ranks, workers):
     return found
 
 
+@pytest.mark.slow
 def test_it_is_flat(tmp_path):
     """Fifty thousand utterances as objects would be 40 MiB in each."""
     [found] = measured(tmp_path, 50_000, 1, 1)

@@ -1,6 +1,7 @@
 """Whom a process of a training no longer hears: the others' names in its error."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,7 +30,9 @@ except RecipeError as error:
 """
 
 
-@pytest.mark.parametrize(("what", "reason"), [("killed", "closed by peer"), ("silent", "Timed out waiting 20000ms")])
+@pytest.mark.parametrize(
+    ("what", "reason"), [("killed", "closed by peer|reset by peer"), ("silent", "Timed out waiting 20000ms")]
+)
 def test_who_is_killed_or_silent_is_named_with_its_host(what, reason):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -45,7 +48,7 @@ def test_who_is_killed_or_silent_is_named_with_its_host(what, reason):
     second.kill()
     second.communicate()
     host = socket.gethostname()
-    assert said.startswith(f"process 0 on {host}: no answer from process 1 on {host} (") and reason in said
+    assert said.startswith(f"process 0 on {host}: no answer from process 1 on {host} (") and re.search(reason, said)
     assert said.endswith("call the same command: training goes on from its last checkpoint\n")
 
 

@@ -12,9 +12,10 @@ from recipe.files import RecipeError
 from recipe.model import network as model
 from recipe.model.features import FrontEnd
 from recipe.settings.train import AugmentSettings, TrainSettings
-from recipe.train import batching, preflight
+from recipe.train import batching, chosen, preflight
 from recipe.train.augment import Augment
 from recipe.train.dataset import Utterances
+from recipe.train.expected import Load
 
 
 @pytest.mark.parametrize("memory", [100, 999, 1000, 1001, 5000, 40000])
@@ -69,11 +70,12 @@ def test_trying_a_batch_leaves_gradients_of_trained_parts_only(train_set, full_m
     assert graded == {"multi_modal_projector", "language_model"}
 
 
-def test_auto_on_a_cpu_is_a_minute(train_set, full_model, tmp_path):
+def test_auto_on_a_cpu_is_two_minutes(train_set, full_model, tmp_path):
     auto = TrainSettings(batch_seconds="auto")
-    assert preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path) == 1000
+    found = preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path)
+    assert (found.frames, found.gradient_checkpointing) == (2000, False)
     fixed = dataclasses.replace(auto, batch_seconds=30.0)
-    assert preflight.find_budget(model.load(full_model), fixed, train_set, "fp32", tmp_path) == 500
+    assert preflight.find_budget(model.load(full_model), fixed, train_set, "fp32", tmp_path).frames == 500
 
 
 def test_a_resumed_run_takes_the_budget_that_was_found(train_set, full_model, tmp_path):
@@ -81,5 +83,25 @@ def test_a_resumed_run_takes_the_budget_that_was_found(train_set, full_model, tm
     (tmp_path / "checkpoint-2" / "complete").touch()
     (tmp_path / preflight.FILE).write_text('{"frames": 777}')
     auto = TrainSettings(batch_seconds="auto")
-    assert preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path) == 777
+    assert preflight.find_budget(model.load(full_model), auto, train_set, "fp32", tmp_path).frames == 777
+    (tmp_path / preflight.FILE).write_text('{"frames": 777, "gradient_checkpointing": true, "compile": true}')
+    recognizer = model.load(full_model)
+    found = preflight.find_budget(recognizer, auto, train_set, "fp32", tmp_path)
+    assert found.gradient_checkpointing and recognizer.model.is_gradient_checkpointing
     assert torch.is_grad_enabled()
+    load = Load(50e9, 1e9)
+    assert chosen.with_compile(auto, load, preflight.kept(tmp_path)).compile is True
+
+
+def test_a_good_guess_saves_trying():
+    tried = []
+    found = preflight.higher(lambda budget: tried.append(budget) or budget <= 30000, 2000, 48000, 28000)
+    assert 28000 <= found <= 30000 and len(tried) == 5
+    assert preflight.higher(lambda budget: budget <= 5000, 2000, 48000, 28000) > 5000 * 8 / 9
+    assert preflight.higher(lambda budget: True, 2000, 48000, 99000) == 48000
+
+
+@pytest.mark.parametrize(("hours", "most", "why"), [(1000, 48000, "nothing"), (1, 3000, "20 steps an epoch")])
+def test_small_data_make_small_batches(hours, most, why):
+    found, reason = preflight.most_frames(hours * 60000, 20)
+    assert found == most and why in reason

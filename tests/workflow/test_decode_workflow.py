@@ -84,6 +84,7 @@ def test_recordings_without_references_get_texts_and_subtitles(settings, data_di
 TALKS = {"talks": sorted(f"spk{i % 2}-utt{i}" for i in range(8)), "cut": ["a", "b"]}
 
 
+@pytest.mark.slow
 def test_shards_of_transcription_give_what_one_job_does(settings, data_dir):
     """Texts, details, rejects and subtitles, of segments that shards share as well."""
     folder = data_dir.parent

@@ -49,6 +49,7 @@ def test_what_cannot_be_made_is_refused_before_anything_runs(export, problem, pr
     assert problem in small_workflow.refused(project(**export), "--dry-run", "export")
 
 
+@pytest.mark.slow
 def test_exports_stand_beside_each_other_and_another_interpreter_makes_nothing_anew(project):
     folder = project()
     targets = ["exp/e/export/base/hf/config.json", "exp/e/export/base/toolkit/model.pt"]

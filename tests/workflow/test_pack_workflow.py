@@ -35,6 +35,7 @@ def test_training_reads_shards_and_nothing_is_lost_without_a_reason(project):
     assert "training on 7 utterances" in log
 
 
+@pytest.mark.slow
 def test_the_report_counts_what_was_lost_in_packing(project):
     snakemake(project, "all")
     page = (project / "exp/e/report/report.html").read_text()

@@ -13,7 +13,7 @@ from conftest import ROOT, fake_gpus
 from small_workflow import planned, refused, snakemake
 
 from recipe.files import RecipeError
-from recipe.workflow import code, config
+from recipe.workflow import code, config, parsed
 
 
 def test_everything_is_made_and_nothing_runs_again(finished):
@@ -152,6 +152,7 @@ def scripts(tmp_path):
 
 def hashes(scripts):
     code._module_hash.cache_clear()
+    code._cache.cache_clear()
     return {path.stem: code.code_hash(path) for path in scripts.glob("*.py")}
 
 
@@ -219,3 +220,40 @@ def test_the_image_has_the_python_of_the_conda_environment_and_the_lock_file():
 def test_lock_files_hold_no_addresses():
     for lock in ROOT.glob("requirements*.lock"):
         assert not re.search(r"://|--index|--find-links", Path(lock).read_text()), lock
+
+
+class TestParsed:
+    """What is kept of parsing."""
+
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(parsed, "FILE", tmp_path / "kept.json")
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+    def test_is_taken_by_the_text_alone_and_gives_the_same(self, scripts, tmp_path, monkeypatch):
+        first, second = hashes(scripts), hashes(scripts)
+        assert first == second and (tmp_path / "kept.json").is_file()
+        with monkeypatch.context() as patched:
+            patched.setattr(parsed, "_parse", lambda text: pytest.fail("parsed again"))
+            assert hashes(scripts) == first
+            with open(scripts / "recipe/files.py", "a") as changed:
+                changed.write("\n_appended = 1\n")
+            with pytest.raises(pytest.fail.Exception):
+                hashes(scripts)
+        assert not {name for name, value in hashes(scripts).items() if value == first[name]} - {"check_python"}
+
+    @pytest.mark.parametrize("content", ["", "[]", "{", '["a"]'])
+    def test_a_damaged_file_is_written_anew(self, scripts, tmp_path, content):
+        first = hashes(scripts)
+        whole = (tmp_path / "kept.json").read_text()
+        (tmp_path / "kept.json").write_text(content)
+        assert hashes(scripts) == first and (tmp_path / "kept.json").read_text() == whole
+
+    def test_a_folder_that_cannot_be_written_costs_time_only(self, scripts, tmp_path, monkeypatch):
+        (tmp_path / "file").write_text("")
+        monkeypatch.setattr(parsed, "FILE", tmp_path / "file/kept.json")
+        assert hashes(scripts) == hashes(scripts)
+
+    def test_nothing_is_written_where_python_is_not_to_write(self, scripts, tmp_path, monkeypatch):
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        assert hashes(scripts) and not (tmp_path / "kept.json").exists()

@@ -11,10 +11,12 @@ from recipe.model.directory import RECIPE_FILE
 logger = logging.getLogger(__name__)
 
 CARD = "README.md"
-WEIGHTS = ("model.safetensors", "model.pt")
+WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.pt", "*.onnx", "*.gguf")
 REQUIRED = (CARD, RECIPE_FILE)
 # What a model directory holds, by the ends of names; anything else may be somebody's data.
-ENDS = (".json", ".jinja", ".md", ".model", ".pt", ".safetensors", ".tiktoken", ".txt", ".yaml")
+ENDS = (
+    ".gguf", ".jinja", ".json", ".md", ".model", ".onnx", ".pt", ".safetensors", ".tiktoken", ".txt", ".yaml",
+)  # fmt: skip
 NOT_MODELS = {
     "training state": ("checkpoint-*", "optimizer.pt", "scheduler.pt", "trainer_state.json", "training_args.bin",
                        "rng_state*.pth", "fingerprint.json"),
@@ -31,7 +33,7 @@ def files(directory: str | os.PathLike) -> dict[str, int]:
     for name in REQUIRED:
         if not (directory / name).is_file():
             raise RecipeError(f"{directory}: there is no {name}; a model is published with where it comes from")
-    if not any((directory / name).is_file() for name in WEIGHTS) and not list(directory.glob("model-*.safetensors")):
+    if not any(path.is_file() for pattern in WEIGHTS for path in directory.glob(pattern)):
         raise RecipeError(f"{directory}: there are no weights ({' or '.join(WEIGHTS)})")
     read_json(directory / RECIPE_FILE)
     found = sorted(path for path in directory.rglob("*") if path.is_file() or path.is_symlink())

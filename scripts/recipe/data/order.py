@@ -1,8 +1,8 @@
 """Shifted tables: transcripts that belong to the recording some lines before or behind their own.
 
 Longer recordings have longer transcripts, whatever the language. Where lengths of recordings go with those of
-transcripts a line further, and not with their own, the table is shifted. That takes no model, and is looked
-at in windows, so that a part of a table is found, too. It stays silent where lengths say nothing: of single words, or where
+transcripts a line further, and not with their own, the table is shifted. That takes no model, and is looked at in
+windows, so that a part of a table is found, too. It stays silent where lengths say nothing: of single words, or where
 neighbours are as long as each other.
 """
 

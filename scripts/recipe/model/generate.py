@@ -25,6 +25,8 @@ CACHE_LENGTH_STEP = 128
 ROWS_STEP = 32
 # The batch is compacted when at most this share of its rows is still going on.
 COMPACTION_SHARE = 0.75
+# Of the room that a batch needs, so much at most is kept because batches before it had more rows, or longer ones.
+MOST_SPARE = 1.5
 NO_PENALTY = 1.0  # a repetition penalty that changes nothing
 # Steps from one look at which rows have ended to the next: on a GPU each waits for everything that was queued.
 SYNC_INTERVAL_GPU = 8
@@ -205,10 +207,13 @@ class Greedy:
         return _round_up(rows, ROWS_STEP) if self._static_shapes else rows
 
     def _reserve(self, rows: int, length: int) -> None:
-        """Take memory for a batch, new only if it is larger than any before."""
+        """Take memory for a batch, new only if what is held has too few rows or is too short."""
         held = self._cache.capacity if self._cache else (0, 0)
         if rows > held[0] or length > held[1]:
             capacity = max(rows, held[0]), max(length, held[1])
+            if capacity[0] * capacity[1] > MOST_SPARE * rows * length:
+                # Few long rows and then many short ones: what would hold either is far more than both.
+                capacity = rows, length
             self._cache = self._states = None  # freed before the larger ones are taken
             kind = self._model.dtype, self._device
             self._cache = KVCache(self._model.config.get_text_config(), *capacity, *kind)

@@ -18,7 +18,7 @@ from transformers import FunAsrNanoForConditionalGeneration as HfFunAsrNano
 from transformers.modeling_outputs import CausalLMOutput
 
 from recipe.files import RecipeError, share_file, write_json
-from recipe.model import card, ctc, loading
+from recipe.model import card, ctc, loading, places
 from recipe.model.directory import HF, RECIPE_FILE, audio_tokens_of, directory_kind
 from recipe.settings.train import FULL, PARTS, LoraSettings
 from recipe.text.prompt import IGNORED, PromptEncoder
@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 # Bars that last a blink of the eye, and its own idea of what is worth a line.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
+
+
+# Devices on which the language model is given a mask of padding in training. No target comes after padding, so it is
+# enough that a token sees what is before it: faster on a GPU; on a CPU it is not, and sums would round otherwise.
+MASKED = {"cpu"}
 
 
 def audio_token_count(frames: int, mode: str) -> int:
@@ -45,6 +50,14 @@ def audio_token_count(frames: int, mode: str) -> int:
 def summed_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Cross entropy of `logits` [targets, vocabulary] in 32 bits, summed over `targets`."""
     return nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
+def _attention_mask(mask: torch.Tensor, is_padded: bool | None) -> torch.Tensor | None:
+    """What attention over `mask`ed frames [batch, frames] sees [batch, 1, 1, frames]; None: everything, as it is faster
+    to say where nothing is padded. `is_padded` None asks the device."""
+    if is_padded is None:
+        is_padded = not bool(mask.all())
+    return mask.bool()[:, None, None, :] if is_padded else None
 
 
 @dataclass
@@ -136,32 +149,53 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
                     module.train(mode)
         return self
 
-    def encode(self, input_features: torch.Tensor, input_features_mask: torch.Tensor) -> torch.Tensor:
+    def encode(
+        self, input_features: torch.Tensor, input_features_mask: torch.Tensor, is_padded: bool | None = None
+    ) -> torch.Tensor:
         """Encoder outputs [batch, frames, width] of `input_features` [batch, frames, 560], one utterance a row, and
-        its mask [batch, frames]."""
-        return self.model.audio_tower(
-            input_features=input_features, input_features_mask=input_features_mask
-        ).last_hidden_state
+        its mask [batch, frames]. Whoever knows whether any row `is_padded` spares the device the question."""
+        tower = self.model.audio_tower
+        states = input_features.to(tower.layers[0].input_layernorm.weight.dtype)
+        seen = _attention_mask(input_features_mask, is_padded)
+        states = states * tower.scaling + tower.position_embeddings(states)
+        for layer in tower.layers:
+            states = layer(states, seen, input_features_mask)
+        return states
 
-    def adapt(self, encoder_outputs: torch.Tensor, input_features_mask: torch.Tensor) -> torch.Tensor:
+    def adapt(
+        self, encoder_outputs: torch.Tensor, input_features_mask: torch.Tensor, is_padded: bool | None = None
+    ) -> torch.Tensor:
         """Adaptor frames [batch, frames, hidden] of encoder outputs."""
-        return self.model.multi_modal_projector(encoder_outputs, input_features_mask)
+        projector = self.model.multi_modal_projector
+        states = projector.linear_2(projector.act(projector.linear_1(encoder_outputs)))
+        seen = _attention_mask(input_features_mask, is_padded)
+        for layer in projector.layers:
+            states = layer(states, seen)
+        return states
 
     def embed(
-        self, input_ids: torch.Tensor, input_features: torch.Tensor, input_features_mask: torch.Tensor
+        self, input_ids: torch.Tensor, input_features: torch.Tensor, input_features_mask: torch.Tensor, **places
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Token embeddings [batch, tokens, hidden] with the placeholders replaced by adaptor frames, and all the
-        adaptor frames [batch, frames, hidden]."""
+        adaptor frames [batch, frames, hidden]; `places` as `place` takes them."""
         audio = self.adapt(self.encode(input_features, input_features_mask), input_features_mask)
-        return self.place(input_ids, audio), audio
+        return self.place(input_ids, audio, **places), audio
 
-    def place(self, input_ids: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+    def place(
+        self,
+        input_ids: torch.Tensor,
+        audio: torch.Tensor,
+        audio_places: torch.Tensor | None = None,
+        audio_frames: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Token embeddings [batch, tokens, hidden] with the placeholders replaced by the first frames of `audio`
-        [batch, frames, hidden]."""
-        is_audio = input_ids == self.config.audio_token_id
-        taken = torch.arange(audio.shape[1], device=audio.device) < is_audio.sum(1, keepdim=True)
+        [batch, frames, hidden]. Where both are (see `places.audio_places`) is found here if it is not given."""
+        if audio_places is None:
+            found = places.audio_places(input_ids, self.config.audio_token_id, audio.shape[1])
+            audio_places, audio_frames = found
         text = self.get_input_embeddings()(input_ids)
-        return text.masked_scatter(is_audio.unsqueeze(-1), audio[taken].to(text.dtype))
+        taken = audio.flatten(0, 1).index_select(0, audio_frames).to(text.dtype)
+        return text.flatten(0, 1).index_copy(0, audio_places, taken).view_as(text)
 
     def ctc_loss(self, audio: torch.Tensor, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Summed CTC loss of the targets without their end token over adaptor frames, scored with the language
@@ -191,35 +225,45 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
         attention_mask: torch.Tensor | None = None,
         encoder_outputs: torch.Tensor | None = None,
         adaptor_outputs: torch.Tensor | None = None,
+        audio_places: torch.Tensor | None = None,
+        audio_frames: torch.Tensor | None = None,
+        target_places: torch.Tensor | None = None,
+        is_padded: bool | None = None,
         ctc_targets: torch.Tensor | None = None,
         **kwargs,
     ):
-        """With `labels` [batch, tokens]: the summed cross entropy over targets divided by `num_items_in_batch`
-        (default: the targets here), logits [targets, vocabulary] of target positions only. Without: as HF.
+        """With `labels` [batch, tokens], padded on the right: the summed cross entropy over targets divided by
+        `num_items_in_batch` (default: the targets here), logits [targets, vocabulary] of target positions only.
+        Without: as HF.
 
         What frozen parts made of the audio may stand for `input_features`: `encoder_outputs` [batch, frames, width] or
         `adaptor_outputs` [batch, at least the placeholders, hidden] (all frames, if there is a CTC loss).
+
+        With the places (see `recipe.model.places`) of audio and targets, and whether audio `is_padded`, nothing here
+        waits for a GPU, but for a CTC loss; without, they are found here.
 
         With a CTC branch and its `ctc_targets` [batch, tokens] also the branch's summed loss. In training its gradients
         come with those of the loss, whose value stays what it is without."""
         audio = adaptor_outputs
         if input_features is not None:
-            encoder_outputs = self.encode(input_features, input_features_mask)
+            encoder_outputs = self.encode(input_features, input_features_mask, is_padded)
         if encoder_outputs is not None:
-            audio = self.adapt(encoder_outputs, input_features_mask)
+            audio = self.adapt(encoder_outputs, input_features_mask, is_padded)
         if audio is not None:
-            inputs_embeds, input_ids = self.place(input_ids, audio), None
+            inputs_embeds, input_ids = self.place(input_ids, audio, audio_places, audio_frames), None
         if labels is None:
             return super().forward(
                 input_ids=input_ids, inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
             )
+        if inputs_embeds.device.type not in MASKED:
+            attention_mask = {"full_attention": None}
         hidden = self.model.language_model(
             inputs_embeds=inputs_embeds, attention_mask=attention_mask, use_cache=False
         ).last_hidden_state
-        targets = labels[:, 1:]
-        supervised = targets != IGNORED
-        logits = self.lm_head(hidden[:, :-1][supervised])
-        loss = self.cross_entropy(logits, targets[supervised])
+        if target_places is None:
+            target_places = places.target_places(labels)
+        logits = self.lm_head(hidden.flatten(0, 1).index_select(0, target_places))
+        loss = self.cross_entropy(logits, labels.flatten().index_select(0, target_places + 1))
         if self.ctc_weight and self.training:
             loss = loss + self.ctc_weight * self.ctc_loss(audio, input_features_mask.sum(1), labels)
         ctc_loss = None
@@ -227,7 +271,7 @@ class FunAsrNanoForConditionalGeneration(HfFunAsrNano):
             ctc_loss = self.ctc_head.loss(encoder_outputs, input_features_mask.sum(1), ctc_targets)
             if self.training:
                 loss = loss + (ctc_loss - ctc_loss.detach())
-        loss = loss / (supervised.sum() if num_items_in_batch is None else num_items_in_batch)
+        loss = loss / (len(target_places) if num_items_in_batch is None else num_items_in_batch)
         return Output(loss=loss, logits=logits, ctc_loss=ctc_loss)
 
 

@@ -166,9 +166,9 @@ class TrainSettings:
     weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0)
     max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", ge=0)
     batch_seconds: Literal["auto"] | Annotated[float, Field(gt=0)] = setting(
-        120.0,
+        AUTO,
         "Padded audio a batch and process (seconds); on a GPU lowered until the largest batch fits. auto is as much as "
-        "fits on the GPU, and 60 on a CPU.",
+        "fits on the GPU, up to 2,880 and 20 steps an epoch, and 120 on a CPU.",
     )
     shuffle: Literal["full", "chunks"] = setting(
         "full",
@@ -215,10 +215,13 @@ class TrainSettings:
     workers: int = setting(
         2, "Processes that read audio; 0 is a thread of the training process.", ge=0, le=1024, indifferent=True
     )
-    gradient_checkpointing: bool = setting(False, "Less memory for more time.")
-    compile: bool = setting(
-        False,
-        "Compile the layers with torch.compile, on a GPU (minutes at the start; needs a C compiler).",
+    gradient_checkpointing: Literal["auto"] | bool = setting(
+        AUTO, "Less memory for more time; auto does so on a GPU where the smallest batches do not fit otherwise."
+    )
+    compile: Literal["auto"] | bool = setting(
+        AUTO,
+        "Compile the layers with torch.compile, on a GPU (minutes at the start; needs a C compiler); auto does where "
+        "there is one and the run is long enough to gain by it.",
     )
     cache_frozen: bool = setting(
         False,

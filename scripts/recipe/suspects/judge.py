@@ -128,7 +128,8 @@ def _block(
         readable = [(i, waveform) for i, waveform in batch if waveform is not None]
         if readable:
             ours = [asked[i] for i, _ in readable]
-            judged = _judged(recognizer, front_end, ours, [front_end.features(sound) for _, sound in readable])
+            features = [front_end.features(waveform) for _, waveform in readable]
+            judged = _judged(recognizer, front_end, ours, features)
             for (i, waveform), one in zip(readable, judged, strict=True):
                 found[i] = replace(one, ends_at=level_at_end(waveform))
     for i, one in enumerate(asked):

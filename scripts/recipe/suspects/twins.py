@@ -13,7 +13,7 @@ from recipe.data.leaks import content
 MOST_READ = 100_000  # recordings whose content is compared
 
 
-class Utterances(Protocol):
+class Comparable(Protocol):
     """What copies are looked for in: `seconds` [utterances], and the utterances with set, key, text (normalized),
     source, start and end."""
 
@@ -22,7 +22,7 @@ class Utterances(Protocol):
     def __iter__(self) -> Iterable: ...
 
 
-def twins(table: Utterances) -> dict[int, str]:
+def twins(table: Comparable) -> dict[int, str]:
     """For each row of a table whose audio another one has with another transcript, the key of that one. Only utterances
     of the same length, to a tenth of a millisecond, are compared, and of more than MOST_READ none."""
     lengths = np.round(table.seconds, 4)

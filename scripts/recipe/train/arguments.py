@@ -50,11 +50,15 @@ def trainer_arguments(
     }
     try:
         connect_on_cpu(settings)
-        return transformers.TrainingArguments(**own, **{"use_cpu": not on_gpu(settings)} | settings.trainer)
+        arguments = transformers.TrainingArguments(**own, **{"use_cpu": not on_gpu(settings)} | settings.trainer)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if not settings.trainer:
             raise
         raise RecipeError(f"trainer: {' '.join(str(error).split())}") from None
+    if arguments.n_gpu > 1:
+        # A process has one GPU. The Trainer would split batches among all that are there.
+        arguments._n_gpu = 1
+    return arguments
 
 
 def check_schedule(arguments: transformers.TrainingArguments) -> None:

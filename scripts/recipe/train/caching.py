@@ -27,7 +27,7 @@ def frozen_outputs(
     # A CTC branch is trained on the encoder's.
     name = ADAPTOR_OUTPUTS if "adaptor" in settings.freeze and not settings.ctc_head else ENCODER_OUTPUTS
     width = (model.config.adaptor_config if name == ADAPTOR_OUTPUTS else model.config.audio_config).hidden_size
-    collator = Collate(recognizer.tokenizer.pad_token_id)
+    collator = Collate(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id)
 
     def used(frames: int) -> int:
         """Rows that training needs: all for the adaptor and a CTC loss, otherwise those that become audio tokens."""
@@ -41,11 +41,11 @@ def frozen_outputs(
         return [_why(item) if isinstance(item, Unreadable) else next(made) for item in items]
 
     def outputs_of(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
-        batch = {key: value.to(model.device) for key, value in collator(items).items()}
-        mask = batch["input_features_mask"]
+        batch = collator(items)
+        features, mask = (batch[name].to(model.device) for name in ("input_features", "input_features_mask"))
         with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            outputs = model.encode(batch["input_features"], mask)
-            outputs = model.adapt(outputs, mask) if name == ADAPTOR_OUTPUTS else outputs
+            outputs = model.encode(features, mask, batch["is_padded"])
+            outputs = model.adapt(outputs, mask, batch["is_padded"]) if name == ADAPTOR_OUTPUTS else outputs
         frames = mask.sum(1).tolist()
         return [(row[: used(count)], count) for row, count in zip(outputs, frames, strict=True)]
 

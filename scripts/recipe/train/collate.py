@@ -1,42 +1,71 @@
 """Items to training batches."""
 
+from typing import Any
+
+import numpy as np
 import torch
 
 from recipe.model.features import Item, collate
+from recipe.model.places import audio_places, target_places
 from recipe.text.prompt import IGNORED
 from recipe.train.dataset import FrozenItem, Unreadable
 
-# What a batch of training holds besides tensors: the keys of its utterances, and those that could not be read.
-KEYS, UNREAD = "keys", "unread"
+# What a batch of training holds besides what the model takes: the keys of its utterances, those that could not be read,
+# and of each utterance its stacked frames, tokens and targets (int64 [utterances, 3]).
+KEYS, UNREAD, COUNTS = "keys", "unread", "counts"
 
 
 class Collate:
-    """Items to a batch of tensors (a class, so that worker processes can receive it)."""
+    """Items to a batch of what the model takes (a class, so that worker processes can receive it)."""
 
-    def __init__(self, pad_id: int):
+    def __init__(self, pad_id: int, audio_token_id: int):
         self._pad_id = pad_id
+        self._audio_token_id = audio_token_id
 
-    def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
+    def __call__(self, items: list[Item]) -> dict[str, torch.Tensor | bool]:
+        """As `features.collate`, with the places of audio and targets (see `model.places`), and whether audio
+        `is_padded`."""
         batch = collate(items, self._pad_id)
+        frames = batch["input_features"].shape[1]
+        batch["audio_places"], batch["audio_frames"] = audio_places(batch["input_ids"], self._audio_token_id, frames)
+        batch["target_places"] = target_places(batch["labels"])
         if isinstance(items[0], FrozenItem):
             batch[items[0].name] = batch.pop("input_features")
-            frames = torch.tensor([item.frames for item in items])
-            batch["input_features_mask"] = (torch.arange(int(frames.max())) < frames[:, None]).long()
+            lengths = torch.tensor(_frames(items))
+            batch["input_features_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
         if items[0].ctc_tokens is not None:
             targets = [torch.tensor(item.ctc_tokens, dtype=torch.long) for item in items]
             batch["ctc_targets"] = torch.nn.utils.rnn.pad_sequence(targets, True, IGNORED)
-        return batch
+        return batch | {"is_padded": not bool(batch["input_features_mask"].all())}
 
 
 class CollateReadable:
     """Items to a training batch of those that could be read. A batch in which none could is a stand-in, which every
-    process can compute with; it has no KEYS. `tensors` makes those of items alone."""
+    process can compute with; it has no KEYS and counts for nothing. `tensors` makes those of items alone."""
 
-    def __init__(self, pad_id: int):
-        self.tensors = Collate(pad_id)
+    def __init__(self, pad_id: int, audio_token_id: int):
+        self.tensors = Collate(pad_id, audio_token_id)
 
     def __call__(self, items: list[Item | Unreadable]) -> dict:
         readable = [item for item in items if not isinstance(item, Unreadable)]
         unread = [item for item in items if isinstance(item, Unreadable)]
         batch = self.tensors(readable or [unread[0].stand_in])
-        return batch | {KEYS: [item.key for item in readable], UNREAD: [item.what for item in unread]}
+        keys, what = [item.key for item in readable], [item.what for item in unread]
+        return batch | {KEYS: keys, UNREAD: what, COUNTS: _counts(readable)}
+
+
+def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A batch with its tensors on a device."""
+    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in batch.items()}
+
+
+def _frames(items: list[Item]) -> list[int]:
+    """Stacked frames of each item."""
+    return [item.frames if isinstance(item, FrozenItem) else len(item.features) for item in items]
+
+
+def _counts(items: list[Item]) -> np.ndarray:
+    """Stacked frames, tokens and targets [items, 3]."""
+    tokens = [len(item.example.input_ids) for item in items]
+    targets = [sum(label != IGNORED for label in item.example.labels[1:]) for item in items]
+    return np.array([_frames(items), tokens, targets], np.int64).T

@@ -6,6 +6,7 @@ Counts multiply-adds of matrix products as two operations and leaves out norms, 
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 # Dense bf16 matrix throughput by data sheet, TFLOP/s, by a part of the device's name.
@@ -17,16 +18,19 @@ PEAK_TFLOPS = {
 
 @dataclass(frozen=True)
 class Forward:
-    """Floating-point operations of a forward pass, by part of the model."""
+    """Floating-point operations of a forward pass, by part of the model; arrays for several utterances."""
 
-    encoder: float
-    adaptor: float
-    llm: float
-    head: float
+    encoder: float | np.ndarray
+    adaptor: float | np.ndarray
+    llm: float | np.ndarray
+    head: float | np.ndarray
 
 
-def forward(config, frames: int, tokens: int, targets: int) -> Forward:
-    """Operations for one utterance of `frames` stacked frames that makes a sequence of `tokens`, of which `targets`
+Number = int | np.ndarray  # of one utterance, or of several [utterances]
+
+
+def forward(config, frames: Number, tokens: Number, targets: Number) -> Forward:
+    """Operations for an utterance of `frames` stacked frames that makes a sequence of `tokens`, of which `targets`
     carry a loss. `config` is the model's FunAsrNanoConfig."""
     return Forward(
         _encoder(config.audio_config, frames),
@@ -36,12 +40,12 @@ def forward(config, frames: int, tokens: int, targets: int) -> Forward:
     )
 
 
-def _block(width: int, ffn: int, frames: int) -> float:
+def _block(width: int, ffn: int, frames: Number) -> float | np.ndarray:
     """One bidirectional block: four projections, two of the feed-forward, scores and weighted sum."""
     return frames * (2.0 * (4 * width * width + 2 * width * ffn) + 4.0 * frames * width)
 
 
-def _encoder(audio, frames: int) -> float:
+def _encoder(audio, frames: Number) -> float | np.ndarray:
     width = audio.hidden_size
     blocks = audio.num_hidden_layers * _block(width, audio.intermediate_size, frames)
     memory = audio.num_hidden_layers * frames * 2.0 * width * audio.fsmn_kernel_size
@@ -49,20 +53,20 @@ def _encoder(audio, frames: int) -> float:
     return blocks + memory + wider_input
 
 
-def _adaptor(config, frames: int) -> float:
+def _adaptor(config, frames: Number) -> float | np.ndarray:
     adaptor = config.adaptor_config
     into = 2.0 * (config.audio_config.hidden_size + adaptor.hidden_size) * adaptor.projector_hidden_size
     return frames * into + adaptor.num_hidden_layers * _block(adaptor.hidden_size, adaptor.intermediate_size, frames)
 
 
-def _llm(text, tokens: int) -> float:
+def _llm(text, tokens: Number) -> float | np.ndarray:
     heads, keys = text.num_attention_heads * text.head_dim, text.num_key_value_heads * text.head_dim
     weights = text.hidden_size * (2 * heads + 2 * keys + 3 * text.intermediate_size)
     attention = 4.0 * tokens * heads / 2  # causal: half of the pairs
     return text.num_hidden_layers * tokens * (2.0 * weights + attention)
 
 
-def training(passes: Forward, trained: set[str], cached: set[str] = frozenset()) -> float:
+def training(passes: Forward, trained: set[str], cached: set[str] = frozenset()) -> float | np.ndarray:
     """Operations of forward and backward when the parts in `trained` ("encoder", "adaptor", "llm") learn.
 
     A part that learns costs its forward pass three times; a frozen one that gradients must cross on their way to an

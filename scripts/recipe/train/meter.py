@@ -2,12 +2,11 @@
 
 import time
 
-import torch
+import numpy as np
 
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer
 from recipe.settings.train import PARTS, TrainSettings
-from recipe.text.prompt import IGNORED
 from recipe.train import flops
 
 
@@ -35,17 +34,16 @@ class Meter:
         """Leave out time that was not spent on training."""
         self._started += seconds
 
-    def count(self, inputs: dict[str, torch.Tensor]) -> None:
-        """Add a batch (of tensors that may still be on the CPU)."""
-        frames = inputs["input_features_mask"].sum(1).tolist()
-        tokens = inputs["attention_mask"].sum(1).tolist()
-        targets = (inputs["labels"] != IGNORED).sum(1).tolist()
-        self._frames += sum(frames)
-        self._padded += inputs["input_features_mask"].numel()
-        self._tokens += sum(tokens)
+    def count(self, counts: np.ndarray, padded: int) -> None:
+        """Add a batch: stacked frames, tokens and targets of its utterances [utterances, 3], and its frames with those
+        that are padding."""
+        frames, tokens, targets = counts.T
+        self._frames += int(frames.sum())
+        self._padded += padded
+        self._tokens += int(tokens.sum())
         if self._peak:
-            for utterance in zip(frames, tokens, targets, strict=True):
-                self._operations += flops.training(flops.forward(self._config, *utterance), self._trained, self._cached)
+            passes = flops.forward(self._config, frames, tokens, targets)
+            self._operations += float(flops.training(passes, self._trained, self._cached).sum())
 
     def read(self, step: int, processes: int) -> dict[str, float]:
         """The figures since the last reading."""

@@ -4,10 +4,12 @@ Nothing is left to the middle of a run: before the first step batches are run fo
 as any become, and what was found is kept with the training state, so that a resumed run has the same batches.
 """
 
+import dataclasses
 import logging
-import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,18 +18,40 @@ from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.network import Recognizer
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
-from recipe.train import checkpoints
-from recipe.train.collate import Collate
+from recipe.train import checkpoints, expected
+from recipe.train.collate import Collate, on_device
 from recipe.train.dataset import Utterances
+from recipe.train.processes import added_up, processes, rank
 
 logger = logging.getLogger(__name__)
 
 FILE = "budget.json"
-# `auto` on a CPU, and on a GPU to begin with and at most. Larger batches are still faster on a large GPU (an H200 in
-# bf16: twice from 480 to 960 s, a sixth more at 1,920), but make for few steps in an epoch: they have to be asked for.
-AUTO_SECONDS, AUTO_MOST_SECONDS = 60, 960
-AUTO_LEAST_BATCHES = 20  # that an epoch has, with `auto`
+# `auto` on a CPU, and on a GPU to begin with and at most: a large one (an H200, compiled) is busy all the time from
+# there on (docs/performance.md).
+AUTO_SECONDS, AUTO_MOST_SECONDS = 120, 2880
+AUTO_LEAST_STEPS = 20  # that an epoch has, with `auto`
 SAFETY = 0.95  # of the free memory: the allocator cannot use every gap
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What was found to fit: padded frames a batch, whether with gradient checkpointing; and what limits it."""
+
+    frames: int
+    gradient_checkpointing: bool
+    why: str = "as set"
+
+
+def kept(state_dir: Path) -> dict[str, Any]:
+    """What a run that is resumed had chosen, by name; nothing of one that begins."""
+    file = state_dir / FILE
+    return read_json(file) if checkpoints.last(state_dir) and file.is_file() else {}
+
+
+def keep(state_dir: Path, budget: Budget, is_compiled: bool) -> None:
+    """Write what was chosen beside the checkpoints; the first process does."""
+    if rank() == 0:
+        write_json(state_dir / FILE, dataclasses.asdict(budget) | {"compile": is_compiled})
 
 
 def frames_of(settings: TrainSettings) -> int | None:
@@ -37,31 +61,59 @@ def frames_of(settings: TrainSettings) -> int | None:
 
 def find_budget(
     recognizer: Recognizer, settings: TrainSettings, train_set: Utterances, precision: str, state_dir: Path
-) -> int:
-    """Padded frames a batch. RecipeError if not even the longest utterance fits."""
-    file = state_dir / FILE
-    if checkpoints.last(state_dir) and file.is_file():
-        return read_json(file)["frames"]
+) -> Budget:
+    """Padded frames a batch, and whether gradients are checkpointed for them, which the model then does. RecipeError if
+    not even the longest utterance fits."""
+    model, before = recognizer.model, kept(state_dir)
     asked, longest = frames_of(settings), train_set.longest()
     first = asked or max(longest, round(AUTO_SECONDS / FRAME_SECONDS))
-    if recognizer.model.device.type != "cuda":
-        return first
+    if before:
+        found = Budget(before["frames"], before.get("gradient_checkpointing", settings.gradient_checkpointing is True))
+    elif model.device.type != "cuda":
+        found = Budget(first, settings.gradient_checkpointing is True)
+    else:
+        found = _tried(recognizer, settings, train_set, precision, first)
+    if found.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    return found
+
+
+def _tried(
+    recognizer: Recognizer, settings: TrainSettings, train_set: Utterances, precision: str, first: int
+) -> Budget:
+    """What fits on a GPU, by running the largest batches."""
+    model, longest = recognizer.model, train_set.longest()
 
     def fits(budget: int) -> bool:
         return all(_fits(recognizer, settings, batch, precision) for batch in worst_batches(train_set, budget))
 
-    budget = lower(fits, first, longest)
-    if asked is None and budget == first:
-        most = min(round(AUTO_MOST_SECONDS / FRAME_SECONDS), train_set.total_frames // AUTO_LEAST_BATCHES)
-        budget = higher(fits, first, most)
-        logger.info("batch_seconds: auto is %.0f", budget * FRAME_SECONDS)
+    recomputes = settings.gradient_checkpointing is True
+    if settings.gradient_checkpointing == AUTO:
+        recomputes = any(added_up([not fits(first)]))
+    if recomputes:
+        model.gradient_checkpointing_enable()
+    budget, why = lower(fits, first, longest), "as set"
+    if settings.batch_seconds == AUTO:
+        why = "what fits into its memory"
+        if budget == first:
+            steps = AUTO_LEAST_STEPS * settings.accumulate * processes()
+            most, limit = most_frames(train_set.total_frames, steps)
+            capacity = SAFETY * torch.cuda.mem_get_info(model.device)[1]
+            chosen = dataclasses.replace(settings, gradient_checkpointing=recomputes)
+            guess = expected.most_seconds(model, chosen, capacity, settings.compile is True) / FRAME_SECONDS
+            budget = higher(fits, budget, most, int(0.9 * guess))
+            why = limit if budget == most else why
     if torch.distributed.is_initialized():
-        least = torch.tensor(budget, device=recognizer.model.device)
+        least = torch.tensor(budget, device=model.device)
         torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
         budget = int(least)
-    if int(os.environ.get("RANK", 0)) == 0:
-        write_json(file, {"frames": budget})
-    return budget
+    return Budget(budget, recomputes, why)
+
+
+def most_frames(total: int, steps: int) -> tuple[int, str]:
+    """Frames of a batch at most, of data of so many frames that are to make `steps` batches an epoch; and why."""
+    most, by_data = round(AUTO_MOST_SECONDS / FRAME_SECONDS), total // steps
+    return (by_data, f"{AUTO_LEAST_STEPS} steps an epoch") if by_data < most else (most, "more gains nothing")
 
 
 def lower(fits: Callable[[int], bool], budget: int, longest: int) -> int:
@@ -77,8 +129,10 @@ def lower(fits: Callable[[int], bool], budget: int, longest: int) -> int:
     return budget
 
 
-def higher(fits: Callable[[int], bool], budget: int, most: int) -> int:
-    """The largest budget that fits, to an eighth, from one that does up to `most`."""
+def higher(fits: Callable[[int], bool], budget: int, most: int, guess: int = 0) -> int:
+    """The largest budget that fits, to an eighth, from one that does up to `most`; a good `guess` saves trying."""
+    guess = min(guess, most)
+    budget = guess if guess > budget and fits(guess) else budget
     beyond = budget
     while budget < most and beyond == budget:
         beyond = min(2 * budget, most)
@@ -120,8 +174,8 @@ def _fits(recognizer: Recognizer, settings: TrainSettings, items: list[Item], pr
 def run(recognizer: Recognizer, items: list[Item], precision: str) -> None:
     """One batch forward and backward, as in training; gradients are left in place."""
     model = recognizer.model
-    batch = Collate(recognizer.tokenizer.pad_token_id)(items)
+    batch = Collate(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id)(items)
     model.train()
     with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).loss
+        loss = model(**on_device(batch, model.device)).loss
     loss.backward()

@@ -1,7 +1,8 @@
 """The processes of a training run, as torchrun numbers them, and whether they have GPUs."""
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -41,6 +42,22 @@ def gathered(value: Any) -> list[Any]:
     found: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(found, value)
     return found
+
+
+def added_up(values: Sequence[float]) -> list[float]:
+    """Sums over all processes of what each has in `values`; every process has to call it. It goes by way of the CPUs,
+    so that no GPU is waited for."""
+    if not torch.distributed.is_initialized():
+        return list(values)
+    sums = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.all_reduce(sums, group=_cpus())
+    return sums.tolist()
+
+
+@functools.cache
+def _cpus() -> torch.distributed.ProcessGroup:
+    """All processes, connected by way of the CPUs."""
+    return torch.distributed.new_group(backend="gloo")
 
 
 def told_by_first(make: Callable[[], Value]) -> Value:

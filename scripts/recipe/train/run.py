@@ -26,7 +26,7 @@ from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, compiled, ctc_head, peers, preflight
+from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, peers, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -43,7 +43,6 @@ from recipe.train.trainer import AsrTrainer
 
 logger = logging.getLogger(__name__)
 
-_C_COMPILERS = (os.environ.get("CC") or "cc", "gcc", "clang")
 REJECTS = "rejects.tsv"  # beside the state: utterances that cannot be trained on
 # In the state: tables of the sets and indexes of manifests that have none, and the batches of epochs.
 SETS, PLANS = "sets", "plans"
@@ -104,8 +103,9 @@ def _run(
     rejects_file, folder = state_dir.with_name(REJECTS), state_dir / SETS
     manifests, facts = told_by_first(lambda: _begin(recognizer, settings, inputs, output_dir, state_dir))
     train_set, valid_set = read_sets(recognizer, settings, inputs, manifests, rejects_file, folder)
-    settings = _with_advised_freeze(settings, train_set)
-    settings = ctc_head.set_up(recognizer, settings)
+    settings = ctc_head.set_up(recognizer, _with_advised_freeze(settings, train_set))
+    asked, load = settings, chosen.load_of(recognizer, settings, train_set)
+    settings = chosen.with_compile(settings, load, preflight.kept(state_dir))
     _set_up_model(recognizer, settings)
     if recognizer.model.ctc_head is not None:
         train_set.ctc_tokens = valid_set.ctc_tokens = recognizer.model.ctc_head.tokens
@@ -117,7 +117,10 @@ def _run(
         train_set.frozen = frozen_outputs(recognizer, settings, train_set, precision, state_dir)
         account.add_unread(TRAIN, train_set.unread())
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
-    batches = _batches(train_set, inputs, settings, budget, state_dir)
+    preflight.keep(state_dir, budget, settings.compile)
+    settings = chosen.with_budget(settings, budget)
+    chosen.tell(asked, settings, budget, load, recognizer.model.device)
+    batches = _batches(train_set, inputs, settings, budget.frames, state_dir)
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
     arguments = with_steps(arguments, settings, steps)
@@ -134,7 +137,7 @@ def _run(
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
-        data_collator=CollateReadable(recognizer.tokenizer.pad_token_id),
+        data_collator=CollateReadable(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id),
         callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"), trackers)],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
@@ -210,8 +213,6 @@ def _with_advised_freeze(settings: TrainSettings, train_set: Utterances) -> Trai
 def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
     """Adapters, frozen parts and losses as the settings say."""
     model = recognizer.model
-    if settings.compile and on_gpu(settings) and not any(map(shutil.which, _C_COMPILERS)):
-        raise RecipeError("compile: true needs a C compiler (gcc or clang); install one or set compile: false")
     if settings.lora:
         model.add_adapters(settings.lora, settings.seed)
     model.freeze(set(settings.freeze) | ({"llm"} if settings.lora else set()))
@@ -219,13 +220,11 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         model.set_dropout(settings.dropout)
     model.ctc_weight = settings.ctc_weight
     model.ctc_blank = recognizer.tokenizer.pad_token_id
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
     if on_gpu(settings):
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
-    if settings.compile:
+    if settings.compile is True:
         compiled.compile_layers(model)
 
 

@@ -16,17 +16,18 @@ from recipe.files import RecipeError
 from recipe.model.ahead import prefetch
 from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, Item
-from recipe.model.generate import Limits, generate
+from recipe.model.generate import Greedy, Limits
 from recipe.model.network import Recognizer
 from recipe.settings.train import CTC, TrainSettings
 from recipe.text.prompt import IGNORED
 from recipe.train import batching, checkpoints, compiled, notice
-from recipe.train.collate import KEYS, UNREAD
+from recipe.train.collate import COUNTS, KEYS, UNREAD
 from recipe.train.dataset import Unreadable
 from recipe.train.errors import ErrorCounts
+from recipe.train.later import Later
 from recipe.train.left_out import TRAIN, VALID, LeftOut, Suspects, Unread
 from recipe.train.meter import Meter
-from recipe.train.processes import gathered
+from recipe.train.processes import added_up, gathered
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class AsrTrainer(transformers.Trainer):
         self._meter = Meter(recognizer, settings)
         self._unread: list[Unread] = []  # of this process's batches, not yet told
         self._step: list[_Pass] = []  # this process's batches of the optimizer step
+        self._unsettled: _Taken | None = None  # the last step, while it is not known whether it was taken
         self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
         super().__init__(model=recognizer.model, **kwargs)
         # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
@@ -133,6 +135,7 @@ class AsrTrainer(transformers.Trainer):
             )
 
     def _save_checkpoint(self, model, trial) -> None:
+        self._settle()
         super()._save_checkpoint(model, trial)
         step = self.state.global_step
         folder = Path(self.args.output_dir) / f"checkpoint-{step}"
@@ -140,17 +143,23 @@ class AsrTrainer(transformers.Trainer):
         self._kept = step
         self._noticed.kept()
 
-    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor:
+    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> int:
         """Targets of the step, of all processes, at least 1: what the sum of its losses is divided by. Also counted is
         what a process alone does not know: how many utterances could not be read, and how many processes were told to
         end, or find that a checkpoint is due."""
-        counted = [batch if batch[KEYS] else _without_targets(batch) for batch in batch_samples]
+        targets = sum(int(batch[COUNTS][:, 2].sum()) for batch in batch_samples)
         unread = [what for batch in batch_samples for what in batch[UNREAD]]
         self._unread += unread
-        self._targets = super()._get_num_items_in_batch(counted, device)
-        own = [len(unread), self._noticed.told_to_end, self._noticed.is_due]
-        self._found_unread, self._to_end, self._due = self._add_up(own)
-        return self._targets.clamp(min=1)
+        own = [targets, len(unread), self._noticed.told_to_end, self._noticed.is_due]
+        targets, self._found_unread, self._to_end, self._due = added_up(own)
+        self._targets = int(targets)
+        return max(1, self._targets)
+
+    def _prepare_input(self, data: Any) -> Any:
+        """As the Trainer's, but that a copy to a GPU is queued and not waited for: batches lie in pinned memory."""
+        if torch.is_tensor(data) and not self.is_deepspeed_enabled:
+            return data.to(self.args.device, non_blocking=True)
+        return super()._prepare_input(data)
 
     def floating_point_ops(self, inputs) -> int:
         """Nothing: the Trainer's estimate, which goes through all parameters at every step, leaves the audio out."""
@@ -159,9 +168,9 @@ class AsrTrainer(transformers.Trainer):
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """As the Trainer's. A stand-in for a batch that could not be read is computed as well, since processes exchange
         gradients, but nothing comes of it: its loss is divided by infinity."""
-        keys, _ = inputs.pop(KEYS), inputs.pop(UNREAD)
+        keys, _, counts = inputs.pop(KEYS), inputs.pop(UNREAD), inputs.pop(COUNTS)
         if keys:
-            self._meter.count(inputs)
+            self._meter.count(counts, inputs["input_features_mask"].numel())
         else:
             num_items_in_batch = num_items_in_batch * math.inf
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -184,35 +193,65 @@ class AsrTrainer(transformers.Trainer):
 
     def _get_grad_norm(self, model, grad_norm=None) -> torch.Tensor | float | None:
         """The norm of a step's gradients, clipped or not: the one place that all steps pass before the optimizer. A
-        step whose gradients are not finite, or that has no targets, is left out, and its norm is None."""
+        step that has no targets is left out, and its norm is None. So is one whose gradients are not finite, but that
+        is known to the device alone at first (see `_settle`)."""
         norm = super()._get_grad_norm(model, grad_norm)
-        # From here on the device waits anyway.
-        finite = norm is None or math.isfinite(float(norm))
+        self._settle()
         if self._found_unread:
             for found in gathered(self._unread):
                 self._account.add_unread(TRAIN, found)
             self._unread = []
-        if finite and int(self._targets.flatten()[0]):
+        if not self._targets:
+            self._leave_out(model)
+            return None
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return self._checked(model, norm)
+        finite = torch.isfinite(norm)
+        # What AdamW's fused kernels look at: where it is 1, they do nothing.
+        self.optimizer.optimizer.found_inf = (~finite).float()
+        self._tr_loss = torch.where(finite, self._tr_loss, self._loss_before)
+        self._unsettled = _Taken(self.state.global_step + 1, self._step, Later(finite))
+        return norm
+
+    def _settle(self) -> bool:
+        """Whether the last step was taken; if it was not, which is known now, say and count it. Called when the next
+        step is queued, all but its update: the device has that to do while the CPU waits for it to be through with the
+        one before, and the weights are still those that it was computed with."""
+        step, self._unsettled = self._unsettled, None
+        if step is None or step.finite.read():
+            return True
+        self._globalstep_last_logged += 1  # the Trainer divides the logged loss by the steps since: one less
+        self._account.add_step(step.number, gathered(self._suspects(step.passes)))
+        return False
+
+    def _checked(self, model: torch.nn.Module, norm: torch.Tensor | float | None) -> torch.Tensor | float | None:
+        """The norm of gradients that are shared out, or None if it is not finite and the step is left out: found out
+        before it is taken."""
+        if norm is None or math.isfinite(float(norm)):
             return norm
         self._leave_out(model)
-        if not finite:
-            step = self.state.global_step + 1
-            self._account.add_step(step, gathered(self._suspects()))
-            if self.is_deepspeed_enabled:
-                raise RecipeError(f"step {step}: DeepSpeed has taken it already; go on without deepspeed, or anew")
+        step = self.state.global_step + 1
+        self._account.add_step(step, gathered(self._suspects(self._step)))
+        if self.is_deepspeed_enabled:
+            raise RecipeError(f"step {step}: DeepSpeed has taken it already; go on without deepspeed, or anew")
         return None
 
     def _leave_out(self, model: torch.nn.Module) -> None:
-        """Take the step's gradients away, so that the optimizer does nothing, and its loss out of the logged mean. The
-        Trainer divides that by the steps since the last log line: one less."""
+        """Take the step's gradients away, so that the optimizer does nothing, and its loss out of the logged mean."""
         model.zero_grad(set_to_none=True)
         self._tr_loss = self._loss_before
         self._globalstep_last_logged += 1
 
-    def _suspects(self) -> Suspects:
-        """Utterances of this process's batches whose loss is not finite, or of all batches, told apart by one more
-        forward pass. A sharded model cannot be asked by one process alone."""
-        passes = [one for one in self._step if one.keys]
+    def _maybe_log_save_evaluate(self, tr_loss, grad_norm, *args, **kwargs) -> None:
+        due = self.control.should_log or self.control.should_evaluate or self.control.should_save
+        if due and not self._settle():
+            grad_norm = None
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
+
+    def _suspects(self, step: "Sequence[_Pass]") -> Suspects:
+        """Utterances of this process's batches of a step whose loss is not finite, or of all batches, told apart by one
+        more forward pass. A sharded model cannot be asked by one process alone."""
+        passes = [one for one in step if one.keys]
         passes = [one for one in passes if not math.isfinite(float(one.loss))] or passes
         keys = [key for one in passes for key in one.keys]
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
@@ -259,9 +298,7 @@ class AsrTrainer(transformers.Trainer):
         for found in gathered(self._unread):
             self._account.add_unread(VALID, found)
         self._unread = []
-        loss, targets, ctc_loss, ctc_tokens, truncated, *errors.counts = self._add_up(
-            [*sums, truncated, *errors.counts]
-        )
+        loss, targets, ctc_loss, ctc_tokens, truncated, *errors.counts = added_up([*sums, truncated, *errors.counts])
         metrics = {"eval_loss": loss / targets if targets else math.nan}
         if ctc_tokens:
             metrics["eval_ctc_loss"] = ctc_loss / ctc_tokens
@@ -288,14 +325,6 @@ class AsrTrainer(transformers.Trainer):
         if self.whole is not None:
             return indices if self.args.process_index == 0 else indices[:0]
         return indices[self.args.process_index :: self.args.world_size]
-
-    def _add_up(self, values: list[float]) -> list[float]:
-        """Sums over all processes."""
-        if self.args.world_size == 1:
-            return values
-        sums = torch.tensor(values, dtype=torch.float64, device=self.args.device)
-        torch.distributed.all_reduce(sums)
-        return sums.tolist()
 
     def _loss(self, model: torch.nn.Module, indices: Sequence[int]) -> tuple[float, int, float, int]:
         """Summed loss over the targets of some validation utterances, and the number of these targets; and the same of
@@ -325,12 +354,12 @@ class AsrTrainer(transformers.Trainer):
     def _decode(self, recognizer: Recognizer, indices: Sequence[int], errors: "ErrorCounts") -> int:
         """Decode some validation utterances, add to `errors`, and return how many were stopped before their end. Texts
         are as written (no normalization: the scoring stages do that for the final numbers)."""
-        truncated = 0
+        truncated, decoder = 0, Greedy(recognizer)
         for batch in self._validation_batches(indices):
             texts = [self._text([label for label in item.example.labels if label != IGNORED]) for item in batch]
             contexts = [without_target(item) for item in batch]
             allowed = [Limits().tokens(len(item.features) * FRAME_SECONDS) for item in batch]
-            for text, tokens in zip(texts, generate(recognizer, contexts, allowed), strict=True):
+            for text, tokens in zip(texts, decoder(contexts, allowed), strict=True):
                 truncated += tokens[-1] != recognizer.prompts.end_id
                 errors.add(text, self._text(tokens))
         return truncated
@@ -348,8 +377,13 @@ class _Pass:
     loss: torch.Tensor
 
 
-def _without_targets(batch: dict[str, Any]) -> dict[str, Any]:
-    return {**batch, "labels": torch.full_like(batch["labels"], IGNORED)}
+@dataclasses.dataclass(frozen=True)
+class _Taken:
+    """A step, from 1, that was taken if its gradients were finite, and this process's batches of it."""
+
+    number: int
+    passes: list[_Pass]
+    finite: Later
 
 
 def spread(count: int, wanted: int) -> list[int]:

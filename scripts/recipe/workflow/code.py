@@ -1,12 +1,14 @@
 """The code that a stage runs, as a hash that changes when what it does may change, and only then."""
 
-import ast
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-LIBRARY = "recipe"
+from recipe.workflow import parsed
+
+_cache = functools.cache(lambda: parsed.Cache(parsed.FILE))
 
 
 def code_hash(script: str | os.PathLike) -> str:
@@ -17,43 +19,36 @@ def code_hash(script: str | os.PathLike) -> str:
     `__file__`, the files beside it that are no code count as well: it reads them.
     """
     script = Path(script)
-    return _module_hash(script, script.parent)
+    found = _module_hash(script, script.parent)
+    _cache().save()
+    return found
 
 
 @functools.cache
 def _module_hash(path: Path, scripts: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = [_import(node, scripts) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    digest = hashlib.sha256(ast.dump(_Stripped().visit(tree)).encode())
-    for line in sorted(filter(None, imported)):
+    code, imports, names_file = _cache().parsed(path.read_bytes())
+    digest = hashlib.sha256(code.encode())
+    for line in sorted(_brought(module, names, scripts) for module, names in imports):
         digest.update(line.encode())
-    if any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree)) and path.parent != scripts:
+    if names_file and path.parent != scripts:
         for file in sorted(path.parent.rglob("*")):
-            if file.is_file() and file.suffix not in (".py", ".pyc"):
+            if file.is_file() and file.suffix not in (".py", ".pyc") and file.parent.name != "__pycache__":
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _import(node: ast.Import | ast.ImportFrom, scripts: Path) -> str:
-    """What an import of the library brings: the names, and hashes of the modules that they come from. Nothing for
-    imports of packages, which stay in the code."""
-    if isinstance(node, ast.Import):
-        return "".join(
-            f"{alias.asname}={_hash_of(alias.name, scripts)};" for alias in node.names if _is_library(alias.name)
-        )
-    if not _is_library(node.module):
-        return ""
+def _brought(module: str | None, names: Iterable[tuple[str, str | None]], scripts: Path) -> str:
+    """What an import of the library brings: the names, and hashes of the modules that they come from. `module` None is
+    `import`, whose names are modules."""
+    if module is None:
+        return "".join(f"{called}={_hash_of(name, scripts)};" for name, called in names)
     found = []
-    for alias in node.names:
-        module = f"{node.module}.{alias.name}"
-        source = module if _file(module, scripts) else node.module
-        name = "" if source == module else alias.name  # a module by its content, whatever it is called
-        found.append(f"{name} as {alias.asname or alias.name}={_hash_of(source, scripts)};")
+    for name, called in names:
+        inner = f"{module}.{name}"
+        source = inner if _file(inner, scripts) else module
+        own = "" if source == inner else name  # a module by its content, whatever it is called
+        found.append(f"{own} as {called or name}={_hash_of(source, scripts)};")
     return "".join(found)
-
-
-def _is_library(module: str | None) -> bool:
-    return module is not None and module.partition(".")[0] == LIBRARY
 
 
 def _hash_of(module: str, scripts: Path) -> str:
@@ -69,16 +64,3 @@ def _file(module: str, scripts: Path) -> Path | None:
         if file.is_file():
             return file
     return None
-
-
-class _Stripped(ast.NodeTransformer):
-    """Code without docstrings (texts that stand for themselves, wherever) and without imports of the library."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(getattr(node.value, "value", None), str) else node
-
-    def visit_Import(self, node: ast.Import) -> ast.Import | None:
-        return None if any(_is_library(alias.name) for alias in node.names) else node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        return None if _is_library(node.module) else node
