@@ -137,8 +137,8 @@ def _block(
 
 
 def level_at_end(waveform: np.ndarray) -> float:
-    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies away:
-    a recording that ends near 0 was cut."""
+    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies
+    away: a recording that ends near 0 was cut."""
     windows = waveform[: len(waveform) // _WINDOW * _WINDOW].reshape(-1, _WINDOW).astype(np.float64)
     levels = 10 * np.log10(np.square(windows).mean(axis=1) + _FLOOR)
     return round(float(levels[-3:].mean() - np.quantile(levels, 0.9)), 2)

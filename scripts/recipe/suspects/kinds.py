@@ -67,12 +67,12 @@ def kind(heard: Heard, others: list[Other]) -> tuple[str, str]:
     # What overlaps is a matter of length before it is one of place.
     if part := _part(heard):
         return part
+    if heard.cut:
+        return CUT, "the recording ends in full voice"
     if other := _fitting(heard, others, own):
         return _of_other(heard, other)
     if (said := script(heard.hypothesis)) and (written := script(heard.text)) and said != written:
         return LANGUAGE, f"{written} is written, {said} is heard"
-    if heard.cut:
-        return CUT, "the recording ends in full voice"
     return UNCLEAR, f"edit distance {own:.2f}"
 
 
