@@ -166,6 +166,18 @@ def told_languages(wildcards, input):
     return ["--utt2lang", input.manifest] if wildcards.mode == "faithful" else []
 
 
+def set_flags(named_sets):
+    """Manifests of sets, (role, name) each, as flags: --train NAME=FILE ... --valid ..."""
+    return [
+        word
+        for role in dict.fromkeys(role for role, _ in named_sets)
+        for word in (
+            f"--{role}",
+            *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in named_sets if kind == role),
+        )
+    ]
+
+
 LONGEST_TEXT = 100_000  # bytes that a shell's command can hand over, with room for the rest of it (Linux: 128 KiB)
 
 
@@ -179,15 +191,6 @@ def handed_over(value, what):
 
 # What may be done for recordings that are no local files.
 ELSEWHERE = words(CONFIG.data, "fetch", "allow_commands")
-
-
-def told_sets(sets):
-    """Flags of check_leaks.py that name the manifests of sets."""
-    return [
-        word
-        for role in dict.fromkeys(role for role, _ in sets)
-        for word in (f"--{role}", *(f"{name}={EXP}/data/{role}/{name}.jsonl" for kind, name in sets if kind == role))
-    ]
 
 
 def patterns(*rules):

@@ -6,7 +6,7 @@
 from recipe.data.stats_plots import STATS_PLOTS
 
 DATA_SHARDS = CONFIG.data.shards
-CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "pack", "max_reject_ratio"))
+CHECKS = words(CONFIG.data, but=("train", "valid", "test", "shards", "pack", "max_reject_ratio", "exclude"))
 
 
 # Sets whose recordings are packed: what training reads in every epoch.
@@ -244,7 +244,8 @@ rule check_model:
         'python "$RECIPE/scripts/check_model.py" --model {params.model:q} --runs {input.runs:q} > {log:q} 2>&1'
 
 
-# What sets share is said before anything is trained on it; it never stops a run.
+# What sets share, and where transcripts are shifted against their recordings, is said before anything is trained on it;
+# it never stops a run.
 rule check_leaks:
     input:
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
@@ -264,7 +265,7 @@ rule check_leaks:
         runtime=240,
     params:
         code=code("check_leaks.py"),
-        sets=told_sets(SETS),
+        sets=set_flags(SETS),
     message:
         "check_leaks: what the sets share"
     shell:
@@ -272,11 +273,40 @@ rule check_leaks:
         " --json-file {output.json:q} --text-file {output.text:q} > {log:q} 2>&1"
 
 
+# Keys of data.exclude that no set has are said, too.
+rule check_excluded:
+    input:
+        table=sets.excluded_files(CONFIG),
+        rejects=[f"{EXP}/data/{role}/{name}.rejects.tsv" for role, name in SETS],
+    output:
+        f"{EXP}/data/excluded.txt",
+    log:
+        f"{EXP}/logs/check_excluded.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=240,
+    params:
+        code=code("check_excluded.py"),
+        table=CONFIG.data.exclude,
+        rejects=[f"{role}/{name}={EXP}/data/{role}/{name}.rejects.tsv" for role, name in SETS],
+    message:
+        "check_excluded: whether all keys of data.exclude are found"
+    shell:
+        'python "$RECIPE/scripts/check_excluded.py" --exclude-file {params.table:q} --rejects {params.rejects:q}'
+        " --text-file {output:q} > {log:q} 2>&1"
+
+
 rule check_data:
     input:
         rules.check_model.output,
         [f"{EXP}/data/{role}/{name}.jsonl" for role, name in SETS],
-        told=rules.check_leaks.output.text,
+        told=[
+            rules.check_leaks.output.text,
+            *(rules.check_excluded.output if CONFIG.data.exclude else []),
+        ],
     output:
         touch(f"{EXP}/data/checked"),
     log:
@@ -287,7 +317,7 @@ rule check_data:
         "all sets are checked"
     shell:
         # To the log, and to the screen of whoever waits for the training.
-        "tee {log:q} < {input.told:q} >&2"
+        "cat {input.told:q} | tee {log:q} >&2"
 
 
 localrules:
@@ -301,6 +331,7 @@ DATA_OUTPUTS = [
         for file in expand(patterns(rules.scp2jsonl, rules.fbank_stats), role=role, set=name)
     ),
     *patterns(rules.check_leaks),
+    *(patterns(rules.check_excluded) if CONFIG.data.exclude else []),
     *(file for role, name in PACKED for file in expand(patterns(rules.pack), role=role, set=name)),
 ]
 SUBSET_OUTPUTS = list(

@@ -113,7 +113,7 @@ use rule check_leaks as check_pseudo_leaks with:
         f"{EXP}/benchmarks/check_pseudo_leaks/{{pseudo}}.jsonl"
     params:
         code=code("check_leaks.py"),
-        sets=lambda wildcards: told_sets([*SETS, ("train", wildcards.pseudo)]),
+        sets=lambda wildcards: set_flags([*SETS, ("train", wildcards.pseudo)]),
     message:
         "check_leaks: what {wildcards.pseudo} shares with other sets"
 

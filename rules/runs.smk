@@ -155,3 +155,25 @@ def told_models(wildcards):
         name = model if opinion == pseudo.CLEAN else f"{model}, noise at {entry.noise_db:g} dB"
         found += [f"--{place}-name", name, f"--{place}-model", model_folder(model)]
     return found
+
+
+# Models of folds, which judge transcripts.
+FOLD_RUN = told(recipe_config.fold_settings, CONFIG, ORIGINS.place)
+FOLD_SETTINGS = {name: value for name, value in changed(FOLD_RUN).items() if name in TRAINED}
+FOLD_KINDS = ("train", "valid", "held_out") if CONFIG.suspects.folds else ("held_out",)
+
+
+def fold_model(wildcards):
+    """Directory of the model that judges a fold."""
+    return f"{EXP}/suspects/models/{wildcards.fold}" if CONFIG.suspects.folds else BASE_DIR
+
+
+def fold_model_files(wildcards):
+    """Its files."""
+    return [f"{fold_model(wildcards)}/{name}" for name in MODEL_FILES] if CONFIG.suspects.folds else base_files()
+
+
+def something_to_judge(wildcards):
+    """No files; the end if there is nothing to judge, or nothing to train the models of folds on."""
+    planned(recipe_config.refuse_nothing_to_judge, CONFIG)
+    return []

@@ -1,40 +1,35 @@
 """Look for what the sets of an experiment share: utterances, audio, recordings, speakers and transcripts on which a
-model would be measured after it was trained or chosen by them. Nothing is changed, and a finding is no error.
+model would be measured after it was trained or chosen by them; and for tables of transcripts that are shifted against
+their recordings. Nothing is changed, and a finding is no error.
 
 In:  --train, --valid, --test: manifests as scp2jsonl.py writes, each called NAME=FILE.
 Out: --json-file with counts and examples for every two sets of different roles (docs/data.md has its keys), and
-     --text-file with a line for each finding, none if nothing is shared.
+     --text-file with a line for each finding, none if nothing is shared or shifted.
 """
 
 import argparse
 import logging
 
-from recipe.cli import run
+from recipe.cli import ROLES, named_file, run
 from recipe.files import write_json, write_lines
-
-ROLES = ("train", "valid", "test")
-
-
-def named(value: str) -> tuple[str, str]:
-    """(name, file) of a flag NAME=FILE. For argparse."""
-    name, equals, file = value.partition("=")
-    if not (name and equals and file):
-        raise argparse.ArgumentTypeError(f"{value!r}: expected NAME=FILE, e.g. home=home.jsonl")
-    return name, file
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in ROLES:
-        parser.add_argument(f"--{role}", nargs="*", type=named, default=[], metavar="NAME=FILE", help=f"{role} sets")
+        parser.add_argument(
+            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
+        )
     parser.add_argument("--max-compared", type=int, help="recordings of two sets whose content is compared")
     parser.add_argument("--json-file", required=True, help="counts and examples")
     parser.add_argument("--text-file", required=True, help="what is to be said, a line each")
     args = parser.parse_args()
-    from recipe.data import leaks
+    from recipe.data import leaks, order
 
     sets = [leaks.CheckedSet(role, name, file) for role in ROLES for name, file in getattr(args, role)]
     found = leaks.compare(sets, leaks.MAX_COMPARED if args.max_compared is None else args.max_compared)
+    found["shifted"] = [part for one in sets for part in order.in_set(one)]
+    found["findings"] += [part["finding"] for part in found["shifted"]]
     for sentence in found["findings"]:
         logging.warning("%s", sentence)
     write_lines(args.text_file, (f"WARNING: {sentence}" for sentence in found["findings"]))

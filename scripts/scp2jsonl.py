@@ -25,6 +25,7 @@ from recipe.audio import fetch
 from recipe.cli import run, shard
 from recipe.data import datadir, join, prepare, remedies, slices, verification
 from recipe.data.checks import CheckPolicy
+from recipe.data.excluded import Excluded
 from recipe.data.prepare import DataOutputs
 from recipe.files import RecipeError, refuse_overwriting
 from recipe.settings import flags
@@ -61,6 +62,8 @@ def parse_args() -> argparse.Namespace:
     files.add_argument("--slices", type=flags.at_least(1), metavar="N", help="split the set into N slices")
     files.add_argument("--slice-file", help="check the entries of a slice")
     files.add_argument("--merge", nargs="+", metavar="CHECKED", help="make the outputs of all shards' results")
+    files.add_argument("--exclude-file", help="table of utterances to leave out, its first column the key (TSV)")
+    files.add_argument("--set-name", default="", help="what the set is called in that table, as ROLE/NAME")
     files.add_argument("--hotwords", default="", help="hotwords where utt2hotwords has none, separated by commas")
     flags.add(parser.add_argument_group("settings, as in the section `data` of config.yaml"), DataSettings, SETTINGS)
     return parser.parse_args()
@@ -74,13 +77,14 @@ def section(args: argparse.Namespace) -> DataSettings:
 def entries_of(args: argparse.Namespace, asked: PromptSettings):
     """The entries of the shard that was asked for."""
     part = args.shard[0] - 1, args.shard[1]
+    left_out = Excluded(args.exclude_file, args.set_name) if args.exclude_file else None
     if args.input_jsonl:
-        return join.from_jsonl(args.input_jsonl, part)
+        return join.from_jsonl(args.input_jsonl, part, left_out)
     tables = datadir.tables(args.scp_file)
     if asked.language == EACH and "utt2lang" not in tables:
         raise RecipeError(f"{args.scp_file}: there is no utt2lang beside it, which --language {EACH} needs")
     make_prompt = prompt.prompt_maker(asked.wording, asked.language, asked.itn, args.hotwords)
-    return join.join(args.scp_file, args.transcript_file, tables, make_prompt, part)
+    return join.join(args.scp_file, args.transcript_file, tables, make_prompt, part, left_out)
 
 
 def require(args: argparse.Namespace, *names: str) -> None:
@@ -151,7 +155,10 @@ def main() -> None:
     settings = section(args)
     written = [args.jsonl_file, args.rejects_file, args.remarks_file, args.checked_file]
     beside = datadir.tables(args.scp_file).values() if args.scp_file else []
-    refuse_overwriting(written, [args.scp_file, args.transcript_file, args.input_jsonl, *beside, *(args.merge or [])])
+    refuse_overwriting(
+        written,
+        [args.scp_file, args.transcript_file, args.input_jsonl, *beside, *(args.merge or []), args.exclude_file],
+    )
     outputs = DataOutputs(args.jsonl_file, args.rejects_file, args.remarks_file)
     if args.merge:
         require(args, "jsonl_file", "rejects_file")

@@ -49,7 +49,7 @@ FLOORS = [
     {"cli", "audio"},
     {"data", "model"},
     {"train", "decode", "convert", "normalize", "workflow", "imports"},
-    {"score"},
+    {"score", "suspects"},
     {"report", "pseudo"},
 ]
 

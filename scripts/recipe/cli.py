@@ -65,6 +65,17 @@ def shard(value: str) -> tuple[int, int]:
     return number, count
 
 
+ROLES = ("train", "valid", "test")  # of sets, as flags
+
+
+def named_file(value: str) -> tuple[str, str]:
+    """(name, file) of a flag NAME=FILE. For argparse."""
+    name, equals, file = value.partition("=")
+    if not (name and equals and file):
+        raise argparse.ArgumentTypeError(f"{value!r}: expected NAME=FILE, e.g. home=home.jsonl")
+    return name, file
+
+
 def _share_processors() -> None:
     """Let PyTorch's threads sleep soon while they wait for each other. By default they keep their processors busy, and
     beside other work a training step took five times as long; alone it is as fast. To be called before torch loads."""

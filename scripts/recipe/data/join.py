@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from recipe.data import datadir
+from recipe.data.excluded import Excluded
 from recipe.data.sorting import Sorter, is_sorted, sorted_rows
 from recipe.files import RecipeError
 from recipe.text import tables as lines
@@ -111,8 +112,10 @@ def join(
     tables: dict[str, str],
     make_prompt: Callable[[str | None, str | None], str],
     shard: tuple[int, int] = (0, 1),
+    excluded: Excluded | None = None,
 ) -> Iterator[Entry]:
-    """Join wav.scp, transcripts (None: there are none) and `tables` (name in datadir.OPTIONAL -> path).
+    """Join wav.scp, transcripts (None: there are none) and `tables` (name in datadir.OPTIONAL -> path). What is
+    `excluded` has that as its problem.
 
     `make_prompt` gets the language and the hotwords of an utterance. `shard` (i, n) is the i-th of n parts of the
     lines of wav.scp (or segments); lines that belong to no recording come with the last part.
@@ -125,7 +128,7 @@ def join(
     text = None
     if text_file:
         text = Table(text_file, lambda row: unused.add((_TRANSCRIPT, row[1], row[0], "key-without-audio", text_file)))
-    entries = _merge(audio, text, others, make_prompt, primary, unused)
+    entries = _merge(audio, text, others, make_prompt, primary, unused, excluded)
     yield from _part(entries, ordered, primary, shard)
     if shard[0] == shard[1] - 1:
         for _, number, key, reason, where in unused:
@@ -238,9 +241,11 @@ def _merge(
     make_prompt: Callable[[str | None, str | None], str],
     primary: str,
     unused: Sorter,
+    excluded: Excluded | None,
 ) -> Iterator[Entry]:
     for key, group in groupby(audio, key=itemgetter(0)):
         rows = list(group)
+        left_out = excluded.problem(key) if excluded else None
         transcript = problem = None
         if text:
             transcripts = text.take(key)
@@ -263,7 +268,7 @@ def _merge(
                 wrong = ("duplicate-key", f"{primary}:{number}: the same as line {rows[0][1]}")
             yield Entry(
                 number, key, source, transcript, prompt, "", start, end, facts.get("utt2spk"), facts.get("utt2lang"),
-                facts.get("utt2group"), channel, recording, wrong or problem, position > 0,
+                facts.get("utt2group"), channel, recording, left_out or wrong or problem, position > 0,
             )  # fmt: skip
     if text:
         text.finish()
@@ -311,10 +316,11 @@ def _transcript(rows: list[Row], table: str) -> tuple[str | None, tuple[str, str
 # --- Manifests as input -------------------------------------------------------------------------------------------
 
 
-def from_jsonl(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Entry]:
-    """The entries of a JSONL file in the published format. A line without `key` is called by file and line."""
+def from_jsonl(path: str, shard: tuple[int, int] = (0, 1), excluded: Excluded | None = None) -> Iterator[Entry]:
+    """The entries of a JSONL file in the published format. A line without `key` is called by file and line. What is
+    `excluded` has that as its problem."""
     rows, ordered = sorted_rows(lambda: _jsonl_rows(path))
-    entries = _unique(rows, path)
+    entries = _unique(rows, path, excluded)
     return _part(entries, ordered, path, shard)
 
 
@@ -340,8 +346,9 @@ def _jsonl_row(raw: bytes, number: int, path: str) -> Row:
         return Row(key, number, line)
 
 
-def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
-    for _, group in groupby(rows, key=itemgetter(0)):
+def _unique(rows: Iterator[Row], path: str, excluded: Excluded | None) -> Iterator[Entry]:
+    for key, group in groupby(rows, key=itemgetter(0)):
+        left_out = excluded.problem(key) if excluded else None
         entries = [_jsonl_entry(Row._make(row), path) for row in group]
         conflict = any(entry[2:12] != entries[0][2:12] for entry in entries)
         for position, entry in enumerate(entries):
@@ -349,7 +356,7 @@ def _unique(rows: Iterator[Row], path: str) -> Iterator[Entry]:
                 entry = entry._replace(problem=("conflicting-key", f"{path}:{entry.number}: the key has other content"))
             elif position:
                 entry = entry._replace(problem=("duplicate-key", f"{path}:{entry.number}: as line {entries[0].number}"))
-            yield entry._replace(again=position > 0)
+            yield entry._replace(again=position > 0, problem=left_out or entry.problem)
 
 
 def _jsonl_entry(row: Row, path: str) -> Entry:

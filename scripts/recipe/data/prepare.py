@@ -30,6 +30,7 @@ from recipe.data.checked import (
     write_checked,
 )
 from recipe.data.checks import CheckPolicy, check
+from recipe.data.excluded import EXCLUDED
 from recipe.data.index_writer import Indexed, IndexWriter, beside
 from recipe.data.join import ORPHANS, Entry
 from recipe.data.rates import Rates, by_rate
@@ -67,8 +68,9 @@ class Ledger:
 
     @property
     def orphans(self) -> int:
-        """Lines that belong to no recording or no utterance; a list of recordings may be a part of a larger set."""
-        return sum(self.rejected[reason] for reason in ORPHANS)
+        """Lines that are no fault of the set: those that belong to no recording or no utterance (a list of recordings
+        may be a part of a larger set), and those that were excluded on purpose."""
+        return sum(self.rejected[reason] for reason in (*ORPHANS, EXCLUDED))
 
     def summary(self) -> str:
         reasons, remarks = (

@@ -42,6 +42,7 @@ _TEXT = {
     "data.min_tokens_per_second",
 }
 _TABLES = {
+    "excluded": "take their lines out of data.exclude, if they are to be used",
     "duplicate-key": "take the second lines out",
     "conflicting-key": "give each recording a key of its own",
     "conflicting-transcripts": "leave one transcript a key in text",

@@ -54,7 +54,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
     taken = len(json.dumps(scores))
     listed = listing.collect(spec, max(LEAST_LISTED_BYTES, PAGE_BYTES - taken))
     audio = players.collect(spec, {test: found["keys"] for test, found in listed.items()}, output_dir)
-    style, script = _asset("page.css") + charts.STYLE, _asset("page.js")
+    style, script = asset("page.css") + charts.STYLE, asset("page.js")
     return _environment().get_template("page.html").render(
         spec=spec,
         results=results,
@@ -80,7 +80,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
         recipe_version=recipe.__version__,
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=policy(style, script),
         payload=_payload(spec, results, scores, listed),
         audio=embed_json(audio),
     )  # fmt: skip
@@ -108,12 +108,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _asset(name: str) -> Markup:
-    """A file of our own, as it is: it holds no `</style` or `</script`."""
+def asset(name: str) -> Markup:
+    """A file of our own beside the page, as it is: it holds no `</style` or `</script`."""
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
     """A content security policy: only our own style and script, and no network."""
 
     def source(content: str) -> str:

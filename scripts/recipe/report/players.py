@@ -25,20 +25,31 @@ def collect(spec: Spec, keys: dict[str, list[str]], output_dir: Path) -> dict[st
     `embed_audio_mb`, else a path relative to `output_dir`; None where there is no playable file."""
     manifests = {entry.name: entry.manifest for entry in spec.of_role("test") if entry.manifest}
     files = {test: _files(manifests[test], listed) for test, listed in keys.items() if test in manifests}
+    return sources(files, spec.embed_audio_mb, output_dir)
+
+
+def sources(files: dict[str, list[Path | None]], embed_mb: float, output_dir: Path) -> dict[str, list[str | None]]:
+    """What players of playable files are told, a data URI if all files together are at most `embed_mb`, else a path
+    relative to `output_dir`."""
     total = sum(path.stat().st_size for paths in files.values() for path in paths if path)
-    embedded = total <= spec.embed_audio_mb * 1e6
+    embedded = total <= embed_mb * 1e6
     return {
-        test: [path and (_data_uri(path) if embedded else _link(path, output_dir)) for path in paths]
-        for test, paths in files.items()
+        name: [path and (_data_uri(path) if embedded else _link(path, output_dir)) for path in paths]
+        for name, paths in files.items()
     }
+
+
+def playable(source: str) -> Path | None:
+    """The file that `source` names, if it is one that browsers play."""
+    path = Path(source)
+    # Not Path.is_file, which raises for what is too long to be a path, as a URL may be.
+    return path if path.suffix.lower() in TYPES and os.path.isfile(path) else None
 
 
 def _files(path: str, keys: list[str]) -> list[Path | None]:
     # A player plays all of a file: an utterance that is a part of one has none.
-    sources = {u.key: Path(u.source) for u in manifest.read(path) if not u.start and u.end is None}
-    # Not Path.is_file, which raises for what is too long to be a path, as a URL may be.
-    playable = {key: path for key, path in sources.items() if path.suffix.lower() in TYPES and os.path.isfile(path)}
-    return [playable.get(key) for key in keys]
+    places = {u.key: u.source for u in manifest.read(path) if not u.start and u.end is None}
+    return [playable(places[key]) if key in places else None for key in keys]
 
 
 def _data_uri(path: Path) -> str:

@@ -11,6 +11,7 @@ from recipe.settings.export import ExportSettings
 from recipe.settings.pseudo import PseudoSettings
 from recipe.settings.score import ScoreSettings
 from recipe.settings.section import AUTO, section, setting
+from recipe.settings.suspects import SuspectsSettings
 from recipe.settings.train import RunSettings
 
 
@@ -59,6 +60,7 @@ class Config:
         "name it: what a run's model is sure of (docs/pseudo.md).",
     )
     score: ScoreSettings = setting(ScoreSettings, "Normalization and scoring.")
+    suspects: SuspectsSettings = setting(SuspectsSettings, "The search for wrong transcripts.")
     export: ExportSettings = setting(ExportSettings, "What `snakemake export` makes of the runs' models.")
 
     @property

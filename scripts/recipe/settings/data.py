@@ -120,6 +120,11 @@ class DataSettings(Checks):
     )
     valid: dict[Name, NonEmpty] = setting(dict, "Sets to choose the checkpoint by.")
     test: dict[Name, NonEmpty] = setting(dict, "Sets to score every model on.")
+    exclude: NonEmpty | None = setting(
+        None,
+        "A table of utterances to leave out, such as suspects.tsv (docs/suspects.md): tabs, a header line, the key in "
+        "the first column; with a column `set` (role/name) a line is about that set alone.",
+    )
     prompt: PromptSettings = setting(PromptSettings, "Instruction to the model, the same in training and decoding.")
     fetch: FetchSettings = setting(FetchSettings, "What a URL or a command in wav.scp may cost.")
     allow_commands: bool = setting(False, "Run wav.scp entries that end in `|` with a shell.")

@@ -85,6 +85,27 @@ def refuse_impossible(config: Config) -> None:
         check_installed(config.decode.engine)
 
 
+FOLD_TRAINING = {"evaluations": 1, "decode_utterances": 0, "select": "last", "average": 1, "early_stopping": 0}
+
+
+def fold_settings(config: Config, where: Where = "") -> RunSettings:
+    """Settings of the training of each fold of `suspects`: those of `train`, and its own over them. Nothing is chosen
+    by what is watched meanwhile, so that a model never judges what it was chosen by. RecipeError names what is
+    wrong."""
+    values = {**as_mapping(config.train), **FOLD_TRAINING, "report_to": [], "weights": {}, **config.suspects.train}
+    return whole(RunSettings, values, lambda path: f"{_placed(where, ('suspects', 'train', *path))}suspects.train")
+
+
+def refuse_nothing_to_judge(config: Config) -> None:
+    """RecipeError if there are no sets whose transcripts could be judged, or none to train the folds' models on."""
+    if not any(getattr(config.data, role) for role in config.suspects.sets):
+        raise RecipeError(f"suspects.sets: data has no sets of {', '.join(config.suspects.sets)}; name some")
+    if config.suspects.folds and not config.data.train:
+        raise RecipeError(
+            "suspects.folds: data.train names no set to train on; set suspects: {folds: 0} to let the base model judge"
+        )
+
+
 def refuse_nothing_to_transcribe(config: Config) -> None:
     """RecipeError if the configuration names no recordings without references."""
     if not config.transcribe:

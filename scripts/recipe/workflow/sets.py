@@ -23,6 +23,7 @@ def refuse_braces(config: Config) -> None:
     places |= {f"pseudo.{name}.audio": entry.audio for name, entry in config.pseudo.items()}
     places |= {f"train.augment: {path}": path for path in config.train.augment.files}
     places["score.equivalent"] = config.score.equivalent or ""
+    places["data.exclude"] = config.data.exclude or ""
     for where, path in {"model.base": config.model.base, **places}.items():
         if "{" in path or "}" in path:
             raise RecipeError(
@@ -56,33 +57,56 @@ def pseudo_labelled(config: Config, name: str) -> str:
 
 
 def data_files(config: Config, role: str, name: str) -> list[str]:
-    """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file. That
-    of an entry of `pseudo` is not there at first."""
+    """The files that a manifest is made of: wav.scp, text, then what else the data directory has; or a JSONL file; and
+    the table of what is left out, if there is one. The JSONL file of an entry of `pseudo` is not there at first."""
     if role == "train" and name in config.pseudo:
-        return [pseudo_labelled(config, name)]
+        return [pseudo_labelled(config, name), *excluded_files(config)]
     place = folder(config, role, name)
-    results = Path("exp", config.experiment, "data")
-    if Path(os.path.realpath(place)).is_relative_to(os.path.realpath(results)):  # Path.resolve ends at a link to itself
+    if _is_within(place, Path("exp", config.experiment, "data")):
         raise RecipeError(
             f"data.{role}.{name}: {place} is where this experiment's own manifests go; name what it is made of"
         )
     if datadir.is_jsonl(place):
         if not Path(place).is_file():
             raise RecipeError(f"data.{role}.{name}: {place} does not exist")
-        return [place]
+        return [place, *excluded_files(config)]
     found = {table: datadir.find(place, table) for table in ("wav.scp", "text", *datadir.OPTIONAL)}
     for required in ("wav.scp", "text"):
         if found[required] is None:
             raise RecipeError(f"data.{role}.{name}: {place}/{required} does not exist")
-    return [path for path in found.values() if path]
+    return [*(path for path in found.values() if path), *excluded_files(config)]
+
+
+def excluded_files(config: Config) -> list[str]:
+    """The table of utterances to leave out, if there is one. RecipeError if it is not there, or is a result of this
+    experiment, which would be made of the utterances that it leaves out."""
+    path = config.data.exclude
+    if path is None:
+        return []
+    if _is_within(path, Path("exp", config.experiment)):
+        raise RecipeError(
+            f"data.exclude: {path} is a result of this experiment; copy it to another place, and name that"
+        )
+    if not Path(path).is_file():
+        raise RecipeError(f"data.exclude: {path} does not exist")
+    return [path]
+
+
+def _is_within(path: str, folder: Path) -> bool:
+    """Whether a path leads into a folder."""
+    # Path.resolve ends at a link to itself.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def data_source(config: Config, role: str, name: str) -> list[str]:
     """Flags of scp2jsonl.py that say what a set is made of."""
     files = data_files(config, role, name)
+    left_out = [
+        word for path in excluded_files(config) for word in ("--exclude-file", path, "--set-name", f"{role}/{name}")
+    ]
     if datadir.is_jsonl(files[0]):
-        return ["--input-jsonl", files[0]]
-    return ["--scp-file", files[0], "--transcript-file", files[1]]
+        return ["--input-jsonl", files[0], *left_out]
+    return ["--scp-file", files[0], "--transcript-file", files[1], *left_out]
 
 
 def purpose(config: Config, role: str) -> list[str]:

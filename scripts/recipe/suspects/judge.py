@@ -1,0 +1,208 @@
+"""What a model thinks of a transcript: its loss by token, beside that of the model's own hypothesis and of a transcript
+that is wrong by construction.
+
+A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong` (with the text, `wrong_text`) a list
+[sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none; and
+`ends_at`, how loud the recording ends.
+"""
+
+import logging
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from recipe.audio import reading as audio
+from recipe.audio.fetch import DEFAULT, FetchPolicy
+from recipe.audio.reading import AudioError
+from recipe.data.manifest import Utterance
+from recipe.model.ahead import prefetch
+from recipe.model.batches import batch_by_size
+from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
+from recipe.model.network import Recognizer
+from recipe.settings.data import AVERAGE
+from recipe.suspects.made_wrong import made_wrong
+from recipe.text.prompt import IGNORED
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 1000  # utterances that are sorted by length together
+CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
+MOST_SECONDS = 120.0  # that the encoder hears at once
+PROBED = 20_000  # utterances for which a wrong transcript is made, at most
+_DRAWS = 1 << 32
+_WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
+
+
+class TextLoss(NamedTuple):
+    """The losses of a text's tokens, the one that ends it included, in nats: their sum, the largest, their number."""
+
+    total: float
+    largest: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model thinks of an utterance; None where it was not asked: audio that cannot be read, is too long for the
+    encoder, or has no hypothesis."""
+
+    key: str
+    reference: TextLoss | None = None
+    hypothesis: TextLoss | None = None
+    wrong: TextLoss | None = None
+    wrong_text: str | None = None
+    ends_at: float | None = None  # dB, see `level_at_end`
+
+    def to_json(self) -> dict:
+        """The object of a line."""
+        return {
+            "key": self.key,
+            "reference": self.reference,
+            "hypothesis": self.hypothesis,
+            "wrong": self.wrong,
+            "wrong_text": self.wrong_text,
+            "ends_at": self.ends_at,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict) -> "Judgement":
+        """The judgement that `to_json` wrote."""
+        losses = {
+            name: TextLoss(*record[name]) if record[name] else None for name in ("reference", "hypothesis", "wrong")
+        }
+        return cls(record["key"], **losses, wrong_text=record["wrong_text"], ends_at=record["ends_at"])
+
+
+def judge(
+    recognizer: Recognizer,
+    utterances: Iterable[tuple[Utterance, str | None]],
+    total: int,
+    fetch_policy: FetchPolicy = DEFAULT,
+) -> Iterator[Judgement]:
+    """Judge utterances, each with its hypothesis (None: there is none), in their order, in memory that does not grow
+    with their number. `total` says how many there are. RecipeError as of the front end."""
+    front_end = FrontEnd(recognizer)
+    device = recognizer.model.device
+    batch_seconds = GPU_BATCH_SECONDS if device.type == "cuda" else CPU_BATCH_SECONDS
+    iterator, done = iter(utterances), 0
+    while block := list(islice(iterator, BLOCK)):
+        texts = [utterance.text for utterance, _ in block]
+        asked = [
+            _Asked(one, hypothesis, made_wrong(one.key, one.text, texts) if _probed(one.key, total) else None)
+            for one, hypothesis in block
+        ]
+        yield from _block(recognizer, front_end, asked, batch_seconds, fetch_policy)
+        done += len(block)
+        logger.info("%d of %d utterances are judged", done, total)
+
+
+def _probed(key: str, total: int) -> bool:
+    """Whether a wrong transcript is made for a key."""
+    return zlib.crc32(f"probe {key}".encode()) * total < PROBED * _DRAWS
+
+
+class _Asked(NamedTuple):
+    """An utterance with the texts that a model is asked about besides its own."""
+
+    utterance: Utterance
+    hypothesis: str | None
+    wrong: str | None
+
+
+def _block(
+    recognizer: Recognizer, front_end: FrontEnd, asked: Sequence[_Asked], batch_seconds: float, policy: FetchPolicy
+) -> Iterator[Judgement]:
+    """The judgements of some utterances, computed by length, in their own order."""
+    frames = [int(one.utterance.duration / FRAME_SECONDS) + 1 for one in asked]
+    heard = [i for i, one in enumerate(asked) if one.utterance.duration <= MOST_SECONDS]
+    order = sorted(heard, key=lambda i: -frames[i])
+    batches = batch_by_size(order, frames, int(batch_seconds / FRAME_SECONDS))
+    found: dict[int, Judgement] = {}
+    waveforms = prefetch([(i, _waveform(asked[i].utterance, policy)) for i in batch] for batch in batches)
+    for batch in waveforms:
+        readable = [(i, waveform) for i, waveform in batch if waveform is not None]
+        if readable:
+            ours = [asked[i] for i, _ in readable]
+            features = [front_end.features(waveform) for _, waveform in readable]
+            judged = _judged(recognizer, front_end, ours, features)
+            for (i, waveform), one in zip(readable, judged, strict=True):
+                found[i] = replace(one, ends_at=level_at_end(waveform))
+    for i, one in enumerate(asked):
+        yield found.get(i) or Judgement(one.utterance.key)
+
+
+def level_at_end(waveform: np.ndarray) -> float:
+    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies
+    away: a recording that ends near 0 was cut."""
+    windows = waveform[: len(waveform) // _WINDOW * _WINDOW].reshape(-1, _WINDOW).astype(np.float64)
+    levels = 10 * np.log10(np.square(windows).mean(axis=1) + _FLOOR)
+    return round(float(levels[-3:].mean() - np.quantile(levels, 0.9)), 2)
+
+
+def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:
+    """The utterance's samples [samples] at 16 kHz, at least a frame; None where they cannot be read."""
+    try:
+        waveform = audio.read(
+            utterance.source,
+            start=utterance.start,
+            end=utterance.end,
+            channel=AVERAGE if utterance.channel is None else utterance.channel,
+            fetch_policy=policy,
+            incomplete=True,
+        )
+    except AudioError as error:
+        logger.warning("%s: %s", utterance.key, error)
+        return None
+    if not len(waveform) or not np.isfinite(waveform).all():
+        logger.warning("%s: no samples, or some that are not finite", utterance.key)
+        return None
+    return np.pad(waveform, (0, max(0, audio.MIN_SAMPLES - len(waveform))))
+
+
+@torch.inference_mode()
+def _judged(
+    recognizer: Recognizer, front_end: FrontEnd, asked: Sequence[_Asked], features: Sequence[torch.Tensor]
+) -> list[Judgement]:
+    """The judgements of a batch; `features` [frames, 560] of each."""
+    items = [_item(front_end, one.utterance, own, one.utterance.text) for one, own in zip(asked, features, strict=True)]
+    batch = _on_device(recognizer, items)
+    mask = batch["input_features_mask"]
+    sounds = recognizer.model.adapt(recognizer.model.encode(batch["input_features"], mask), mask)
+    found = {"reference": dict(enumerate(_losses(recognizer, batch, sounds)))}
+    for name in ("hypothesis", "wrong"):
+        rows = [row for row, one in enumerate(asked) if getattr(one, name) is not None]
+        texts = [_item(front_end, asked[row].utterance, features[row], getattr(asked[row], name)) for row in rows]
+        losses = _losses(recognizer, _on_device(recognizer, texts), sounds[rows]) if rows else []
+        found[name] = dict(zip(rows, losses, strict=True))
+    return [
+        Judgement(one.utterance.key, wrong_text=one.wrong, **{name: losses.get(row) for name, losses in found.items()})
+        for row, one in enumerate(asked)
+    ]
+
+
+def _item(front_end: FrontEnd, utterance: Utterance, features: torch.Tensor, text: str) -> Item:
+    """An utterance with a text in the place of its transcript."""
+    return Item(utterance.key, features, front_end.example(len(features), utterance.prompt, text, utterance.after))
+
+
+def _on_device(recognizer: Recognizer, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+    batch = collate(items, recognizer.tokenizer.pad_token_id)
+    return {name: values.to(recognizer.model.device) for name, values in batch.items()}
+
+
+def _losses(recognizer: Recognizer, batch: dict[str, torch.Tensor], sounds: torch.Tensor) -> list[TextLoss]:
+    """The losses of the targets of a batch; `sounds` [batch, frames, hidden] are its adaptor frames."""
+    labels = batch["labels"]
+    logits = recognizer.model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], adaptor_outputs=sounds, labels=labels
+    ).logits
+    targets = labels[:, 1:]
+    supervised = targets != IGNORED
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="none")
+    parts = losses.split(supervised.sum(1).tolist())
+    return [TextLoss(round(float(own.sum()), 4), round(float(own.max()), 4), len(own)) for own in parts]
