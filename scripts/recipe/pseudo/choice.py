@@ -38,7 +38,7 @@ class Requirements:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Verdict:
     """How far two opinions differ, in edits per normalized token of the first (None: not compared), and why the part is
     left out, as a short reason and what to tell; reason None: it is kept."""
 
@@ -47,24 +47,24 @@ class Judgement:
     detail: str = ""
 
 
-def judge(first: TranscribedPart, second: str, wanted: Requirements) -> Judgement:
+def judge(first: TranscribedPart, second: str, wanted: Requirements) -> Verdict:
     """Whether the transcript `first` is to be trained on, `second` being another one of the same audio. A confidence
     that is not known forbids nothing."""
     if odd := _odd(first):
-        return Judgement(None, *odd)
+        return Verdict(None, *odd)
     tokens, others = normalized(first.text), normalized(second)
     if not tokens:
-        return Judgement(None, "no-text", f"nothing is said in {first.text!r}")
+        return Verdict(None, "no-text", f"nothing is said in {first.text!r}")
     if loops(tokens):
-        return Judgement(None, *_ODD[LOOPING])
+        return Verdict(None, *_ODD[LOOPING])
     disagreement = len(edits(tokens, others)) / len(tokens)
     if first.confidence is not None and first.confidence < wanted.min_confidence:
         told = f"{first.confidence:.2f} of the words expected right, at least {wanted.min_confidence:g} wanted"
-        return Judgement(disagreement, "not-sure", told)
+        return Verdict(disagreement, "not-sure", told)
     if disagreement > wanted.max_disagreement:
         told = f"{disagreement:.3f} edits per token, at most {wanted.max_disagreement:g} wanted: {second!r}"
-        return Judgement(disagreement, "disagreement", told)
-    return Judgement(disagreement)
+        return Verdict(disagreement, "disagreement", told)
+    return Verdict(disagreement)
 
 
 def _odd(part: TranscribedPart) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ from recipe.data.join import Entry
 from recipe.decode.hypotheses import ERROR, Hypothesis
 from recipe.decode.listed import RecordingList
 from recipe.files import RecipeError, json_line, open_atomic, read_json_lines, read_lines, sha256, write_json
-from recipe.pseudo.choice import Judgement, Requirements, judge
+from recipe.pseudo.choice import Verdict, Requirements, judge
 from recipe.pseudo.parts import TranscribedPart, of_hypothesis
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class SelectionCounts:
     without_confidence: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, part: TranscribedPart, judged: Judgement) -> None:
+    def add(self, part: TranscribedPart, judged: Verdict) -> None:
         """Count an utterance."""
         self.utterances += 1
         self.seconds += part.seconds
@@ -190,7 +190,7 @@ def _parts(entry: Entry, one: Hypothesis, other: Hypothesis) -> list[tuple[Trans
     return [(part, texts.get(part.key, "")) for part in parts]
 
 
-def _kept_line(part: TranscribedPart, judged: Judgement, source: str, first: Opinion, second: Opinion) -> str:
+def _kept_line(part: TranscribedPart, judged: Verdict, source: str, first: Opinion, second: Opinion) -> str:
     end = "" if part.end is None else repr(part.end)
     sure = "" if part.confidence is None else f"{part.confidence:.2f}"
     facts = [part.key, one_line(source), repr(part.start), end, f"{part.seconds:.3f}", sure]
