@@ -8,5 +8,5 @@ it up; tests with recorded results (tests/golden/versions) fail where that was f
 CONVERSION = 1  # tensors and settings of a converted model directory
 MANIFEST = 3  # lines of manifests and rejects
 PACKING = 1  # bytes of packed recordings and of their shards
-PSEUDO = 1  # transcripts that become training data, and the choice among them
+PSEUDO = 1  # transcripts that become training data, and the choice among them (no recorded result tells of it)
 TRAINING = 3  # the numbers of a training: batches, losses, updates, choice of the checkpoint
