@@ -9,5 +9,5 @@ CONVERSION = 1  # tensors and settings of a converted model directory
 MANIFEST = 3  # lines of manifests and rejects
 SUBSET = 1  # lines of the fractions of a manifest, for learning curves
 PACKING = 1  # bytes of packed recordings and of their shards
-PSEUDO = 1  # transcripts that become training data, and the choice among them
+PSEUDO = 1  # transcripts that become training data, and the choice among them (no recorded result tells of it)
 TRAINING = 3  # the numbers of a training: batches, losses, updates, choice of the checkpoint
