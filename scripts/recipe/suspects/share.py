@@ -11,7 +11,7 @@ import numpy as np
 
 BINS = 200
 RESAMPLED = 500
-LEAST_FOUND = 0.95  # share of the made wrong ones that have to be over the threshold
+LEAST_FOUND = 0.8  # share of the made wrong ones that have to be over the threshold
 
 
 @dataclass(frozen=True)
