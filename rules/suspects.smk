@@ -40,7 +40,7 @@ rule suspects_folds:
         sets=set_flags(FOLDED_SETS),
         judged=[f"{role}/{name}" for role, name in JUDGED_SETS],
         settings=words(CONFIG.suspects, "folds", "utterances", "seed"),
-        folder=f"{SUSPECTS}/folds",
+        folder=lambda wildcards, output: Path(output[0]).parent,
     message:
         "suspects: utterances are divided into folds"
     shell:
