@@ -40,7 +40,7 @@ rule suspects_folds:
         sets=set_flags(FOLDED_SETS),
         judged=[f"{role}/{name}" for role, name in JUDGED_SETS],
         settings=words(CONFIG.suspects, "folds", "utterances", "seed"),
-        folder=lambda wildcards, output: os.path.dirname(output[0]),
+        folder=lambda wildcards, output: Path(output[0]).parent,
     message:
         "suspects: utterances are divided into folds"
     shell:
