@@ -157,7 +157,9 @@ def test_a_preset_trains_a_model_of_the_published_form(name, full_model, data_di
     scp2jsonl(data_dir, full_model)
     made = config.check(config.read_files([OWN, ROOT / f"config/presets/{name}.yaml"]))
     run = config.runs(made)["adaptor" if name == "telephone" else name]
-    settings = {key: value for key, value in as_mapping(run).items() if key not in ("gpus", "nodes", "weights", "seeds")}
+    settings = {
+        key: value for key, value in as_mapping(run).items() if key not in ("gpus", "nodes", "weights", "seeds")
+    }
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings | SHORT | {"learning_rate": 1e-3, "warmup": 0.0}))
     manifest = data_dir / "out/set.jsonl"
     command = [
