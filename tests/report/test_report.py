@@ -639,7 +639,7 @@ class TestPage:
         assert loaded
         assert all(value.startswith("#") for value in loaded)
         assert "link" not in reader.tags
-        assert not re.search(r"@import|url\(", "".join(page._asset("page.css")))
+        assert not re.search(r"@import|url\(", "".join(page.asset("page.css")))
 
     def test_shows_markup_in_the_data_as_text(self, whole):
         reader = Reader(rendered(whole))

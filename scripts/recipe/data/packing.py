@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 STAGE = "pack"
 _CHUNK, _CHUNK_SECONDS = 16, 300.0  # the most utterances, and of audio, that a worker hands over at a time
+LETS_GO = 5.0  # seconds: processes of one that was killed hold its lock until they end, too
 _REASONS = 3  # that a message names
 
 
@@ -89,7 +90,7 @@ def pack(
     """
     lock = filelock.FileLock(make_folder(folder) / "lock")
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=LETS_GO)
     except filelock.Timeout:
         raise RecipeError(f"{folder}: another process is packing here; wait for it or stop it") from None
     with lock:
