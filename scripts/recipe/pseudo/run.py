@@ -16,7 +16,7 @@ from recipe.data.join import Entry
 from recipe.decode.hypotheses import ERROR, Hypothesis
 from recipe.decode.listed import RecordingList
 from recipe.files import RecipeError, json_line, open_atomic, read_json_lines, read_lines, sha256, write_json
-from recipe.pseudo.choice import Verdict, Requirements, judge
+from recipe.pseudo.choice import Requirements, Verdict, judge
 from recipe.pseudo.parts import TranscribedPart, of_hypothesis
 
 logger = logging.getLogger(__name__)
