@@ -9,6 +9,8 @@ import yaml
 from conftest import write_data
 from small_workflow import plan, snakemake
 
+pytestmark = pytest.mark.slow  # each goes on where the one before it ended
+
 
 def write(project, settings):
     (project / "settings.yaml").write_text(yaml.safe_dump(settings))

@@ -92,6 +92,7 @@ def test_a_name_of_two_sets_is_refused(project, monkeypatch):
         check(folder, settings)
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_what_the_teacher_wrote_and_the_report_counts_it(project):
     folder = write(project)
     small_workflow.snakemake(folder, "all")
