@@ -69,6 +69,7 @@ def calm(full_model, recordings, tmp_path_factory):
 
 
 class TestKilled:
+    @pytest.mark.slow
     def test_it_goes_on_behind_whole_blocks_and_ends_with_the_same_bytes(self, full_model, recordings, tmp_path, calm):
         for kill in (5, 3):
             assert decode(full_model, recordings, tmp_path, killed_at=kill).returncode == -9

@@ -157,6 +157,7 @@ class TestTrained:
         )
         assert len(plain) == 2 and other == pytest.approx(plain, rel=1e-4)
 
+    @pytest.mark.slow
     def test_compiled(self, base, manifest, tmp_path, monkeypatch):
         """With a compiler that leaves operations as they are."""
         layers = []

@@ -311,7 +311,8 @@ class TestNonfinite:
             taken = [loss for at, loss in single.items() if step - 4 < at <= step]
             assert mean == pytest.approx(np.mean(taken), rel=1e-5)
 
-    @pytest.mark.parametrize("norm", [1.0, pytest.param(0.0, marks=pytest.mark.slow)])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("norm", [1.0, 0.0])
     def test_the_first_process_names_what_another_one_has(self, full_model, manifest, tmp_path, norm):
         """One of two processes has the utterance at a time; both leave the step out, and stay together."""
         script = tmp_path / "poisoned.py"

@@ -79,6 +79,7 @@ def calm(full_model, manifest, tmp_path_factory):
     return results(folder)
 
 
+@pytest.mark.slow
 def test_it_is_killed_between_evaluations_and_goes_on_from_there(full_model, manifest, tmp_path, calm):
     words = command(full_model, manifest, tmp_path / "killed", *OFTEN)
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL)

@@ -31,7 +31,11 @@ except RecipeError as error:
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"), [("killed", "closed by peer|reset by peer"), ("silent", "Timed out waiting 20000ms")]
+    ("what", "reason"),
+    [
+        ("killed", "closed by peer|reset by peer"),
+        pytest.param("silent", "Timed out waiting 20000ms", marks=pytest.mark.slow),
+    ],
 )
 def test_who_is_killed_or_silent_is_named_with_its_host(what, reason):
     with socket.socket() as free:
