@@ -60,7 +60,7 @@ eval: setup
 # Tests start Python a thousand times: what it compiles is kept, also where the environment says otherwise.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
