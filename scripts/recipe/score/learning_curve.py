@@ -12,11 +12,9 @@ Where that says too little, nothing is predicted, and it is said why.
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -25,12 +23,12 @@ from recipe.files import RecipeError, read_json, sha256
 from recipe.score import power_law, side_by_side
 from recipe.score.policy import ScoringPolicy
 from recipe.score.power_law import PowerLaw
-from recipe.score.significance import VERSION, caution, interval
-from recipe.score.spread import CONFIDENCE, Spread, degrees, p_value, resample, together
+from recipe.score.significance import VERSION, caution, of_seeds
+from recipe.score.spread import CONFIDENCE, Spread, of_units, p_value, resample, together
 from recipe.score.student import quantile
+from recipe.settings.curve import WHOLE
 
 FORMAT = 1
-WHOLE = 1.0
 MIN_POINTS = 3  # of two, any law goes through both
 WIDEST = 1.5  # an interval that ends at so many times the prediction says too little
 LEVEL = 0.05  # of the corrected p from which on a point lies beside the law ...
@@ -98,9 +96,10 @@ def curve(given: Sequence[CurvePoint], policy: ScoringPolicy, at: float | None =
     counts = _read(given)
     few = caution(counts.speakers, len(counts.utterances[0])) if policy.bootstrap else None
     hours = np.array([point.hours for point in given])
-    refused = few or _cannot_be_fitted(given, counts, policy)
+    unfit = _cannot_be_fitted(given, counts, policy)
+    refused = few or unfit
     law = spread = None
-    if not _cannot_be_fitted(given, counts, policy):
+    if not unfit:
         beside = _beside(hours, counts, policy)
         law, spread = _fitted(hours, counts, at, beside, policy)
         refused = refused or _does_not_fit(given, beside) or _says_too_little(law, spread)
@@ -228,14 +227,10 @@ def _spreads(counts: _Counts, function, policy: ScoringPolicy) -> list[Spread]:
 def _of_test_set(tokens: np.ndarray, errors: np.ndarray, function, policy: ScoringPolicy) -> Spread:
     """The spread of what `function` makes of the mean curve, by the chance of the rows: reference tokens [rows] and
     errors [rows, points, seeds]."""
-    rows = np.concatenate([tokens[:, None], errors.sum(axis=2)], axis=1)
-    kinds, times = np.unique(rows, axis=0, return_counts=True)
-    cells = Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))
+    cells = side_by_side.cells(tokens, *errors.sum(axis=2).T)
     drawn = resample(cells, policy.bootstrap, policy.seed)
     drawn = drawn[drawn[:, 0] > 0]
-    found = function(np.maximum(drawn[:, 1:] / errors.shape[2], 0.5) / drawn[:, :1])
-    count = cells.total()
-    return Spread(float(found.std(ddof=1)) * math.sqrt(count / (count - 1)), degrees(cells))
+    return of_units(cells, function(np.maximum(drawn[:, 1:] / errors.shape[2], 0.5) / drawn[:, :1]))
 
 
 def _factor(spread: Spread) -> float:
@@ -249,20 +244,12 @@ def _factor(spread: Spread) -> float:
 def _point(
     point: CurvePoint, place: int, counts: _Counts, law: PowerLaw | None, policy: ScoringPolicy
 ) -> dict[str, Any]:
-    tokens, errors = counts.tokens, counts.errors[place].tolist()
-    seeds = len(errors)
-    trainings = (Spread(stdev(errors) / tokens / math.sqrt(seeds), seeds - 1),) if seeds > 1 and tokens else ()
-    units, utterances = (
-        Counter(zip(part[0].tolist(), part[1][:, place].sum(axis=1).tolist(), strict=True))
-        for part in (counts.units, counts.utterances)
-    )
+    drawn = (side_by_side.cells(tokens, errors[:, place].sum(axis=1))
+             for tokens, errors in (counts.units, counts.utterances))  # fmt: skip
     return {
         "fraction": point.fraction,
         "hours": point.hours,
-        "rates": [count / tokens if tokens else None for count in errors],
-        "rate": fmean(errors) / tokens if tokens else None,
-        "sd": stdev(errors) / tokens if trainings else None,
-        "ci": interval(units, utterances, policy.bootstrap, policy.seed, seeds, trainings),
+        **of_seeds(counts.errors[place].tolist(), counts.tokens, *drawn, policy.bootstrap, policy.seed),
         "fitted": float(law.at(point.hours)[0]) if law else None,
     }
 

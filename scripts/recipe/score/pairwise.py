@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ import numpy as np
 from recipe.files import RecipeError, sha256
 from recipe.score import side_by_side
 from recipe.score.policy import ScoringPolicy
-from recipe.score.significance import VERSION, caution, certainty, interval
-from recipe.score.spread import Spread
+from recipe.score.significance import VERSION, caution, certainty, of_seeds
+from recipe.score.spread import of_trainings
 from recipe.score.units import Cells
 
 FORMAT = 1
@@ -93,18 +93,13 @@ def _settings(models: Sequence[str], seeds: Sequence[Sequence[str]]) -> list[Set
 def _mean(
     files: Mapping[str, str], counts: np.ndarray, units: np.ndarray, setting: Setting, policy: ScoringPolicy
 ) -> dict[str, Any]:
-    """A setting of several seeds: the rate of each, their mean and sample standard deviation, and the mean's interval,
-    which knows of both chances: that of the test set and that of training."""
-    tokens, errors = int(counts[:, 0].sum(dtype=np.int64)), _errors(counts, setting)
-    cells, utterances = (_kinds(array[:, 0], _summed(array, setting)) for array in (units, counts))
-    spread = (_training(errors, tokens),) if tokens else ()
+    """A setting of several seeds: its models, and what `of_seeds` tells of them."""
+    tokens = int(counts[:, 0].sum(dtype=np.int64))
+    drawn = (side_by_side.cells(array[:, 0], _summed(array, setting)) for array in (units, counts))
     return {
         "name": setting.name,
         "runs": [list(files)[place] for place in setting.places],
-        "rates": [count / tokens if tokens else None for count in errors],
-        "rate": fmean(errors) / tokens if tokens else None,
-        "sd": stdev(errors) / tokens if tokens else None,
-        "ci": interval(cells, utterances, policy.bootstrap, policy.seed, len(setting.places), spread),
+        **of_seeds(_errors(counts, setting), tokens, *drawn, policy.bootstrap, policy.seed),
     }
 
 
@@ -124,7 +119,7 @@ def _pair(
         policy.bootstrap,
         policy.seed,
         scale=math.prod(len(setting.places) for setting in two),
-        trainings=tuple(_training(errors, tokens) for errors in sums if tokens and len(errors) > 1),
+        trainings=tuple(of_trainings(errors, tokens) for errors in sums if tokens and len(errors) > 1),
     )
     gains = _differences(counts, two)
     return {
@@ -151,14 +146,7 @@ def _differences(counts: np.ndarray, two: tuple[Setting, Setting]) -> np.ndarray
 
 def _cells(counts: np.ndarray, two: tuple[Setting, Setting]) -> Cells:
     """How many rows have the same reference tokens and difference."""
-    return _kinds(counts[:, 0], _differences(counts, two))
-
-
-def _kinds(tokens: np.ndarray, values: np.ndarray) -> Cells:
-    """How many rows have the same reference tokens and value."""
-    rows = np.stack([tokens.astype(np.int64), values], axis=1)
-    kinds, times = np.unique(rows, axis=0, return_counts=True)
-    return Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))
+    return side_by_side.cells(counts[:, 0], _differences(counts, two))
 
 
 def _errors(counts: np.ndarray, setting: Setting) -> list[int]:
@@ -169,11 +157,6 @@ def _errors(counts: np.ndarray, setting: Setting) -> list[int]:
 def _summed(counts: np.ndarray, setting: Setting) -> np.ndarray:
     """The errors of a setting's models, summed [rows], int64."""
     return counts[:, [1 + place for place in setting.places]].sum(axis=1, dtype=np.int64)
-
-
-def _training(errors: Sequence[int], tokens: int) -> Spread:
-    """How far the mean rate of some seeds would move with other seeds, from the errors of each."""
-    return Spread(stdev(errors) / tokens / math.sqrt(len(errors)), len(errors) - 1)
 
 
 def _better(pair: Mapping[str, Any]) -> str | None:

@@ -6,12 +6,14 @@ Memory holds a whole number per utterance and model.
 import json
 import logging
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
 
 from recipe.files import RecipeError, read_lines
+from recipe.score.units import Cells
 
 _COUNTS = ("n", "sub", "del", "ins")
 _REST = ', "alignment": ['  # ends what is looked at of a line: inside a JSON text the quotes have backslashes
@@ -78,3 +80,9 @@ def units(counts: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     sums = np.zeros((int(speakers.max()) + 1, counts.shape[1]), np.int64)
     np.add.at(sums, speakers[known], counts[known])
     return np.concatenate([sums, counts[~known]])
+
+
+def cells(*columns: np.ndarray) -> Cells:
+    """How many rows have the same counts, from whole numbers [rows] of each of these."""
+    kinds, times = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_counts=True)
+    return Counter(dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True)))

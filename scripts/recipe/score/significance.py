@@ -5,12 +5,15 @@ Both ask what other speakers and other utterances of the same kind would give, a
 """
 
 import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from recipe.score.spread import (
     CONFIDENCE,
     Spread,
     margin,
+    of_trainings,
     of_units,
     of_utterances,
     p_value,
@@ -97,6 +100,23 @@ def difference(units: Units, samples: int, seed: int) -> dict[str, Any]:
         "value": (ours - others) / n if n else None,
         "relative": (ours - others) / others if others else None,
         **certainty(cells, utterances, samples, seed),
+    }
+
+
+def of_seeds(
+    errors: Sequence[int], tokens: int, cells: Cells, utterances: Cells, samples: int, seed: int
+) -> dict[str, Any]:
+    """What is told of models that differ in nothing but their seed, from the errors of each in as many reference
+    tokens, and units and utterances of (reference tokens, errors of all of them): their `rates`, the mean `rate` and
+    its sample standard deviation `sd` (None of a single one), and the mean's interval `ci`, which knows of both
+    chances: that of the test set and that of training."""
+    several = tokens > 0 and len(errors) > 1
+    trainings = (of_trainings(errors, tokens),) if several else ()
+    return {
+        "rates": [count / tokens if tokens else None for count in errors],
+        "rate": fmean(errors) / tokens if tokens else None,
+        "sd": stdev(errors) / tokens if several else None,
+        "ci": interval(cells, utterances, samples, seed, len(errors), trainings),
     }
 
 

@@ -12,6 +12,7 @@ docs/scoring.md has the simulation by which this was chosen.
 
 import math
 from collections.abc import Sequence
+from statistics import stdev
 from typing import NamedTuple
 
 from recipe.score.student import quantile, two_sided_p
@@ -62,9 +63,9 @@ def resampled_rates(cells: Cells, samples: int, seed: int):
 
 
 def of_units(cells: Cells, rates) -> Spread:
-    """The spread of resampled `rates`, by the chance of units of (n, x)."""
+    """The spread of what is made of resamples, such as `rates`, by the chance of units of (n, ...)."""
     count = cells.total()
-    return Spread(float(rates.std(ddof=1)) * math.sqrt(count / (count - 1)), degrees(cells))
+    return Spread(float(rates.std(ddof=1)) * math.sqrt(count / (count - 1)), _degrees(cells))
 
 
 def of_utterances(cells: Cells) -> Spread:
@@ -72,11 +73,15 @@ def of_utterances(cells: Cells) -> Spread:
     two sums, to the first order (Cochran, Sampling Techniques, 1977, section 2.11)."""
     count, (n, x) = cells.total(), sums(cells, 2)
     squares = sum(times * (cell[1] - x / n * cell[0]) ** 2 for cell, times in sorted(cells.items()))
-    return Spread(math.sqrt(squares * count / (count - 1)) / n, degrees(cells))
+    return Spread(math.sqrt(squares * count / (count - 1)) / n, _degrees(cells))
 
 
-def degrees(cells: Cells) -> float:
-    """With how many degrees of freedom the spread of units of (n, ...) is known; see above."""
+def of_trainings(errors: Sequence[int], tokens: int) -> Spread:
+    """How far the mean rate of two seeds and more would move with other seeds, from the errors of each."""
+    return Spread(stdev(errors) / tokens / math.sqrt(len(errors)), len(errors) - 1)
+
+
+def _degrees(cells: Cells) -> float:
     first, second, fourth = (sum(times * cell[0] ** power for cell, times in cells.items()) for power in (1, 2, 4))
     # In whole numbers up to the roots: fourth powers of many tokens are large.
     return max(1.0, math.sqrt(first**2 / second) * math.sqrt(second**2 / fourth) - 1)
