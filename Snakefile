@@ -27,14 +27,8 @@ rule all:
         something_to_score,
         rules.report.output,
         rules.provenance.output,
-        DATA_OUTPUTS,
+        STAGE_OUTPUTS,
         base_files,
-        MODEL_OUTPUTS,
-        DECODE_OUTPUTS,
-        SCORE_OUTPUTS,
-        SUBSET_OUTPUTS,
-        CURVE_OUTPUTS,
-        PSEUDO_OUTPUTS,
     message:
         "all results are there"
 

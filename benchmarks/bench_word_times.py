@@ -16,7 +16,7 @@ those ends that are ends of a word there, too. Errors are those of begins and en
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,7 +119,8 @@ def of_hypotheses(utterances: Iterator[KnownUtterance], file: Path) -> Deviation
     heard = {record["key"]: record["words"] for _, record in read_json_lines(file)}
     errors: list[float] = []
     for one in utterances:
-        known, found = letters(one.words, "text"), letters(heard.get(one.key, []), "word")
+        known = letters((word.text, word) for word in one.words)
+        found = letters((word["word"], word) for word in heard.get(one.key, []))
         changed = edits([letter for letter, *_ in known], [letter for letter, *_ in found])
         lost = {place for kind, place, _ in changed if kind != "insert"}
         new = {place for kind, _, place in changed if kind != "delete"}
@@ -132,14 +133,15 @@ def of_hypotheses(utterances: Iterator[KnownUtterance], file: Path) -> Deviation
             (_, first, begins, _), (_, last, _, ends) = found[pairs[own[0]]], found[pairs[own[-1]]]
             errors += [abs(first["start"] - word.start)] if begins and "start" in first else []
             errors += [abs(last["end"] - word.end)] if ends and "end" in last else []
-    return Deviation(len(errors), float(np.median(errors)), float(np.quantile(errors, 0.95, method="higher")))
+    return Deviation.of(errors)
 
 
-def letters(words: list, name: str) -> list[tuple[str, Any, bool, bool]]:
-    """Letters and digits of words in lower case, each with its word and whether it is the first and the last one."""
+def letters(words: Iterable[tuple[str, Any]]) -> list[tuple[str, Any, bool, bool]]:
+    """Letters and digits of words (text, word) in lower case, each with its word and whether it is the first and the
+    last one."""
     found = []
-    for word in words:
-        own = [letter for letter in (word[name] if isinstance(word, dict) else word.text).lower() if letter.isalnum()]
+    for text, word in words:
+        own = [letter for letter in text.lower() if letter.isalnum()]
         found += [(letter, word, i == 0, i == len(own) - 1) for i, letter in enumerate(own)]
     return found
 

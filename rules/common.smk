@@ -83,6 +83,7 @@ told(pseudo.check, CONFIG, RUNS)
 EXP = f"exp/{CONFIG.experiment}"
 BASE = recipe_config.BASELINE
 MODELS = [BASE, *RUNS]
+ALL_MODELS = [BASE, *TRAININGS]  # those of the curve's fractions are scored too
 TESTS = list(CONFIG.data.test)
 MODES = list(CONFIG.score.modes)
 SETS = [(role, name) for role in ("train", "valid", "test") for name in getattr(CONFIG.data, role)]
@@ -119,7 +120,7 @@ wildcard_constraints:
     role="train|valid|test",
     set=one_of(name for _, name in [*SETS, *PSEUDO]),
     run=one_of(TRAININGS),
-    model=one_of([BASE, *TRAININGS]),
+    model=one_of(ALL_MODELS),
     test=one_of(TESTS),
     mode=one_of(MODES),
     name=one_of(CONFIG.transcribe),
@@ -283,13 +284,7 @@ def refuse_wrong_kinds():
     """Refused if a folder is where an output is to be written, or the other way round."""
     kinds = ("logs", "benchmarks", "records", "report", "score", "decode", "data", "stats", "train", "pseudo")
     outputs = [
-        *DATA_OUTPUTS,
-        *MODEL_OUTPUTS,
-        *DECODE_OUTPUTS,
-        *SCORE_OUTPUTS,
-        *SUBSET_OUTPUTS,
-        *CURVE_OUTPUTS,
-        *PSEUDO_OUTPUTS,
+        *STAGE_OUTPUTS,
         *rules.report.output,
         *rules.provenance.output,
     ]

@@ -253,7 +253,7 @@ localrules:
     transcribe,
 
 
-DECODED = dict(model=[BASE, *TRAININGS], test=TESTS)
+DECODED = dict(model=ALL_MODELS, test=TESTS)
 SHARDED = len(DECODE_SHARDS) > 1
 DECODE_OUTPUTS = expand([rules.decode.output.text, rules.decode.output.details], **DECODED)
 DECODE_OUTPUTS += (

@@ -59,14 +59,8 @@ rule provenance:
 
 rule report:
     input:
-        DATA_OUTPUTS,
+        STAGE_OUTPUTS,
         base_files,
-        MODEL_OUTPUTS,
-        DECODE_OUTPUTS,
-        SCORE_OUTPUTS,
-        SUBSET_OUTPUTS,
-        CURVE_OUTPUTS,
-        PSEUDO_OUTPUTS,
         spec=rules.report_spec.output,
         provenance=rules.provenance.output,
     output:

@@ -192,7 +192,7 @@ rule group_errors:
 SCORE_OUTPUTS = [
     *expand(patterns(rules.normalize_reference), mode=MODES, test=TESTS),
     *expand(patterns(rules.normalize_hotwords), mode=MODES, test=WITH_HOTWORDS),
-    *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=[BASE, *TRAININGS], test=TESTS),
+    *expand(patterns(rules.normalize, rules.compute_wer), mode=MODES, model=ALL_MODELS, test=TESTS),
     *(expand(patterns(rules.compare_runs), mode=MODES, test=TESTS) if len(RUNS) > 1 else []),
     *(expand(patterns(rules.group_errors), mode=MODES, model=MODELS, test=TESTS) if CONFIG.score.error_groups else []),
 ]

@@ -1,19 +1,16 @@
 # What the report shows, of all stages before it.
 
-# What each job of theirs says that it ran with.
-RECORDS = [
-    file
-    for file in (
-        *DATA_OUTPUTS,
-        *MODEL_OUTPUTS,
-        *DECODE_OUTPUTS,
-        *SCORE_OUTPUTS,
-        *SUBSET_OUTPUTS,
-        *CURVE_OUTPUTS,
-        *PSEUDO_OUTPUTS,
-    )
-    if "/records/" in file
+STAGE_OUTPUTS = [
+    *DATA_OUTPUTS,
+    *MODEL_OUTPUTS,
+    *DECODE_OUTPUTS,
+    *SCORE_OUTPUTS,
+    *SUBSET_OUTPUTS,
+    *CURVE_OUTPUTS,
+    *PSEUDO_OUTPUTS,
 ]
+# What each job of theirs says that it ran with.
+RECORDS = [file for file in STAGE_OUTPUTS if "/records/" in file]
 
 
 def report_spec():

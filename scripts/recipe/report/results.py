@@ -238,7 +238,6 @@ class Results:
             self._results[model, test, mode] = Result(model, test, mode, score, baseline)
 
         self._compared = {(entry.test, entry.mode): read_json(entry.file) for entry in spec.compared}
-        self._means: dict[tuple[str, str, str], SeedMean] = {}
         self._means = {(mean.model, mean.test, mean.mode): mean for mean in self._seed_means()}
 
     def _seed_means(self) -> Iterator[SeedMean]:
@@ -246,7 +245,7 @@ class Results:
         for (test, mode), compared in self._compared.items():
             pairs = {tuple(pair["models"]): pair for pair in compared["pairs"]}
             for found in compared.get("seeds", []):
-                seeds = tuple(self.get(run, test, mode) for run in found["runs"])
+                seeds = tuple(self._results.get((run, test, mode)) for run in found["runs"])
                 if None not in seeds:
                     pair = pairs.get((self._spec.baseline, found["name"]))
                     yield SeedMean(found["name"], test, mode, seeds, found, pair)

@@ -72,6 +72,11 @@ class Deviation(NamedTuple):
     median: float
     most: float  # what 95 % of them are within
 
+    @classmethod
+    def of(cls, errors: Sequence[float]) -> "Deviation":
+        """The deviation of so many seconds, absolute; at least one."""
+        return cls(len(errors), float(np.median(errors)), float(np.quantile(errors, 0.95, method="higher")))
+
 
 class FrameTargets(NamedTuple):
     """What the frames of an utterance are of: encoder outputs [frames, width] in 16 bits, and targets [frames,
@@ -187,7 +192,7 @@ def deviation(recognizer: Recognizer, branch: CtcBranch, utterances: Iterable[Kn
             ]
             known = None not in own
             errors += [abs(own[0].start - word.start), abs(own[-1].end - word.end)] if known else [math.inf] * 2
-    return Deviation(len(errors), float(np.median(errors)), float(np.quantile(errors, 0.95, method="higher")))
+    return Deviation.of(errors)
 
 
 def _encoded(
