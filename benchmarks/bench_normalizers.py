@@ -12,14 +12,16 @@ The libraries live in an environment of their own, made by
 
 and `--others /tmp/others/bin/python` names it. What it lacks is said, and left out. A library is asked for no
 language that it does not have. All of theirs go through Whisper's normalizer afterwards (its English one for English,
-its basic one otherwise), which takes case and punctuation away. NeMo's grammars take minutes to build; `--only` leaves
-others out. WeTextProcessing has wetext's grammars, which wetext runs without building them.
+its basic one otherwise), which takes case and punctuation away. NeMo's grammars take minutes to build, and are kept in
+the folder that $NEMO_GRAMMARS names; `--only` leaves others out. WeTextProcessing has wetext's grammars, which wetext
+runs without building them.
 """
 
 import argparse
 import csv
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -72,7 +74,10 @@ def nemo_tn(language: str) -> Normalize | None:
 
     if language not in ("en", "zh", "ja", "de", "es", "fr", "hi", "hu", "it", "ru", "sv", "vi", "ar", "hy", "ko", "pt"):
         return None
-    return functools.partial(Normalizer(input_case="cased", lang=language).normalize, verbose=False)
+    return functools.partial(
+        Normalizer(input_case="cased", lang=language, cache_dir=os.environ.get("NEMO_GRAMMARS")).normalize,
+        verbose=False,
+    )
 
 
 def nemo_itn(language: str) -> Normalize | None:
@@ -80,7 +85,9 @@ def nemo_itn(language: str) -> Normalize | None:
 
     if language not in ("en", "zh", "ja", "de", "es", "fr", "hi", "pt", "ru", "sv", "vi", "ar", "hy", "ko", "he"):
         return None
-    return functools.partial(InverseNormalizer(lang=language).inverse_normalize, verbose=False)
+    return functools.partial(
+        InverseNormalizer(lang=language, cache_dir=os.environ.get("NEMO_GRAMMARS")).inverse_normalize, verbose=False
+    )
 
 
 def num2words(language: str) -> Normalize | None:
