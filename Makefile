@@ -57,10 +57,11 @@ config: setup
 eval: setup
 	$(BIN)/snakemake --cores all eval
 
-# Tests start Python a thousand times: what it compiles is kept, also where the environment says otherwise.
+# Tests start Python a thousand times: what it compiles is kept, also where the environment says otherwise, and
+# scripts that need PyTorch are forked from one process that has loaded it (tests/preloaded.py).
 test: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --preload -m "not slow" --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow

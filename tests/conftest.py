@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 # Small tensors: more threads per test only compete.
@@ -10,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import filelock
 import numpy as np
+import preloaded
 import pytest
 import soundfile
 from hypothesis import settings
@@ -31,6 +33,25 @@ def fake_gpus(folder: Path, count: int) -> str:
     (folder / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{numbers}'\n")
     (folder / "nvidia-smi").chmod(0o755)
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--preload", action="store_true", help="fork scripts that need PyTorch from a process that has it")
+
+
+def pytest_configure(config):
+    """The server of --preload is one for all processes of a run; each of those that run tests has its Python."""
+    if not config.getoption("preload"):
+        return
+    if not hasattr(config, "workerinput"):
+        config.preloaded = preloaded.Preloaded()
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        sys.executable = os.environ[preloaded.PYTHON]
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "preloaded"):
+        config.preloaded.stop()
 
 
 # Begun first, so that no process is left with the longest file at the end.

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import preloaded
 import yaml
 from conftest import ROOT, write_data
 
@@ -72,6 +73,7 @@ def _run(folder, arguments, environ, output):
 
     os.chdir(folder)
     os.environ.update(environ or {})
+    sys.executable = os.environ.get(preloaded.PYTHON, sys.executable)
     descriptor = os.open(output, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
