@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 
 TORCH = {"align.py", "check_model.py", "convert.py", "decode.py", "fbank_stats.py", "suspects_judge.py", "train.py"}
-PYTHON = "RECIPE_TEST_PYTHON"  # the variable that names the small program to the processes of the tests
+PYTHON = "RECIPE_TEST_PYTHON"  # the variable that names the small program to the processes of the tests ...
+_TORCHRUN_PYTHON = "PYTHON_EXEC"  # ... and to torchrun, for the processes that it starts
 _AT_LOADING = ("PYTHON", "HF_", "TRANSFORMERS_", "ACCELERATE_", "LD_")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
@@ -35,6 +36,7 @@ class Preloaded:
         client = [sys.executable, "-I", "-S", __file__, "client", str(program.with_name("socket")), sys.executable]
         program.write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n')
         program.chmod(0o755)
+        os.environ[PYTHON] = os.environ[_TORCHRUN_PYTHON] = str(program)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(program.with_name("socket")))
             listener.listen(64)
@@ -43,11 +45,10 @@ class Preloaded:
             self._server = subprocess.Popen(
                 command, pass_fds=[listener.fileno()], stdin=subprocess.PIPE, env=environ, stdout=subprocess.DEVNULL
             )
-        os.environ[PYTHON] = str(program)
 
     def stop(self) -> None:
         """End the server, and with it whatever it still runs."""
-        del os.environ[PYTHON]
+        del os.environ[PYTHON], os.environ[_TORCHRUN_PYTHON]
         self._server.stdin.close()
         self._server.wait()
         self._folder.cleanup()
@@ -56,9 +57,10 @@ class Preloaded:
 def client(path: str, python: str, words: list[str]) -> None:
     """Have the server run a script and end as it does; otherwise become the real Python."""
     server = socket.socket(socket.AF_UNIX)
-    if words and os.path.basename(words[0]) in TORCH:
+    script = words[1:] if words[:1] == ["-u"] else words  # lines are not kept back here
+    if script and os.path.basename(script[0]) in TORCH:
         server.connect(path)
-        asked = {"argv": words, "cwd": os.getcwd(), "environ": dict(os.environ), "group": os.getpgrp()}
+        asked = {"argv": script, "cwd": os.getcwd(), "environ": dict(os.environ), "group": os.getpgrp()}
         socket.send_fds(server, [b"."], [0, 1, 2])
         server.sendall(json.dumps(asked).encode() + b"\n")
         answers = server.makefile()
