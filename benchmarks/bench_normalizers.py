@@ -33,6 +33,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "normalizer"
 LANGUAGES = ("en", "zh", "ja", "other")
+NEMO = ("en", "zh", "ja", "de", "es", "fr")  # it has more, whose grammars take long to build
 LIMIT = 1800  # seconds for a library
 
 Normalize = Callable[[str], str]
@@ -69,25 +70,21 @@ def wetext(operator: str) -> Callable[[str], Normalize | None]:
     return of
 
 
-def nemo_tn(language: str) -> Normalize | None:
-    from nemo_text_processing.text_normalization.normalize import Normalizer
+def nemo(kind: str) -> Callable[[str], Normalize | None]:
+    def of(language: str) -> Normalize | None:
+        from nemo_text_processing.inverse_text_normalization.inverse_normalize import InverseNormalizer
+        from nemo_text_processing.text_normalization.normalize import Normalizer
 
-    if language not in ("en", "zh", "ja", "de", "es", "fr", "hi", "hu", "it", "ru", "sv", "vi", "ar", "hy", "ko", "pt"):
-        return None
-    return functools.partial(
-        Normalizer(input_case="cased", lang=language, cache_dir=os.environ.get("NEMO_GRAMMARS")).normalize,
-        verbose=False,
-    )
+        if language not in NEMO:
+            return None
+        grammars = os.environ.get("NEMO_GRAMMARS")
+        if kind == "tn":
+            work = Normalizer(input_case="cased", lang=language, cache_dir=grammars).normalize
+        else:
+            work = InverseNormalizer(lang=language, cache_dir=grammars).inverse_normalize
+        return functools.partial(work, verbose=False)
 
-
-def nemo_itn(language: str) -> Normalize | None:
-    from nemo_text_processing.inverse_text_normalization.inverse_normalize import InverseNormalizer
-
-    if language not in ("en", "zh", "ja", "de", "es", "fr", "hi", "pt", "ru", "sv", "vi", "ar", "hy", "ko", "he"):
-        return None
-    return functools.partial(
-        InverseNormalizer(lang=language, cache_dir=os.environ.get("NEMO_GRAMMARS")).inverse_normalize, verbose=False
-    )
+    return of
 
 
 def num2words(language: str) -> Normalize | None:
@@ -123,8 +120,8 @@ OTHERS: dict[str, Callable[[str], Normalize | None]] = {
     "num2words": num2words,
     "text2num": text2num,
     "cn2an": cn2an,
-    "NeMo TN": nemo_tn,
-    "NeMo ITN": nemo_itn,
+    "NeMo TN": nemo("tn"),
+    "NeMo ITN": nemo("itn"),
 }
 
 
