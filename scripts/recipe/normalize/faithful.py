@@ -28,6 +28,7 @@ from recipe.normalize.unicode_text import SIGNS, clean
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
 
+_LETTER = re.compile("[a-z]")
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
 
 # --- Numbers in digits, in any language ---
@@ -53,16 +54,17 @@ _OPERATION = re.compile(r"(?<=[\d%])(?! -\d) ?([-+=×÷*<>~]) ?(?=-?\d)")
 
 _WORD = rf"[^\s\d!-/:-@\[-`{{-~{_CJK}{SIGNS}°]+"
 _TOKENS = (
+    rf"[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks; first, as there are many
     # A number: sign, parts of a decimal, time, fraction or power, and what belongs to it. No sign behind a letter.
-    rf"(?:(?<![^\W{_CJK}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
+    rf"|(?:(?<![^\W{_CJK}])(?<![%°)])-)?(?:(?<![\d,.])\d{{1,3}},\d{{3}}(?![\d,])|\d+)(?:[.:/]\d+|\^-?\d+)*(?:%|(?:st|nd|rd|th|s)(?![^\W{HAN}]))?"
     rf"|[{SIGNS}]"
     r"|(?<=[\d%] )[-+=*<>~](?= -?\d)|[=<>~](?= ?-?\d)"  # an operation
     r"|(?<=\w )[=<>+*&@^](?= -?\w)|(?<=\w)[=<>+*&@^](?=-?\w)"  # one between words, x > y or x>y
     r"|(?:(?<=\d)|(?<=\d ))\+(?![+\d]| \d)"  # 18+
     r"|(?<![a-z\d])#(?= ?\d)"  # a number sign in a line without letters, where it is no word
     r"|°[cf]?(?![a-z])"
-    r"|(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\w])"  # programming languages, grades
-    rf"|[{_CJK}][\u0300-\u036f\u3099\u309a]*"  # one character with its marks
+    # Programming languages, grades.
+    r"|(?=[a-f][+#])(?:(?<![a-z])c\+\+|(?<![a-z])[cf]#|(?<![a-z\d])[a-f]\+(?![+\w]))"
     rf"|{_WORD}(?:'{_WORD})*"
 )
 _TOKEN = re.compile(_TOKENS)
@@ -100,11 +102,14 @@ def _numbers(text: str, spoken: frozenset[str]) -> str:
             text = _BARE_DECIMAL.sub("0.", text)
         if _END_OF_PHONE.search(text):
             text = _PHONE.sub(separators.digits_only, text)
-        text = _dates(text, spoken)
-    return text if text.isascii() else _SCRIPT_CHANGE.sub(" ", text)
+        if "-" in text or "." in text or "/" in text:
+            text = _dates(text, spoken)
+    return _SCRIPT_CHANGE.sub(" ", text) if not text.isascii() and _LETTER.search(text) else text
 
 
 def _units(text: str) -> str:
+    if not _DIGIT.search(text):
+        return text
     text = measures.rewrite(text)
     if ":" in text:
         text = _LEADING_ZERO_HOUR.sub("", text)

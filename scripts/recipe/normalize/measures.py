@@ -5,7 +5,6 @@ import re
 # With a decimal comma where `separators` had to leave it.
 _NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
-_ANY_DIGIT = re.compile(r"\d")
 _PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
@@ -105,13 +104,11 @@ def _with_cents(match: re.Match) -> str:
 
 def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
-    if not _ANY_DIGIT.search(text):
-        return text
     if " 1/2" in text:
         text = _AND_HALF.sub(r"\1.5", text)
     if "%" in text or "per" in text:
         text = _PERCENT.sub("%", text)
-    if not text.isascii():
+    if "‰" in text or "‱" in text:
         text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)
     if "000" in text:
         text = _THOUSANDS.sub(r"\1千", text)

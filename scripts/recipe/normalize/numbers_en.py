@@ -343,7 +343,7 @@ def _join_digits(items: list[_Item]) -> list[str]:
 
 
 def _rewrite(match: re.Match) -> str:
-    words = re.split("[ -]", match[0])
+    words = match[0].replace("-", " ").split(" ")
     if all(word[0].isdigit() for word in words):
         return match[0]
     context = around(match, _SEQUENCE)

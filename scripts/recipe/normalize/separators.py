@@ -53,7 +53,7 @@ def rewrite(text: str, spoken: frozenset[str]) -> str:
     if "," in text and "." in text:
         text = _BOTH.sub(lambda number: number[0].replace(".", "").replace(",", "."), text)
     if spoken and spoken <= languages.WITH_RULES:
-        return _COMMAS.sub(digits_only, text)
+        return _COMMAS.sub(digits_only, text) if "," in text else text
     if "," not in text and "." not in text and "%" not in text and not any(sign in text for sign in "/'- "):
         return text
     text = _PERCENT_FIRST.sub(r"\1%", _APOSTROPHES.sub(digits_only, text))

@@ -11,6 +11,7 @@ from recipe.normalize.kanji import KANA
 _HAN_PAIR = re.compile(f"[{HAN}]{{2}}")
 _HAN_GAP = re.compile(f"(?<=[{HAN}])[ \u3000]+(?=[{HAN}])")
 _CIRCLE_ZERO = re.compile("(?<=[一二三四五六七八九〇○])○|○(?=[一二三四五六七八九])")
+_ONE_FORM = re.compile("[ -_a-~\u4e00-\u9fff]*")  # ASCII but for an accent, and the most of Han: one form already
 _MODEL_TAG = re.compile(r"<\|[^|<>]*\|>")
 _SUPERSCRIPT = re.compile("(?<=[0-9a-zA-Z])⁻?[⁰¹²³⁴-⁹]+")
 _VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
@@ -98,6 +99,15 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
+def _one_form(text: str) -> str:
+    """A text in lower case with one form of each character."""
+    marked = spelling_marks.needed(text)
+    text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
+    text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
+    text = _fold(spelling_marks.full_width_korean(text) if marked else text)
+    return (spelling_marks.one_spelling(text) if marked else text).translate(_AFTER_NFKC)
+
+
 def clean(text: str, japanese: bool = False) -> str:
     """Canonical characters, lower case, simplified Chinese, ASCII digits; white space as single spaces.
 
@@ -108,13 +118,9 @@ def clean(text: str, japanese: bool = False) -> str:
     text = _MODEL_TAG.sub(" ", text)
     if text.isascii():
         return " ".join(text.lower().translate(_CONTROLS).split())
-    marked = spelling_marks.needed(text)
-    text = _SUPERSCRIPT.sub(_power, _INVISIBLE.sub("", text))
-    text = _CIRCLE_ZERO.sub("〇", _VULGAR_FRACTION.sub(" ", text)).translate(_BEFORE_NFKC)
-    text = _fold(spelling_marks.full_width_korean(text) if marked else text)
-    text = (spelling_marks.one_spelling(text) if marked else text).translate(_AFTER_NFKC)
+    text = text.lower() if _ONE_FORM.fullmatch(text) else _one_form(text)
     if not (japanese or KANA.search(text)):
-        if not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
+        if " " in text and not _HAN_PAIR.search(text):  # characters set apart, as some corpora are written
             text = _HAN_GAP.sub("", text)
         text = simplify_line(text)
     return " ".join(text.translate(_CONTROLS).split())

@@ -54,7 +54,9 @@ def rewrite(text: str) -> str:
         text = _HUNDRED_PERCENT.sub("100%", _SPACED_PERCENT.sub("百分之", text))
     if "零下" in text:
         text = _BELOW_ZERO.sub("负", text)
-    text = _NUMBER_GAP.sub("", digits_for_numerals(arithmetic.share_units(text)))
+    text = digits_for_numerals(arithmetic.share_units(text))
+    if " " in text:
+        text = _NUMBER_GAP.sub("", text)
     if not _ANY_DIGIT.search(text):
         return text
     text = _times(_durations(rewrite_dates(_signs(text))))
