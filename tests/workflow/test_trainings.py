@@ -64,14 +64,14 @@ def test_a_curve_gives_its_run_seeds_and_parts_each_with_the_seeds_own_data():
 
 def test_more_seeds_of_a_run_than_of_its_curve_stay():
     made = config_of(
-        curve={"fractions": [0.5], "seeds": 1, "runs": ["b"]}, runs={"a": {}, "b": {"seeds": 2, "seed": 4}}
+        curve={"fractions": [0.2, 0.5], "seeds": 1, "runs": ["b"]}, runs={"a": {}, "b": {"seeds": 2, "seed": 4}}
     )
-    assert list(trainings(made)) == ["a", "b", "b-seed5"] and list(curve_parts(made, runs(made))) == ["b-0.5"]
+    assert list(trainings(made)) == ["a", "b", "b-seed5"] and list(curve_parts(made, runs(made))) == ["b-0.2", "b-0.5"]
 
 
 def test_fractions_are_of_the_sets_of_the_domain_and_others_stay_whole():
     def cut(train, test, **curve):
-        made = config(train, test, curve={"fractions": [0.5], **curve}, runs={"a": {}})
+        made = config(train, test, curve={"fractions": [0.2, 0.5], **curve}, runs={"a": {}})
         return curve_parts(made, runs(made))["a-0.5"].cut
 
     assert cut(("home", "replay"), ("home", "general")) == ("home",)
@@ -82,9 +82,10 @@ def test_fractions_are_of_the_sets_of_the_domain_and_others_stay_whole():
 @pytest.mark.parametrize(
     ("curve", "words"),
     [
-        ([1], "1 alone is no curve"),
-        ({"fractions": [0.5], "runs": ["x"]}, "curve.runs: no run is called x; there are: a"),
-        ({"fractions": [0.5], "sets": ["x"]}, "curve.sets: no training set is called x; there are: s"),
+        ([1], r"curve: \[1\] are fewer than 3 points"),
+        ([0.5], r"curve: \[0.5, 1\] are fewer than 3 points"),
+        ({"fractions": [0.2, 0.5], "runs": ["x"]}, "curve.runs: no run is called x; there are: a"),
+        ({"fractions": [0.2, 0.5], "sets": ["x"]}, "curve.sets: no training set is called x; there are: s"),
         ([0.5, 1.5], "expected a list of a number over 0 and to 1"),
         ({"fraction": [0.5]}, "is fractions meant"),
     ],
@@ -96,6 +97,6 @@ def test_curves_of_nothing_are_refused(curve, words):
 
 
 def test_names_of_fractions_that_clash_are_refused():
-    made = config_of(curve={"fractions": [0.5], "runs": ["a"]}, runs={"a": {}, "a-0.5": {"epochs": 1.0}})
+    made = config_of(curve={"fractions": [0.2, 0.5], "runs": ["a"]}, runs={"a": {}, "a-0.5": {"epochs": 1.0}})
     with pytest.raises(RecipeError, match=r"runs\.a-0\.5: this name is taken by a fraction of runs\.a"):
         curve_parts(made, runs(made))

@@ -26,10 +26,9 @@ from recipe.score.power_law import PowerLaw
 from recipe.score.significance import VERSION, caution, of_seeds
 from recipe.score.spread import CONFIDENCE, Spread, of_units, p_value, resample, together
 from recipe.score.student import quantile
-from recipe.settings.curve import WHOLE
+from recipe.settings.curve import MIN_POINTS, WHOLE
 
 FORMAT = 1
-MIN_POINTS = 3  # of two, any law goes through both
 WIDEST = 1.5  # an interval that ends at so many times the prediction says too little
 LEVEL = 0.05  # of the corrected p from which on a point lies beside the law ...
 DEVIATION = 1.05  # ... if it is also so many times more or less than the law says

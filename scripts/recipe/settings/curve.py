@@ -9,6 +9,7 @@ from recipe.settings.section import section, setting
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 WHOLE = 1.0
+MIN_POINTS = 3  # the whole included: through two points any law goes
 
 
 @section

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from recipe.files import RecipeError
 from recipe.settings.config import Config
+from recipe.settings.curve import MIN_POINTS
 from recipe.settings.train import RunSettings
 from recipe.workflow import sets
 
@@ -61,10 +62,13 @@ def enough_seeds(config: Config, runs: Mapping[str, RunSettings]) -> dict[str, R
 def curve_runs(config: Config, runs: Collection[str]) -> list[str]:
     """Names of the runs that have a learning curve. RecipeError if there is no such run, or no such training set."""
     curve = config.curve_settings
-    if not curve.parts:
-        if curve.fractions:
-            raise RecipeError("curve: 1 alone is no curve; name smaller fractions as well, e.g. [0.1, 0.3, 1]")
+    if not curve.fractions:
         return []
+    if len(curve.parts) + 1 < MIN_POINTS:
+        raise RecipeError(
+            f"curve: {[*curve.parts, 1]} are fewer than {MIN_POINTS} points, through which any law goes; name "
+            "more fractions, e.g. [0.1, 0.3, 1]"
+        )
     for kind, names, known in (("run", curve.runs, list(runs)), ("training set", curve.sets, list(config.data.train))):
         for name in names:
             if name not in known:
