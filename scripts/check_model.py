@@ -22,14 +22,20 @@ def main() -> None:
     parser.add_argument("--runs", metavar="RUN/settings.yaml", nargs="*", default=[], help="settings of runs")
     args = parser.parse_args()
     # Loaded here: --help should not take seconds.
-    from recipe.model import ctc
+    from recipe.model import ctc, loading
     from recipe.model.features import FrontEnd
     from recipe.model.network import load as load_model
     from recipe.train.possible import check_run
 
     recognizer = load_model(args.model)
     FrontEnd(recognizer)
-    ctc.load(args.model, recognizer.model.config.audio_config.hidden_size)
+    branch = ctc.load(args.model, recognizer.model.config.audio_config.hidden_size)
+    for module in filter(None, (recognizer.model, branch)):
+        if broken := loading.not_finite(module):
+            raise RecipeError(
+                f"model {args.model}: {len(broken)} tensors hold values that are not finite, like {broken[0]}, and a "
+                "model of them says nothing; get or train it again"
+            )
     logging.info("%s: %.1f M parameters", args.model, recognizer.model.num_parameters() / 1e6)
     for file in args.runs:
         name, settings = Path(file).parent.name, load(file)

@@ -13,12 +13,13 @@ import os
 
 from recipe.cli import run
 from recipe.files import RecipeError
+from recipe.settings import flags
 from recipe.workflow import devices
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int, metavar="N", help="number of GPUs")
+    parser.add_argument("count", type=flags.at_least(0), metavar="N", help="number of GPUs")
     parser.add_argument("command", nargs="+", help="what to run, after --")
     args = parser.parse_args()
     names = devices.visible(os.environ)

@@ -23,6 +23,13 @@ from typing import Any
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+# How files begin that are given in the place of tables, and what they are.
+_NO_TEXT = {
+    "a recording": re.compile(rb"RIFF.{4}WAVE|fLaC\x00|OggS\x00|ID3[\x02-\x04]", re.DOTALL),
+    "a ZIP archive, as spreadsheets are": re.compile(rb"PK\x03\x04"),
+    "a Parquet file": re.compile(rb"PAR1[\x00-\x1f]"),
+    "a PDF": re.compile(rb"%PDF-"),
+}
 
 
 class RecipeError(Exception):
@@ -137,6 +144,7 @@ def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
         # Opened once and peeked at, so that a pipe can be read as well.
         with open(path, "rb") as file:
             lines = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
+            _refuse_no_text(lines.peek(16), path)
             for first in itertools.islice(lines, 1):
                 _refuse_wide(first, path)
                 yield first.removeprefix(b"\xef\xbb\xbf")
@@ -149,6 +157,12 @@ def byte_lines(path: str | os.PathLike) -> Iterator[bytes]:
         raise RecipeError(f"{path}: {error.strerror}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecipeError(f"{path}: damaged gzip file ({error}); make it again") from None
+
+
+def _refuse_no_text(head: bytes, path: str | os.PathLike) -> None:
+    """RecipeError if a file begins as a recording or the like."""
+    if kind := next((kind for kind, magic in _NO_TEXT.items() if magic.match(head)), None):
+        raise RecipeError(f"{path}: is {kind}, expected a text file")
 
 
 def _refuse_wide(line: bytes, path: str | os.PathLike) -> None:

@@ -1,11 +1,13 @@
 """The model: audio token settings, padding, loss, frozen parts."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import randomize, tone
+from conftest import ROOT, randomize, tone
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
@@ -42,6 +44,14 @@ NORM = "model.audio_tower.layers.0.input_layernorm.weight"
 def test_a_model_never_goes_on_with_random_weights_for_those_it_lacks(altered, tensor, said):
     with pytest.raises(RecipeError, match=f"1 tensors do not fit: {NORM}: {said}"):
         model.load(altered(**{NORM: tensor}))
+
+
+def test_weights_that_are_no_numbers_are_found_before_anything_long(altered):
+    weight = torch.ones(560)
+    weight[3] = torch.nan
+    command = [sys.executable, ROOT / "scripts/check_model.py", "--model", altered(**{NORM: weight})]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and f"1 tensors hold values that are not finite, like {NORM}" in done.stderr
 
 
 def test_weights_that_nothing_takes_are_said(altered, caplog):

@@ -64,6 +64,24 @@ def test_wide_encodings_are_named(tmp_path, encoding, packed):
         list(tables.rows(path))
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"RIFF\x24\n\0\0WAVEfmt ", "a recording"), (b"fLaC\0\0\0\x22", "a recording"), (b"OggS\0\x02", "a recording"),
+        (b"ID3\x04\0", "a recording"), (b"PK\x03\x04\x14\0", "a ZIP archive, as spreadsheets are"),
+        (b"PAR1\x15\x04", "a Parquet file"), (b"%PDF-1.7\n", "a PDF"),
+    ],
+)  # fmt: skip
+def test_what_is_given_for_a_table_and_is_none_is_named(tmp_path, content, kind):
+    with pytest.raises(RecipeError, match=f"table: is {kind}, expected a text file"):
+        list(tables.read(written(tmp_path, content)))
+
+
+@pytest.mark.parametrize("key", ["RIFF", "fLaC", "OggS-1", "ID3", "PK", "PAR1-007", "PAR1"])
+def test_keys_that_files_begin_like_are_keys(tmp_path, key):
+    assert list(tables.read(written(tmp_path, f"{key} x\n".encode()))) == [(1, key, "x")]
+
+
 def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
     assert list(tables.read(written(tmp_path, codecs.BOM_UTF8 + b"a x\n"))) == [(1, "a", "x")]
 

@@ -114,6 +114,11 @@ def test_more_than_there_are_is_an_error(environment):
     assert "4 GPU(s) are needed, 3 can be seen (0, 1, 2)" in done.stderr
 
 
+def test_fewer_than_none_is_an_error(environment):
+    done = subprocess.run([*WITH_GPUS, "-1", "--", *SHOW], env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "expected a whole number of 0 or more" in done.stderr
+
+
 def test_a_command_that_does_not_exist_is_an_error(environment):
     done = subprocess.run([*WITH_GPUS, "1", "--", "no-such"], env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and "no-such: No such file" in done.stderr

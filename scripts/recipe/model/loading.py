@@ -20,6 +20,11 @@ def refuse_misfits(source: object, faults: Sequence[str], advice: str = "") -> N
         raise RecipeError(f"{source}: {len(faults)} tensors do not fit: {'; '.join(faults[:5])}{more}{advice}")
 
 
+def not_finite(module: torch.nn.Module) -> list[str]:
+    """Names of a module's tensors with values that are no finite numbers."""
+    return [name for name, tensor in module.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+
+
 def check_tensors(
     found: Mapping[str, torch.Tensor],
     expected: Mapping[str, torch.Size],

@@ -12,7 +12,7 @@ import transformers
 
 import recipe
 from recipe.files import RecipeError, make_folder, write_json
-from recipe.model import ctc
+from recipe.model import ctc, loading
 from recipe.model.features import FRAME_SECONDS, Item, collate
 from recipe.model.generate import Limits, generate
 from recipe.model.network import Recognizer
@@ -127,8 +127,7 @@ def check_writable(output_dir: Path) -> None:
 
 def _check_finite(model: torch.nn.Module) -> None:
     """RecipeError if a weight is not finite: such a model writes nothing but nonsense, and averages spread it."""
-    broken = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
+    if broken := loading.not_finite(model):
         raise RecipeError(
             f"{len(broken)} tensors of the trained model are not finite, like {broken[0]}; it is not written: train "
             "anew with a lower learning_rate"
