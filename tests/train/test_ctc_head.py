@@ -157,7 +157,6 @@ class TestTrained:
         )
         assert len(plain) == 2 and other == pytest.approx(plain, rel=1e-4)
 
-    @pytest.mark.slow
     def test_compiled(self, base, manifest, tmp_path, monkeypatch):
         """With a compiler that leaves operations as they are."""
         layers = []
@@ -218,7 +217,6 @@ def command(directory, manifest, folder, *launcher):
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("directory", ["base", "full_model"])
 def test_a_killed_training_ends_with_the_same_branch(directory, request, manifest, tmp_path):
     """Killed with -9 once a checkpoint is there, called again: bit for bit what an undisturbed run gives."""
@@ -239,7 +237,6 @@ def test_a_killed_training_ends_with_the_same_branch(directory, request, manifes
         assert same(*(load_file(tmp_path / name / "model" / file) for name in ("calm", "killed")))
 
 
-@pytest.mark.slow
 def test_on_two_processes(full_model, manifest, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run(command(full_model, manifest, tmp_path, *launcher), capture_output=True, text=True)

@@ -79,7 +79,6 @@ def calm(full_model, manifest, tmp_path_factory):
     return results(folder)
 
 
-@pytest.mark.slow
 def test_it_is_killed_between_evaluations_and_goes_on_from_there(full_model, manifest, tmp_path, calm):
     words = command(full_model, manifest, tmp_path / "killed", *OFTEN)
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
@@ -107,7 +106,7 @@ def test_only_the_last_and_the_best_are_kept(full_model, manifest, tmp_path, cal
     assert all(len(set(kept) - {12, 24}) <= 2 for kept in seen)
 
 
-@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_told_to_end_it_keeps_a_checkpoint_and_says_so(full_model, manifest, tmp_path, calm, workers):
     """All processes of the job are told, as schedulers do it: those that read audio as well."""
     words = command(full_model, manifest, tmp_path / "told", "--workers", workers, "--checkpoint-minutes", 0)

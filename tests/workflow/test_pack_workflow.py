@@ -24,7 +24,6 @@ def project(tmp_path_factory, full_model):
     return folder
 
 
-@pytest.mark.slow
 def test_training_reads_shards_and_nothing_is_lost_without_a_reason(project):
     for role in ("train", "valid"):
         lines = (project / f"exp/e/packed/{role}/s.jsonl").read_text().splitlines()
@@ -44,7 +43,6 @@ def test_the_report_counts_what_was_lost_in_packing(project):
     assert not planned(project, "all")
 
 
-@pytest.mark.slow
 def test_a_damaged_shard_stops_training_and_is_made_again_when_asked(project):
     tar = project / "exp/e/packed/train/s/000000.tar"
     whole = tar.read_bytes()
