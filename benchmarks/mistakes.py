@@ -15,6 +15,7 @@ python benchmarks/mistakes.py --count 5 --only odd-key     # kinds whose name ha
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -23,7 +24,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from mistakes import campaign as mistakes  # noqa: E402 (beside the tests)
+import preloaded  # noqa: E402 (beside the tests)
+from mistakes import campaign as mistakes  # noqa: E402
+from mistakes import running  # noqa: E402
 from mistakes.kinds import KINDS  # noqa: E402
 
 
@@ -58,6 +61,13 @@ def main() -> int:
     keep.mkdir(parents=True, exist_ok=True)
     if any(keep.iterdir()):
         sys.exit(f"mistakes.py: error: --keep {keep}: is not empty; name a new folder")
+    os.environ.update(running.ENVIRON)
+    with preloaded.server() as sys.executable:
+        return run(args, keep)
+
+
+def run(args: argparse.Namespace, keep: Path) -> int:
+    """Make the mistakes and tell how they ended; what goes wrong is kept in a folder. The exit status."""
     started = time.monotonic()
     campaign = mistakes.Campaign(args.seed, keep, args.timeout)
     if faults := campaign.start().faults:

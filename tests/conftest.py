@@ -1,5 +1,6 @@
 """Fixtures: a random model small enough for every test, and made-up recordings."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ def fake_gpus(folder: Path, count: int) -> str:
 
 
 def pytest_addoption(parser):
-    parser.addoption("--preload", action="store_true", help="fork scripts that need PyTorch from a process that has it")
+    parser.addoption("--preload", action="store_true", help="fork what takes long to load (preloaded.py)")
 
 
 def pytest_configure(config):
@@ -44,14 +45,11 @@ def pytest_configure(config):
     if not config.getoption("preload"):
         return
     if not hasattr(config, "workerinput"):
-        config.preloaded = preloaded.Preloaded()
+        server = contextlib.ExitStack()
+        server.enter_context(preloaded.server())
+        config.add_cleanup(server.close)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         sys.executable = os.environ[preloaded.PYTHON]
-
-
-def pytest_unconfigure(config):
-    if hasattr(config, "preloaded"):
-        config.preloaded.stop()
 
 
 # Begun first, so that no process is left with the longest file at the end.

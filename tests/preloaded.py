@@ -1,10 +1,10 @@
-"""Scripts that need PyTorch as children of one process that has loaded it: `pytest --preload`.
+"""Programs that take long to load as children of one process that has loaded them: `pytest --preload`.
 
-Loading PyTorch and transformers takes some seconds of processor time, and tests start two hundred such scripts. With
---preload, `sys.executable` of the tests, and `python` of the workflows that they run, is a small program that hands a
-script of TORCH with its arguments, folder, environment and standard streams to a server, and ends as the script ends.
-The server forks a child for it, which runs it as `python SCRIPT` would. Whatever else `python` is asked for is done by
-the real one, and so is a script whose environment differs in what is read while modules load.
+Loading PyTorch and transformers takes some seconds of processor time, Snakemake one, and tests start them hundreds of
+times. With --preload, `sys.executable` of the tests, and `python` of the workflows that they run, is a small program
+that hands `-m snakemake` or a script of TORCH with its arguments, folder, environment and standard streams to a server,
+and ends as they end. The server forks a child for it, which runs it as `python` would. Whatever else `python` is asked
+for is done by the real one, and so is what has an environment that differs in what is read while modules load.
 """
 
 import json
@@ -17,50 +17,49 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TORCH = {"align.py", "check_model.py", "convert.py", "decode.py", "fbank_stats.py", "suspects_judge.py", "train.py"}
+SNAKEMAKE = ["-m", "snakemake"]
 PYTHON = "RECIPE_TEST_PYTHON"  # the variable that names the small program to the processes of the tests ...
 _TORCHRUN_PYTHON = "PYTHON_EXEC"  # ... and to torchrun, for the processes that it starts
 _AT_LOADING = ("PYTHON", "HF_", "TRANSFORMERS_", "ACCELERATE_", "LD_")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
-class Preloaded:
-    """The server while a run of the tests lasts."""
-
-    def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="preloaded-")
-        program = Path(self._folder.name) / "python"
-        client = [sys.executable, "-I", "-S", __file__, "client", str(program.with_name("socket")), sys.executable]
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n')
+@contextmanager
+def server() -> Iterator[str]:
+    """The path of the small program, while the server runs; what the server still runs at the end is ended with it."""
+    with tempfile.TemporaryDirectory(prefix="preloaded-") as folder, socket.socket(socket.AF_UNIX) as listener:
+        program, path = Path(folder) / "python", str(Path(folder) / "socket")
+        words = shlex.join([sys.executable, "-I", "-S", __file__, "client", path, sys.executable])
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         program.chmod(0o755)
+        listener.bind(path)
+        listener.listen(64)
         os.environ[PYTHON] = os.environ[_TORCHRUN_PYTHON] = str(program)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(program.with_name("socket")))
-            listener.listen(64)
-            environ = {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000", **os.environ}
-            command = [sys.executable, __file__, "server", str(listener.fileno())]
-            self._server = subprocess.Popen(
-                command, pass_fds=[listener.fileno()], stdin=subprocess.PIPE, env=environ, stdout=subprocess.DEVNULL
-            )
-
-    def stop(self) -> None:
-        """End the server, and with it whatever it still runs."""
-        del os.environ[PYTHON], os.environ[_TORCHRUN_PYTHON]
-        self._server.stdin.close()
-        self._server.wait()
-        self._folder.cleanup()
+        process = subprocess.Popen(
+            [sys.executable, __file__, "server", str(listener.fileno())],
+            env={"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000", **os.environ},
+            pass_fds=[listener.fileno()], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield str(program)
+        finally:
+            del os.environ[PYTHON], os.environ[_TORCHRUN_PYTHON]
+            process.stdin.close()
+            process.wait()
 
 
 def client(path: str, python: str, words: list[str]) -> None:
     """Have the server run a script and end as it does; otherwise become the real Python."""
     server = socket.socket(socket.AF_UNIX)
-    script = words[1:] if words[:1] == ["-u"] else words  # lines are not kept back here
-    if script and os.path.basename(script[0]) in TORCH:
+    called = words[1:] if words[:1] == ["-u"] else words  # lines are not kept back here
+    if called[:2] == SNAKEMAKE or (called and os.path.basename(called[0]) in TORCH):
         server.connect(path)
-        asked = {"argv": script, "cwd": os.getcwd(), "environ": dict(os.environ), "group": os.getpgrp()}
+        asked = {"called": called, "cwd": os.getcwd(), "environ": dict(os.environ), "group": os.getpgrp()}
         socket.send_fds(server, [b"."], [0, 1, 2])
         server.sendall(json.dumps(asked).encode() + b"\n")
         answers = server.makefile()
@@ -109,9 +108,12 @@ def _at_loading(environ) -> dict[str, str]:
 
 def _load() -> None:
     import accelerate  # noqa: F401
+    import snakemake.cli  # noqa: F401
     import torch
     import torchaudio  # noqa: F401
     import transformers.trainer  # noqa: F401
+    import yte  # noqa: F401
+    from smart_open import smart_open_lib  # noqa: F401
     from transformers.models.qwen3 import modeling_qwen3  # noqa: F401
 
     assert not torch.cuda.is_initialized()
@@ -122,9 +124,10 @@ def _watch(child: int, client: socket.socket) -> int:
     ended = os.pidfd_open(child)
     while ended not in select.select([ended, client], [], [])[0]:
         number = client.recv(1)
-        os.kill(child, number[0] if number else signal.SIGKILL)
         if not number:
+            (os.killpg if os.getpgid(child) == child else os.kill)(child, signal.SIGKILL)
             break
+        os.kill(child, number[0])
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with suppress(OSError):
         client.sendall(f"{status}\n".encode())
@@ -132,11 +135,13 @@ def _watch(child: int, client: socket.socket) -> int:
 
 
 def _become(asked: dict, streams: list[int]) -> None:
-    """Be `python SCRIPT ...` as it was asked for."""
+    """Be `python ...` as it was asked for."""
     import torch
 
-    with suppress(OSError):  # the group of another session
+    try:
         os.setpgid(0, asked["group"])
+    except OSError:  # the group of another session: one of its own, which ends as a whole
+        os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -144,10 +149,15 @@ def _become(asked: dict, streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["environ"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
-    sys.argv = asked["argv"]
-    sys.path[0] = os.path.dirname(sys.argv[0])
     sys.stdout.reconfigure(line_buffering=True)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    if asked["called"][:2] == SNAKEMAKE:
+        sys.executable = os.environ[PYTHON]  # of its jobs
+        sys.argv, sys.path[0] = asked["called"][1:], ""
+        runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = asked["called"]
+        sys.path[0] = os.path.dirname(sys.argv[0])
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":

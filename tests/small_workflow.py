@@ -1,22 +1,18 @@
 """The whole workflow in seconds: eight made-up recordings, a random model, two training steps."""
 
-import multiprocessing
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import preloaded
 import yaml
 from conftest import ROOT, write_data
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 RECIPE = ["Snakefile", "rules", "scripts", "schemas", "envs", "profiles"]  # what the workflow is made of
-# Importing snakemake takes longer than planning: one process does it, and a child of it serves each call.
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["snakemake.cli", "smart_open.smart_open_lib", "requests", "jinja2", "yte"])
 
 
 def copy_recipe(folder):
@@ -59,26 +55,12 @@ def call(folder, *arguments, environ=None):
     """Run snakemake in a folder, by the copy of the recipe if there is one; returns its exit status and what it
     printed. Targets stand before options."""
     copy = Path(folder, "recipe/Snakefile")
-    arguments = ["--snakefile", str(copy if copy.exists() else ROOT / "Snakefile"), "--cores", "2", *arguments]
-    with tempfile.NamedTemporaryFile() as output:
-        process = _server.Process(target=_run, args=(str(folder), arguments, environ, output.name))
-        process.start()
-        process.join()
-        return process.exitcode, Path(output.name).read_text()
-
-
-def _run(folder, arguments, environ, output):
-    """In a process of its own: snakemake with its output going to a file."""
-    from snakemake.cli import main
-
-    os.chdir(folder)
-    os.environ.update(environ or {})
-    sys.executable = os.environ.get(preloaded.PYTHON, sys.executable)
-    descriptor = os.open(output, os.O_WRONLY)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.argv[0] = "snakemake"
-    main(arguments)
+    snakefile = str(copy if copy.exists() else ROOT / "Snakefile")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "2", *map(str, arguments)]
+    with tempfile.TemporaryFile("w+") as output:  # what is left behind by a job would keep a pipe open
+        done = subprocess.run(command, cwd=folder, env=os.environ | (environ or {}), stdout=output, stderr=output)
+        output.seek(0)
+        return done.returncode, output.read()
 
 
 def snakemake(folder, *arguments, settings="settings.yaml", environ=None):

@@ -26,9 +26,8 @@ def python():
     if preloaded.PYTHON in os.environ:
         yield os.environ[preloaded.PYTHON]
         return
-    server = preloaded.Preloaded()
-    yield os.environ[preloaded.PYTHON]
-    server.stop()
+    with preloaded.server() as program:
+        yield program
 
 
 @pytest.fixture
