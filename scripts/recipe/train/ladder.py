@@ -28,7 +28,7 @@ NUMBERS = range(4, 49, 4)  # of rungs, that are tried in turn
 _SAMPLE = 100_000  # utterances that rungs are fitted to
 _BORDERS = 1024  # lengths that may be one, at most
 # Share of a rung's utterances that its room for text is made for; the others take a higher one.
-_TEXTS = 0.9
+_TEXTS = 0.95
 # Share of batches that the room for targets is made for; the others are cut earlier.
 _TARGETS = 0.99
 

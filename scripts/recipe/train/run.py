@@ -26,7 +26,7 @@ from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, ladder, peers, preflight
+from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, ladder, lowered, peers, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -156,6 +156,7 @@ def _run(
     facts |= ctc_head.facts(recognizer.source, settings, steps)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
+        lowered.undo(recognizer.model)
         if steps:
             weights = checkpoints.averaged_weights(state_dir, facts["selected_steps"])
             recognizer.model.load_state_dict(weights, strict=False)
@@ -239,6 +240,8 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
+    if precision_of(settings) == "bf16" and not settings.trainer.keys() & {"fsdp", "deepspeed"}:
+        lowered.lower(model)
     if settings.compile is True:
         compiled.compile_layers(model)
 
