@@ -9,11 +9,13 @@ python benchmarks/bench_train_gpu.py                                  # all mode
 python benchmarks/bench_train_gpu.py --audio-tokens full --batch-seconds 120 240 480 --modes full
 python benchmarks/bench_train_gpu.py --compile --dropout 0 --batch-seconds 1920 2880
 python benchmarks/bench_train_gpu.py --compile --gradient-checkpointing
+python benchmarks/bench_train_gpu.py --graphs --batch-seconds 240 480 --modes full   # with --compile or without
 python benchmarks/bench_train_gpu.py --small --steps 2                # a smoke test: a small model, on a CPU too
 """
 
 import argparse
 import gc
+import logging
 import sys
 import tempfile
 import time
@@ -116,10 +118,12 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     """What training in a mode costs a step, and makes of it."""
     import torch
 
+    from recipe.model.network import audio_token_count
     from recipe.settings import train as settings
     from recipe.train import batching, flops, trainer
     from recipe.train.arguments import precision_of, trainer_arguments
     from recipe.train.collate import CollateReadable
+    from recipe.train.ladder import Ladder
     from recipe.train.left_out import LeftOut
     from recipe.train.notice import Notice
     from recipe.train.plans import Plans
@@ -128,12 +132,19 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     chosen = settings.TrainSettings(
         freeze=frozen, cache_frozen=cached, max_steps=WARM_UP + args.steps, evaluations=1, decode_utterances=0,
         select="last", workers=args.workers, gradient_checkpointing=args.gradient_checkpointing,
-        batch_seconds=batch_seconds, log_every=10_000,
+        batch_seconds=batch_seconds, log_every=10_000, cuda_graphs=args.graphs,
     )  # fmt: skip
     rows = max(1, int(batch_seconds / args.seconds))
     data = made_up(recognizer, args.seconds, rows, WARM_UP + args.steps, frozen, cached)
     model = recognizer.model
-    collator = CollateReadable(0, model.config.audio_token_id)
+    example = data.item.example
+    counts = data.frames, len(example.input_ids), sum(label >= 0 for label in example.labels)
+    ladder = None
+    if args.graphs:
+        common = counts[1] - counts[2] - audio_token_count(data.frames, recognizer.audio_tokens)
+        sizes = rows * counts[2], rows * data.frames
+        ladder = Ladder((data.frames,), (counts[2],), *sizes, common, recognizer.audio_tokens)
+    collator = CollateReadable(0, model.config.audio_token_id, ladder)
     model.freeze(set(frozen))
     on_gpu = model.device.type == "cuda"
     times, profiler = [], torch.profiler.profile()
@@ -170,8 +181,6 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
             model.zero_grad(set_to_none=True)
     seconds = (times[1] - times[0]) / args.steps
     parts = {"encoder", "adaptor", "llm"} - set(frozen)
-    example = data.item.example
-    counts = data.frames, len(example.input_ids), sum(label >= 0 for label in example.labels)
     cached_parts = set(frozen) - {"llm"} if cached else set()
     operations = rows * flops.training(flops.forward(model.config, *counts), parts, cached_parts)
     memory = torch.cuda.max_memory_reserved() / 2**30 if on_gpu else float("nan")
@@ -205,6 +214,8 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=790.0, help="TFLOP/s of bf16 that the GPU reaches (H200: 790)")
     parser.add_argument("--dropout", type=float, help="of the encoder (default: the published model's 0.1)")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--static", action="store_true", help="with --compile: for one shape, not for any")
+    parser.add_argument("--graphs", action="store_true", help="steps recorded and replayed (cuda_graphs)")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--profile", action="store_true", help="say what makes the CPU wait")
     parser.add_argument("--small", action="store_true", help="a small model, to see whether this runs")
@@ -214,6 +225,9 @@ def main() -> None:
 
     from recipe.train import compiled
 
+    # What comes of --graphs.
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("recipe.train.recorded").setLevel(logging.INFO)
     on_gpu = torch.cuda.is_available()
     if not on_gpu and not args.small:
         sys.exit("bench_train_gpu.py: no GPU here; --small runs on a CPU")
@@ -225,7 +239,7 @@ def main() -> None:
     if args.gradient_checkpointing:
         recognizer.model.gradient_checkpointing_enable()
     if args.compile:
-        compiled.compile_layers(recognizer.model)
+        compiled.compile_layers(recognizer.model, dynamic=not args.static)
     device = torch.cuda.get_device_name() if on_gpu else "CPU"
     print(f"{device}, torch {torch.__version__}, transformers {transformers.__version__}; {' '.join(sys.argv)}")
     print(

@@ -239,20 +239,25 @@ def resume(at: Errand) -> Iterator[str]:
     """Two runs of the bundled model, one of them killed behind its first checkpoint and called again."""
     settings, data = _FEW if at.is_small else _BUNDLED, manifest(at, ROOT / "data/train", "train")
     train(at, "whole", TINY, data, **settings)
-    for old in (at.folder / "killed", at.folder / "killed.state"):
+    yield killed(at, "whole", "killed", data, settings)
+
+
+def killed(at: Errand, whole: str, name: str, data: Path, settings: dict) -> str:
+    """What comes of a run that is killed behind its first checkpoint and called again, beside one that was not."""
+    for old in (at.folder / name, at.folder / f"{name}.state"):
         shutil.rmtree(old, ignore_errors=True)
-    command = [str(word) for word in (sys.executable, *_training(at, "killed", TINY, data, settings))]
-    with open(at.folder / "killed-1.log", "w") as log:
+    command = [str(word) for word in (sys.executable, *_training(at, name, TINY, data, settings))]
+    with open(at.folder / f"{name}-1.log", "w") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
-        while running.poll() is None and not list((at.folder / "killed.state").glob("checkpoint-*/complete")):
+        while running.poll() is None and not list((at.folder / f"{name}.state").glob("checkpoint-*/complete")):
             time.sleep(0.02)
         was_running = running.poll() is None
         running.send_signal(signal.SIGKILL)
         running.wait()
-    log = at.call("killed-2", *command)
-    equal = weights(at, "whole") == weights(at, "killed")
+    log = at.call(f"{name}-2", *command)
+    equal = weights(at, whole) == weights(at, name)
     told = next(said(log, "going on from"), "it had ended before").replace(str(at.folder), "...")
-    yield f"killed {'in its middle' if was_running else 'too late'}; {told}; same weights, bit for bit: {equal}"
+    return f"killed {'in its middle' if was_running else 'too late'}; {told}; same weights, bit for bit: {equal}"
 
 
 def nccl(at: Errand) -> Iterator[str]:
@@ -304,8 +309,59 @@ def waits(at: Errand) -> Iterator[str]:
     yield from at.bench("waits", "bench_train_gpu.py", *few, "--modes", "full", "--profile")
 
 
+def graphs(at: Errand) -> Iterator[str]:
+    """Training steps of small batches, dropout on: eager, compiled, and both replayed as CUDA graphs; features in
+    memory, no padding."""
+    usual = ("--small", "--steps", 1, "--seconds", 2, "--batch-seconds", 4) if at.is_small else (
+        "--steps", 10, "--batch-seconds", 240, 480)  # fmt: skip
+    ways = {
+        "eager": (), "eager, graphs": ("--graphs",), "compiled": ("--compile",),
+        "compiled, graphs": ("--compile", "--graphs"),
+        "compiled for one shape, graphs": ("--compile", "--static", "--graphs", "--batch-seconds", 240),
+    }  # fmt: skip
+    for way, flags in ways.items():
+        if at.is_small and "--compile" in flags:
+            continue  # a CPU compiles for minutes
+        name = "graphs-" + "-".join(way.replace(",", "").split())
+        for line in at.bench(name, "bench_train_gpu.py", *usual, "--modes", "full", *flags):
+            yield f"{way}: {line}"
+
+
+def shapes(at: Errand) -> Iterator[str]:
+    """Training from FLAC files of mixed lengths, 240 s a batch: what shapes cost and graphs gain."""
+    usual = {"evaluations": 1, "batch_seconds": 240.0, "workers": 12, "max_steps": 40, "compile": False}
+    if at.is_small:
+        usual |= {"max_steps": 5, "batch_seconds": 20.0, "workers": 0}
+    for way, on in {"without": False, "with graphs": True}.items():
+        name = "shapes-" + way.split()[-1]
+        log = train(at, name, model(at), manifest(at, recordings(at), "recordings"), **usual, cuda_graphs=on)
+        yield from (f"{way}: {line}" for line in said(log, "shapes of batches; padding", "cuda_graphs: ", "s/step"))
+
+
+def replays(at: Errand) -> Iterator[str]:
+    """Whether replayed steps compute what called ones do, with dropout, and go on exactly after a kill."""
+    settings = (_FEW if at.is_small else _BUNDLED) | {"cuda_graphs": True}
+    data = manifest(at, ROOT / "data/train", "train")
+    log = train(at, "replayed", TINY, data, **settings)
+    yield from said(log, "cuda_graphs: ", "s/step")
+    called = (
+        "import runpy, sys; sys.path.insert(0, 'scripts'); from recipe.train.trainer import AsrTrainer as T; "
+        "T._record = lambda *_: None; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    train(at, "called", TINY, data, (sys.executable, "-c", called), **settings)
+    losses = [
+        [one["loss"] for one in json.loads((at.folder / name / "history.json").read_text()) if "loss" in one]
+        for name in ("replayed", "called")
+    ]
+    off = max(abs(one / other - 1) for one, other in zip(*losses, strict=True))
+    equal = weights(at, "replayed") == weights(at, "called")
+    yield f"losses of replayed and called steps differ by {off:.2%} at most; same weights, bit for bit: {equal}"
+    yield killed(at, "replayed", "replayed-killed", data, settings)
+
+
 Part = Callable[[Errand], Iterator[str]]
 PARTS: dict[str, Part] = {
+    "graphs": graphs, "shapes": shapes, "replays": replays,
     "waits": waits, "resume": resume, "nccl": nccl, "precisions": precisions, "deepspeed": deepspeed,
     "reading": reading, "decoding": decoding, "rows": rows, "train": training, "full-tokens": full_tokens,
 }  # fmt: skip

@@ -223,6 +223,11 @@ class TrainSettings:
         "Compile the layers with torch.compile, on a GPU (minutes at the start; needs a C compiler); auto does where "
         "there is one and the run is long enough to gain by it.",
     )
+    cuda_graphs: bool = setting(
+        False,
+        "Pad batches to a few shapes and replay each shape's step as a CUDA graph, on one GPU: for batches so small "
+        "that the GPU waits for the CPU. Not with a CTC loss.",
+    )
     cache_frozen: bool = setting(
         False,
         "Compute what a frozen encoder (and adaptor) make of the audio once and keep it on disk; for runs without "
@@ -249,6 +254,8 @@ class TrainSettings:
             return f"average is {self.average}, expected 1, or more with select: cer or loss"
         if self.select == "cer" and not self.decode_utterances:
             return "select: cer needs decode_utterances > 0 (or choose select: loss)"
+        if self.cuda_graphs and (self.ctc_weight or self.ctc_head):
+            return "cuda_graphs cannot record a CTC loss, which waits for the GPU: set cuda_graphs: false"
         if self.cache_frozen and self.freeze != AUTO and "encoder" not in self.freeze:
             return "cache_frozen needs a frozen encoder: add it to freeze, or set cache_frozen: false"
         if self.cache_frozen and self.augment.changes_features:

@@ -9,6 +9,7 @@ of utterances, and batches only among those of the same few runs.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal
 
@@ -27,6 +28,16 @@ Lengths = Callable[[np.ndarray], np.ndarray]
 Shuffle = Literal["full", "chunks"]
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """How utterances are rounded up to a few lengths (see `ladder`), for batches that all have as many rows as fit:
+    rounded lengths, the targets of each, and how many targets a batch may have."""
+
+    lengths: Lengths
+    targets: Lengths
+    most_targets: int
+
+
 def epoch_plan(
     utterances: np.ndarray,
     lengths: Lengths,
@@ -35,9 +46,11 @@ def epoch_plan(
     epoch: int,
     ranks: int = 1,
     shuffle: Shuffle = "full",
+    rounding: Rounding | None = None,
 ) -> EpochPlan:
     """The batches of an epoch that has `utterances` [n], an index perhaps more than once: within `budget` padded frames
-    each, and as many for each rank. Beside the plan itself it takes memory for a million of them at a time."""
+    each, and as many for each rank. With `rounding` they are cut by rounded lengths, and rows that stay empty are
+    padding too. Beside the plan itself it takes memory for a million of them at a time."""
     random = np.random.default_rng([seed, epoch])
     order = utterances.astype(np.int32)  # a copy: it is put in order in place
     real = sum(int(lengths(order[block]).sum()) for block in _blocks(len(order), _BLOCK))
@@ -49,14 +62,20 @@ def epoch_plan(
     ends, padded = [], 0
     for block in _blocks(len(order), pool, _BLOCK):
         part = order[block].reshape(-1, min(pool, block.stop - block.start))
-        found = lengths(part.ravel()).reshape(part.shape)
+        found = (rounding.lengths if rounding else lengths)(part.ravel()).reshape(part.shape)
         # Short integers are sorted by radix, ten times as fast.
         short = found.astype(np.uint16) if found.max() < 2**16 else found
         by_length = np.argsort(short, axis=1, kind="stable")
         part[:] = np.take_along_axis(part, by_length, axis=1)
         found = np.take_along_axis(found, by_length, axis=1)
-        cuts = _cut(found, budget)
-        padded += int((found.ravel()[cuts - 1] * np.diff(cuts, prepend=0)).sum())
+        if rounding:
+            targets = rounding.targets(part.ravel()).reshape(part.shape)
+            cuts = _cut(found, budget, targets, rounding.most_targets)
+        else:
+            cuts = _cut(found, budget)
+        longest = found.ravel()[cuts - 1]
+        rows = np.maximum(1, budget // longest) if rounding else np.diff(cuts, prepend=0)
+        padded += int((longest * rows).sum())
         ends.append(block.start + cuts)
     ends = np.concatenate(ends)
     starts = np.concatenate([[0], ends[:-1]])
@@ -101,17 +120,21 @@ def _blocks(count: int, size: int, most: int = 0) -> Iterator[slice]:
         yield slice(whole, count)
 
 
-def _cut(lengths: np.ndarray, budget: int) -> np.ndarray:
+def _cut(lengths: np.ndarray, budget: int, targets: np.ndarray | None = None, most_targets: int = 0) -> np.ndarray:
     """Where batches end, as places in `lengths` [pools, n] row by row, whose rows ascend: each takes as many as fit
-    into `budget` padded frames, at least one. All pools advance together, a batch at a time, its end bisected."""
+    into `budget` padded frames, and into `most_targets` if `targets` [pools, n] are given, at least one. All pools
+    advance together, a batch at a time, its end bisected."""
     pools, size = lengths.shape
+    up_to = None if targets is None else np.cumsum(targets, axis=1, dtype=np.int64)
     row, start, ends = np.arange(pools), np.zeros(pools, np.int64), []
     while len(row):
         low, high = start + 1, np.full(len(row), size)
         for _ in range(size.bit_length()):
             middle = (low + high) // 2
-            padded = lengths[row, np.minimum(middle, size - 1)] * (middle - start + 1)
-            over = (padded > budget) | (middle == high)
+            last = np.minimum(middle, size - 1)
+            over = (lengths[row, last] * (middle - start + 1) > budget) | (middle == high)
+            if up_to is not None:
+                over |= up_to[row, last] - up_to[row, start] + targets[row, start] > most_targets
             low, high = np.where(over, low, middle + 1), np.where(over, middle, high)
         ends.append(row * size + low)
         row, start = row[low < size], low[low < size]

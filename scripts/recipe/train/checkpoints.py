@@ -111,8 +111,9 @@ def fingerprint(settings: TrainSettings, data: dict[str, str], model: str) -> di
     # Nor does it depend on how much may be unreadable: whoever allows more goes on with the same state.
     for name in (*INDIFFERENT, "max_unreadable"):
         del facts[f"settings.{name}"]
-    if settings.shuffle == "full":  # the only way that states of earlier releases know
-        del facts["settings.shuffle"]
+    for name, only in {"shuffle": "full", "cuda_graphs": False}.items():
+        if getattr(settings, name) == only:  # the only way that states of earlier releases know
+            del facts[f"settings.{name}"]
     facts |= {f"data.{name}": digest for name, digest in data.items()}
     for file in settings.augment.files:
         if not Path(file).is_file():

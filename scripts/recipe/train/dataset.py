@@ -123,16 +123,25 @@ class Utterances(torch.utils.data.Dataset):
     def lengths(self, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
         """What says of indices [n] how long each utterance is in an epoch [n]: its stacked frames or its tokens of
         text, whichever are more, so that a batch within a budget of lengths is within it in both."""
+        sizes = self.sizes(epoch)
+        return lambda indices: np.maximum(*sizes(indices))
+
+    def sizes(self, epoch: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """What says of indices [n] the most stacked frames [n] and tokens of text [n] of utterances in an epoch."""
         rows, augment = self.utterances.rows(), self._augment
 
-        def of(indices: np.ndarray) -> np.ndarray:
+        def of(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             chosen = rows[indices]
             frames = chosen["frames"].astype(np.int64)
             if augment and augment.changes_speed:
                 frames = np.rint(frames / augment.speeds(epoch, chosen["key"])).astype(np.int64) + 1
-            return np.maximum(frames, chosen["text"])
+            return frames, chosen["text"].astype(np.int64)
 
         return of
+
+    def most_text(self) -> int:
+        """The most tokens of text that any utterance has."""
+        return max(int(rows["text"].max()) for _, rows in self.utterances.blocks())
 
     def _slowest(self, frames: np.ndarray) -> np.ndarray:
         """The most stacked frames in any epoch of utterances of so many."""

@@ -31,6 +31,7 @@ FILE = "budget.json"
 AUTO_SECONDS, AUTO_MOST_SECONDS = 120, 2880
 AUTO_LEAST_STEPS = 20  # that an epoch has, with `auto`
 SAFETY = 0.95  # of the free memory: the allocator cannot use every gap
+GRAPHS_SAFETY = 0.8  # where graphs keep their memory, and evaluation has to do with the rest
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def _fits(recognizer: Recognizer, settings: TrainSettings, items: list[Item], pr
     # exchange.
     copies = 2 + (settings.accumulate > 1) + torch.distributed.is_initialized()
     trained = recognizer.model.num_parameters(only_trainable=True)
-    return torch.cuda.max_memory_reserved(device) + 4 * copies * trained < SAFETY * available
+    safety = GRAPHS_SAFETY if settings.cuda_graphs else SAFETY
+    return torch.cuda.max_memory_reserved(device) + 4 * copies * trained < safety * available
 
 
 def run(recognizer: Recognizer, items: list[Item], precision: str) -> None:

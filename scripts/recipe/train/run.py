@@ -26,7 +26,7 @@ from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings, check_trackers
-from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, peers, preflight
+from recipe.train import batching, checkpoints, chosen, compiled, ctc_head, ladder, lowered, peers, preflight
 from recipe.train.arguments import check_schedule, precision_of, trainer_arguments, with_steps
 from recipe.train.bookkeeping import Bookkeeping
 from recipe.train.caching import frozen_outputs
@@ -120,7 +120,10 @@ def _run(
     preflight.keep(state_dir, budget, settings.compile)
     settings = chosen.with_budget(settings, budget)
     chosen.tell(asked, settings, budget, load, recognizer.model.device)
-    batches = _batches(train_set, inputs, settings, budget.frames, state_dir)
+    shapes = None
+    if settings.cuda_graphs:
+        shapes = told_by_first(lambda: ladder.fitted(train_set, settings, budget.frames, recognizer.audio_tokens))
+    batches = _batches(train_set, inputs, settings, budget.frames, state_dir, shapes)
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)
     arguments = with_steps(arguments, settings, steps)
@@ -137,7 +140,7 @@ def _run(
         args=arguments,
         train_dataset=train_set,
         eval_dataset=valid_set,
-        data_collator=CollateReadable(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id),
+        data_collator=CollateReadable(recognizer.tokenizer.pad_token_id, recognizer.prompts.audio_token_id, shapes),
         callbacks=[Bookkeeping(settings, account, steps, state_dir.with_name("tensorboard"), trackers)],
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
@@ -153,6 +156,7 @@ def _run(
     facts |= ctc_head.facts(recognizer.source, settings, steps)
     if trainer.is_world_process_zero():
         recognizer = trainer.whole or recognizer
+        lowered.undo(recognizer.model)
         if steps:
             weights = checkpoints.averaged_weights(state_dir, facts["selected_steps"])
             recognizer.model.load_state_dict(weights, strict=False)
@@ -181,18 +185,30 @@ def _begin(
 
 
 def _batches(
-    train_set: Utterances, inputs: TrainingInputs, settings: TrainSettings, budget: int, state_dir: Path
+    train_set: Utterances,
+    inputs: TrainingInputs,
+    settings: TrainSettings,
+    budget: int,
+    state_dir: Path,
+    shapes: ladder.Ladder | None,
 ) -> batching.TrainingBatches:
-    """This rank's batches of all epochs; those of a run that is to have so many are counted before its first step."""
+    """This rank's batches of all epochs, for `shapes` if there are some; those of a run that is to have so many are
+    counted before its first step."""
 
     def make(epoch: int) -> EpochPlan:
-        utterances, lengths = train_set.indices(epoch), train_set.lengths(epoch)
         return batching.epoch_plan(
-            utterances, lengths, budget, settings.seed, epoch, processes(), shuffle=settings.shuffle
+            train_set.indices(epoch),
+            train_set.lengths(epoch),
+            budget,
+            settings.seed,
+            epoch,
+            processes(),
+            shuffle=settings.shuffle,
+            rounding=shapes.rounding(train_set, epoch) if shapes else None,
         )
 
     cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
-    cause.append(settings.shuffle)
+    cause += [settings.shuffle, *([dataclasses.asdict(shapes)] if shapes else [])]
     epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
     plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
     return batching.TrainingBatches(plans, budget, rank(), processes())
@@ -224,6 +240,8 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
+    if precision_of(settings) == "bf16" and not settings.trainer.keys() & {"fsdp", "deepspeed"}:
+        lowered.lower(model)
     if settings.compile is True:
         compiled.compile_layers(model)
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import logging
 import math
 import time
@@ -20,7 +21,7 @@ from recipe.model.generate import Greedy, Limits
 from recipe.model.network import Recognizer
 from recipe.settings.train import CTC, TrainSettings
 from recipe.text.prompt import IGNORED
-from recipe.train import batching, checkpoints, compiled, notice
+from recipe.train import batching, checkpoints, compiled, notice, preflight
 from recipe.train.collate import COUNTS, KEYS, UNREAD
 from recipe.train.dataset import Unreadable
 from recipe.train.errors import ErrorCounts
@@ -28,6 +29,7 @@ from recipe.train.later import Later
 from recipe.train.left_out import TRAIN, VALID, LeftOut, Suspects, Unread
 from recipe.train.meter import Meter
 from recipe.train.processes import added_up, gathered
+from recipe.train.recorded import Batch, Recorded
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class AsrTrainer(transformers.Trainer):
         self._step: list[_Pass] = []  # this process's batches of the optimizer step
         self._unsettled: _Taken | None = None  # the last step, while it is not known whether it was taken
         self._source = self._ahead = None  # the Trainer's batches, and the same read ahead in a thread
+        self._recorded: Recorded | None = None  # from the first batch on, where batches have few shapes
         super().__init__(model=recognizer.model, **kwargs)
         # A sharded model cannot be evaluated or written as it is; the first process keeps a whole one for that.
         self.whole = _copy(recognizer) if self.is_fsdp_enabled else None
@@ -173,9 +176,27 @@ class AsrTrainer(transformers.Trainer):
             self._meter.count(counts, inputs["input_features_mask"].numel())
         else:
             num_items_in_batch = num_items_in_batch * math.inf
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self._recorded is None and self._settings.cuda_graphs:
+            self._recorded = self._record(model, inputs)
+        step = self._recorded or functools.partial(super().training_step, model)
+        loss = step(inputs, num_items_in_batch)
         self._step.append(_Pass(keys, inputs, loss))
         return loss
+
+    def _record(self, model: torch.nn.Module, batch: Batch) -> Recorded | None:
+        """Record the steps of all shapes, of batches like this one; None, and a warning, where gradients are not this
+        process's alone."""
+        if self.args.world_size > 1 or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            logger.warning("cuda_graphs: is for one process without fsdp or deepspeed, so steps run without graphs")
+            self._settings = dataclasses.replace(self._settings, cuda_graphs=False)
+            return None
+        return Recorded(
+            functools.partial(super().training_step, model),
+            [one for one in model.parameters() if one.requires_grad],
+            self.data_collator.ladder.shapes,
+            functools.partial(self.data_collator.tensors.blank, batch),
+            keeps_moments=bool(self.optimizer.state),
+        )
 
     def _clip_grad_norm(self, model) -> torch.Tensor | float:
         """As the Trainer's, with gradients of a CTC branch scaled down apart: the rest of the model learns as without
@@ -256,7 +277,7 @@ class AsrTrainer(transformers.Trainer):
         keys = [key for one in passes for key in one.keys]
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return Suspects([], keys)
-        losses = [loss for one in passes for loss in self._utterance_losses(one.inputs)]
+        losses = [loss for one in passes for loss in self._utterance_losses(one.inputs)[: len(one.keys)]]
         own = [key for key, loss in zip(keys, losses, strict=True) if not math.isfinite(loss)]
         return Suspects(own, [key for key in keys if key not in own])
 
@@ -269,6 +290,7 @@ class AsrTrainer(transformers.Trainer):
             logits = model(**inputs).logits
         targets = inputs["labels"][:, 1:]
         supervised = targets != IGNORED
+        logits = logits[: int(supervised.sum())]  # behind them are those of nobody's places
         losses = torch.nn.functional.cross_entropy(logits.float(), targets[supervised], reduction="none")
         return [float(own.mean()) for own in losses.split(supervised.sum(1).tolist())]
 
@@ -344,8 +366,10 @@ class AsrTrainer(transformers.Trainer):
 
     def _validation_batches(self, indices: Sequence[int]) -> Iterator[list[Item]]:
         """Batches of those that can be read."""
-        frames = self.eval_dataset.frames.tolist()
-        for batch in batch_by_size(sorted(indices, key=lambda i: frames[i]), frames, self._batches.budget):
+        frames, budget = self.eval_dataset.frames.tolist(), self._batches.budget
+        if self._settings.cuda_graphs:  # which do not lend their memory
+            budget = min(budget, round(preflight.AUTO_SECONDS / FRAME_SECONDS))
+        for batch in batch_by_size(sorted(indices, key=lambda i: frames[i]), frames, budget):
             items = [self.eval_dataset[0, i] for i in batch]
             self._unread += [item.what for item in items if isinstance(item, Unreadable)]
             if readable := [item for item in items if not isinstance(item, Unreadable)]:
