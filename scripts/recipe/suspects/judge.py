@@ -7,7 +7,6 @@ A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong
 """
 
 import logging
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,6 +25,7 @@ from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
 from recipe.model.network import Recognizer
 from recipe.settings.data import AVERAGE
 from recipe.suspects.made_wrong import made_wrong
+from recipe.suspects.sampling import drawn
 from recipe.text.prompt import IGNORED
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ BLOCK = 1000  # utterances that are sorted by length together
 CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
 MOST_SECONDS = 120.0  # that the encoder hears at once
 PROBED = 20_000  # utterances for which a wrong transcript is made, at most
-_DRAWS = 1 << 32
 _WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
 
 
@@ -93,17 +92,14 @@ def judge(
     while block := list(islice(iterator, BLOCK)):
         texts = [utterance.text for utterance, _ in block]
         asked = [
-            _Asked(one, hypothesis, made_wrong(one.key, one.text, texts) if _probed(one.key, total) else None)
-            for one, hypothesis in block
+            _Asked(
+                one, said, made_wrong(one.key, one.text, texts) if drawn(f"probe {one.key}", PROBED, total) else None
+            )
+            for one, said in block
         ]
         yield from _block(recognizer, front_end, asked, batch_seconds, fetch_policy)
         done += len(block)
         logger.info("%d of %d utterances are judged", done, total)
-
-
-def _probed(key: str, total: int) -> bool:
-    """Whether a wrong transcript is made for a key."""
-    return zlib.crc32(f"probe {key}".encode()) * total < PROBED * _DRAWS
 
 
 class _Asked(NamedTuple):
