@@ -154,7 +154,7 @@ class _Prepared(torch.utils.data.Dataset):
                 raise AudioError("audio-empty", f"{part.source}: no samples")
         except AudioError as error:
             return error
-        return np.pad(waveform, (0, max(0, audio.MIN_SAMPLES - len(waveform))))  # a frame at least
+        return audio.a_frame_at_least(waveform)
 
 
 def _read_part(

@@ -21,7 +21,7 @@ from recipe.audio.reading import AudioError
 from recipe.data.manifest import Utterance
 from recipe.model.ahead import prefetch
 from recipe.model.batches import batch_by_size
-from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
+from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate, on_device
 from recipe.model.network import Recognizer
 from recipe.settings.data import AVERAGE
 from recipe.suspects.made_wrong import made_wrong
@@ -157,7 +157,7 @@ def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:
     if not len(waveform) or not np.isfinite(waveform).all():
         logger.warning("%s: no samples, or some that are not finite", utterance.key)
         return None
-    return np.pad(waveform, (0, max(0, audio.MIN_SAMPLES - len(waveform))))
+    return audio.a_frame_at_least(waveform)
 
 
 @torch.inference_mode()
@@ -166,14 +166,14 @@ def _judged(
 ) -> list[Judgement]:
     """The judgements of a batch; `features` [frames, 560] of each."""
     items = [_item(front_end, one.utterance, own, one.utterance.text) for one, own in zip(asked, features, strict=True)]
-    batch = _on_device(recognizer, items)
+    batch = _batch(recognizer, items)
     mask = batch["input_features_mask"]
     sounds = recognizer.model.adapt(recognizer.model.encode(batch["input_features"], mask), mask)
     found = {"reference": dict(enumerate(_losses(recognizer, batch, sounds)))}
     for name in ("hypothesis", "wrong"):
         rows = [row for row, one in enumerate(asked) if getattr(one, name) is not None]
         texts = [_item(front_end, asked[row].utterance, features[row], getattr(asked[row], name)) for row in rows]
-        losses = _losses(recognizer, _on_device(recognizer, texts), sounds[rows]) if rows else []
+        losses = _losses(recognizer, _batch(recognizer, texts), sounds[rows]) if rows else []
         found[name] = dict(zip(rows, losses, strict=True))
     return [
         Judgement(one.utterance.key, wrong_text=one.wrong, **{name: losses.get(row) for name, losses in found.items()})
@@ -186,9 +186,8 @@ def _item(front_end: FrontEnd, utterance: Utterance, features: torch.Tensor, tex
     return Item(utterance.key, features, front_end.example(len(features), utterance.prompt, text, utterance.after))
 
 
-def _on_device(recognizer: Recognizer, items: Sequence[Item]) -> dict[str, torch.Tensor]:
-    batch = collate(items, recognizer.tokenizer.pad_token_id)
-    return {name: values.to(recognizer.model.device) for name, values in batch.items()}
+def _batch(recognizer: Recognizer, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+    return on_device(collate(items, recognizer.tokenizer.pad_token_id), recognizer.model.device)
 
 
 def _losses(recognizer: Recognizer, batch: dict[str, torch.Tensor], sounds: torch.Tensor) -> list[TextLoss]:
