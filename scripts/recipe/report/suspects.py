@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from recipe.files import json_line, open_atomic
 from recipe.report import players
-from recipe.report.page import ASSETS, asset, embed_json, policy
+from recipe.report.html import asset, embed_json, policy, templates
 from recipe.suspects.kinds import KINDS
 from recipe.suspects.ranking import Found, Suspect
 
@@ -32,21 +30,18 @@ def write(found: Found, path: str | os.PathLike) -> None:
     """Write the page, atomically; links to audio count from its folder."""
     listed = _listed(found.shown)
     style, script = asset("page.css") + asset("suspects.css"), asset("suspects.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("suspects.html").render(
-        found=found,
-        listed=len(listed),
-        kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
-        style=style,
-        script=script,
-        policy=policy(style, script),
-        payload=embed_json(_payload(listed, Path(path).parent)),
+    html = (
+        templates()
+        .get_template("suspects.html")
+        .render(
+            found=found,
+            listed=len(listed),
+            kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
+            style=style,
+            script=script,
+            policy=policy(style, script),
+            payload=embed_json(_payload(listed, Path(path).parent)),
+        )
     )
     with open_atomic(path) as file:
         file.write(html)
