@@ -5,7 +5,8 @@ import pytest
 
 from recipe.data.leaks import said
 from recipe.suspects import classifier, evidence, share
-from recipe.suspects.judge import TextLoss, level_at_end
+from recipe.suspects.judge import level_at_end
+from recipe.suspects.judgement import TextLoss
 from recipe.suspects.made_wrong import made_wrong
 
 TEXTS = ["turn on the light in the hall", "打开厨房的灯", "call Anna tomorrow at nine", "what is the weather like"]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from recipe.suspects.judge import TextLoss
+from recipe.suspects.judgement import TextLoss
 
 FEATURES = (
     "margin",  # nats by which the transcript is less likely than the hypothesis, by the square root of the tokens

@@ -1,14 +1,8 @@
-"""What a model thinks of a transcript: its loss by token, beside that of the model's own hypothesis and of a transcript
-that is wrong by construction.
-
-A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong` (with the text, `wrong_text`) a list
-[sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none; and
-`ends_at`, how loud the recording ends.
-"""
+"""Judging: a model is asked for the losses of transcripts, of its hypotheses and of transcripts that are made wrong."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,6 +18,7 @@ from recipe.model.batches import batch_by_size
 from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate, on_device
 from recipe.model.network import Recognizer
 from recipe.settings.data import AVERAGE
+from recipe.suspects.judgement import Judgement, TextLoss
 from recipe.suspects.made_wrong import made_wrong
 from recipe.suspects.sampling import drawn
 from recipe.text.prompt import IGNORED
@@ -35,46 +30,6 @@ CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
 MOST_SECONDS = 120.0  # that the encoder hears at once
 PROBED = 20_000  # utterances for which a wrong transcript is made, at most
 _WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
-
-
-class TextLoss(NamedTuple):
-    """The losses of a text's tokens, the one that ends it included, in nats: their sum, the largest, their number."""
-
-    total: float
-    largest: float
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a model thinks of an utterance; None where it was not asked: audio that cannot be read, is too long for the
-    encoder, or has no hypothesis."""
-
-    key: str
-    reference: TextLoss | None = None
-    hypothesis: TextLoss | None = None
-    wrong: TextLoss | None = None
-    wrong_text: str | None = None
-    ends_at: float | None = None  # dB, see `level_at_end`
-
-    def to_json(self) -> dict:
-        """The object of a line."""
-        return {
-            "key": self.key,
-            "reference": self.reference,
-            "hypothesis": self.hypothesis,
-            "wrong": self.wrong,
-            "wrong_text": self.wrong_text,
-            "ends_at": self.ends_at,
-        }
-
-    @classmethod
-    def from_json(cls, record: dict) -> "Judgement":
-        """The judgement that `to_json` wrote."""
-        losses = {
-            name: TextLoss(*record[name]) if record[name] else None for name in ("reference", "hypothesis", "wrong")
-        }
-        return cls(record["key"], **losses, wrong_text=record["wrong_text"], ends_at=record["ends_at"])
 
 
 def judge(
