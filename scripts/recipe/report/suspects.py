@@ -16,12 +16,13 @@ MEANINGS = {
     "shifted": "what is heard is the transcript of a line near by",
     "swapped": "what is heard is the transcript of another line of the speaker",
     "other-speaker": "what is heard is the transcript of another speaker's line",
-    "audio-cut": "what is heard is a part of the transcript",
-    "words-missing": "the transcript is a part of what is heard",
-    "other-language": "what is heard is written in another script",
+    "audio-cut": "what is heard is a part of the transcript, or the recording is cut, or too short for it",
+    "words-missing": "the transcript is a part of what is heard, or too short for the recording",
+    "other-language": "what is heard is written in another script, or most words are in no other transcript",
     "silence": "no speech is heard",
     "duplicate": "the same audio has another transcript elsewhere",
     "normalization": "the same is said in other spellings",
+    "clipped": "the recording is overdriven",
     "unclear": "none of these",
 }
 

@@ -21,6 +21,7 @@ from recipe.settings.data import AVERAGE
 from recipe.suspects.judgement import Judgement, TextLoss
 from recipe.suspects.made_wrong import made_wrong
 from recipe.suspects.sampling import drawn
+from recipe.suspects.sound import sound_evidence
 from recipe.text.prompt import IGNORED
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ BLOCK = 1000  # utterances that are sorted by length together
 CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
 MOST_SECONDS = 120.0  # that the encoder hears at once
 PROBED = 20_000  # utterances for which a wrong transcript is made, at most
-_WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
 
 
 def judge(
@@ -82,17 +82,9 @@ def _block(
             features = [front_end.features(waveform) for _, waveform in readable]
             judged = _judged(recognizer, front_end, ours, features)
             for (i, waveform), one in zip(readable, judged, strict=True):
-                found[i] = replace(one, ends_at=level_at_end(waveform))
+                found[i] = replace(one, sound=sound_evidence(waveform))
     for i, one in enumerate(asked):
         yield found.get(i) or Judgement(one.utterance.key)
-
-
-def level_at_end(waveform: np.ndarray) -> float:
-    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies
-    away: a recording that ends near 0 was cut."""
-    windows = waveform[: len(waveform) // _WINDOW * _WINDOW].reshape(-1, _WINDOW).astype(np.float64)
-    levels = 10 * np.log10(np.square(windows).mean(axis=1) + _FLOOR)
-    return round(float(levels[-3:].mean() - np.quantile(levels, 0.9)), 2)
 
 
 def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:

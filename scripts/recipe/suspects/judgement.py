@@ -3,11 +3,13 @@ that is wrong by construction.
 
 A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong` (with the text, `wrong_text`) a list
 [sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none; and
-`ends_at`, how loud the recording ends.
+`sound`, what the recording's samples say (see `sound`).
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from recipe.suspects.sound import SoundEvidence
 
 
 class TextLoss(NamedTuple):
@@ -28,7 +30,7 @@ class Judgement:
     hypothesis: TextLoss | None = None
     wrong: TextLoss | None = None
     wrong_text: str | None = None
-    ends_at: float | None = None  # dB, see `level_at_end`
+    sound: SoundEvidence | None = None
 
     def to_json(self) -> dict:
         """The object of a line."""
@@ -38,7 +40,7 @@ class Judgement:
             "hypothesis": self.hypothesis,
             "wrong": self.wrong,
             "wrong_text": self.wrong_text,
-            "ends_at": self.ends_at,
+            "sound": self.sound,
         }
 
     @classmethod
@@ -47,4 +49,5 @@ class Judgement:
         losses = {
             name: TextLoss(*record[name]) if record[name] else None for name in ("reference", "hypothesis", "wrong")
         }
-        return cls(record["key"], **losses, wrong_text=record["wrong_text"], ends_at=record["ends_at"])
+        sound = SoundEvidence(*record["sound"]) if record["sound"] else None
+        return cls(record["key"], **losses, wrong_text=record["wrong_text"], sound=sound)

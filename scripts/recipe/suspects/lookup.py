@@ -8,7 +8,7 @@ from recipe.suspects.kinds import NEAR, Heard, Other
 
 GRAM = 3  # characters
 COMMON = 2000  # hypotheses that a gram may be in; such as more have says nothing
-KEPT = 5  # transcripts for each hypothesis
+KEPT = 5  # transcripts of the same speaker for each hypothesis, and of others
 
 
 class Asked:
@@ -19,7 +19,8 @@ class Asked:
         self._asking = list(asking)
         self._grams: dict[str, list[int]] = defaultdict(list)
         self._near: dict[tuple[str, int], list[int]] = defaultdict(list)
-        self._like: list[list[tuple[float, int, Other]]] = [[] for _ in self._asking]
+        # The most alike of other speakers and of the same one.
+        self._like: list[tuple[list, list]] = [([], []) for _ in self._asking]
         self._lines: list[list[Other]] = [[] for _ in self._asking]
         for number, heard in enumerate(self._asking):
             for gram in _grams(heard.hypothesis):
@@ -44,18 +45,17 @@ class Asked:
             if (other.set, other.place) == (heard.set, heard.place):
                 continue
             like = 2 * count / (len(grams) + len(heard.hypothesis))
-            best = self._like[number]
-            # Of equal ones, those of the same speaker and then the earlier ones.
-            entry = (like, heard.speaker == other.speaker, -self._seen, other)
+            best = self._like[number][heard.speaker == other.speaker]
+            entry = (like, -self._seen, other)  # of equal ones the earlier
             if len(best) < KEPT:
                 heapq.heappush(best, entry)
-            elif entry[:3] > best[0][:3]:
+            elif entry[:2] > best[0][:2]:
                 heapq.heapreplace(best, entry)
 
     def candidates(self) -> Iterable[tuple[Heard, list[Other]]]:
         """Each utterance with the transcripts near by and those that are most like its hypothesis."""
-        for heard, lines, like in zip(self._asking, self._lines, self._like, strict=True):
-            yield heard, lines + [entry[-1] for entry in sorted(like, key=lambda one: one[:3], reverse=True)]
+        for heard, lines, (others, own) in zip(self._asking, self._lines, self._like, strict=True):
+            yield heard, lines + [entry[-1] for entry in sorted(own + others, key=lambda one: one[:2], reverse=True)]
 
 
 def _grams(text: str) -> set[str]:

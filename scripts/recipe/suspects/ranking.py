@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recipe.data.checked import one_line
-from recipe.suspects import kinds, share, writing
+from recipe.suspects import share, writing
+from recipe.suspects.kinds import KINDS, Heard, Other, kinds
 from recipe.suspects.lookup import Asked
-from recipe.suspects.table import FoldFiles, JudgedTable, JudgedUtterance
+from recipe.suspects.table import FoldFiles, JudgedTable, JudgedUtterance, Scores
 from recipe.suspects.twins import twins
+from recipe.suspects.vocabulary import Vocabulary
 
 MOST_SUSPECTS = 100_000
 MOST_SHOWN = 2000  # on the page
@@ -62,43 +64,46 @@ def rank(folds: Sequence[FoldFiles], suspects_file: str, ranking_file: str) -> F
     of the first as there may be wrong transcripts, by the upper end of the estimated share. RecipeError if files do not
     belong together, or hold too little to tell right from wrong."""
     table = JudgedTable(folds)
-    scores, made, cut = table.scores()
+    found = table.scores()
+    scores = found.all
     order = np.lexsort((np.arange(len(scores)), -scores))
-    estimated = share.wrong_share(scores[~np.isnan(scores)], made)
+    estimated = share.wrong_share(scores[~np.isnan(scores)], found.made)
     judged = int(np.count_nonzero(~np.isnan(scores)))
     count = min(MOST_SUSPECTS, judged, math.ceil(estimated.high * judged))
     suspects = {int(row): place for place, row in enumerate(order[:count])}
-    told = _kinds(table, suspects, twins(table), cut)
+    told = _kinds(table, suspects, found)
     writing.write(ranking_file, table, order, scores, told)
     writing.write_first(suspects_file, ranking_file, count)
     return _counted(table, suspects, scores, told, judged, estimated)
 
 
-def _kinds(
-    table: JudgedTable, suspects: dict[int, int], twin: dict[int, str], cut: np.ndarray
-) -> dict[int, tuple[str, str]]:
+def _kinds(table: JudgedTable, suspects: dict[int, int], scores: Scores) -> dict[int, tuple[str, str]]:
     """Kind and detail of the suspects, by row."""
-    asking, rows = [], []
-    for row, one in enumerate(table):
-        if row in suspects:
-            rows.append(row)
-            asking.append(
-                kinds.Heard(
-                    one.key,
-                    one.set,
-                    one.place,
-                    one.speaker,
-                    one.text,
-                    one.heard,
-                    one.speech,
-                    twin.get(row),
-                    bool(cut[row]),
-                )
-            )
-    asked = Asked(asking)
+    twin, vocabulary = twins(table, suspects), Vocabulary()
     for one in table:
-        asked.see(kinds.Other(one.key, one.set, one.place, one.speaker, one.text))
-    return {row: kinds.kind(*found) for row, found in zip(rows, asked.candidates(), strict=True)}
+        vocabulary.add(one.language, one.reference)
+    asking = {
+        row: Heard(
+            one.key,
+            one.set,
+            one.place,
+            one.speaker,
+            one.text,
+            one.heard,
+            one.speech,
+            twin.get(row),
+            bool(scores.cut[row]),
+            float(scores.deviations[row]),
+            float(scores.clipped[row]),
+            vocabulary.unknown(one.language, one.reference),
+        )
+        for row, one in enumerate(table)
+        if row in suspects
+    }
+    asked = Asked(asking.values())
+    for one in table:
+        asked.see(Other(one.key, one.set, one.place, one.speaker, one.text))
+    return dict(zip(asking, kinds(asked.candidates()), strict=True))
 
 
 def _counted(
@@ -110,7 +115,7 @@ def _counted(
     estimated: share.WrongShare,
 ) -> Found:
     shown: dict[int, Suspect] = {}
-    by_kind = dict.fromkeys(kinds.KINDS, 0)
+    by_kind = dict.fromkeys(KINDS, 0)
     by_set: dict[str, dict[str, int]] = {}
     for row, one in enumerate(table):
         own = by_set.setdefault(one.set, {"utterances": 0, "suspects": 0})

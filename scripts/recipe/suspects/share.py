@@ -52,12 +52,12 @@ def _over(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _ratio(over: np.ndarray, made_over: np.ndarray, count: int, made: int) -> tuple[float, int]:
     """The share of wrong ones, and the bin from which on it was read off: that with the lowest upper end of an interval
     of the ratio of two shares (of its logarithm, by their standard errors)."""
-    usable = (made_over >= LEAST_FOUND) & (over > 0)
-    if not usable.any():
-        return 0.0, len(over) - 1
+    usable = made_over >= LEAST_FOUND
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = over / made_over
         error = np.sqrt((1 - over) / (over * count) + (1 - made_over) / (made_over * made))
-        upper = np.where(usable, ratio * np.exp(1.96 * error), np.inf)
+        # Of none the upper end is that of the rule of three.
+        upper = np.where(over > 0, ratio * np.exp(1.96 * error), 3 / count / made_over)
+        upper = np.where(usable, upper, np.inf)
     best = int(np.argmin(upper))
     return float(min(1.0, ratio[best])), best

@@ -17,10 +17,12 @@ from recipe.data.sorting import Spool
 from recipe.decode.hypotheses import NO_SPEECH, TEXT_ON_SILENCE
 from recipe.files import RecipeError, read_json_lines
 from recipe.normalize import normalizer
-from recipe.suspects import classifier, evidence
+from recipe.suspects import classifier, evidence, speaking_rate
 from recipe.suspects.by_line import ByLine
 from recipe.suspects.folds import split_key
 from recipe.suspects.judgement import Judgement
+from recipe.suspects.sound import SoundEvidence
+from recipe.suspects.speaking_rate import Spoken
 
 LEAST_MADE = 10  # transcripts that are wrong by construction, for scores to be made
 _SILENT = {NO_SPEECH, TEXT_ON_SILENCE}
@@ -42,6 +44,7 @@ class JudgedUtterance(NamedTuple):
     key: str
     place: int
     speaker: str | None
+    language: str | None
     reference: str
     hypothesis: str
     text: str
@@ -50,15 +53,20 @@ class JudgedUtterance(NamedTuple):
     source: str
     start: float
     end: float | None
+    channel: int | None
 
 
 class Scores(NamedTuple):
     """Scores of all utterances [utterances], NaN of those that were not judged, and of the made wrong transcripts
-    [made]; and which recordings end as loud as ones that were cut [utterances]."""
+    [made]. Of all [utterances], with nothing said of what was not judged: whether the recording ends as loud as ones
+    that were cut, by how many robust standard deviations the transcript is too long for it, and its share of samples at
+    full scale."""
 
     all: np.ndarray
     made: np.ndarray
     cut: np.ndarray
+    deviations: np.ndarray
+    clipped: np.ndarray
 
 
 class JudgedTable:
@@ -68,7 +76,9 @@ class JudgedTable:
         self._rows = Spool()
         self._features, self._made = array("d"), array("d")
         self._known, self._seconds = array("b"), array("d")
-        self._ends, self._made_ends = array("d"), array("d")  # levels at the ends of recordings
+        self._sound = array("f")
+        self._made_spoken: list[Spoken] = []
+        self._made_ends = array("f")
         for fold in folds:
             self._read(fold)
         if not len(self):
@@ -99,20 +109,22 @@ class JudgedTable:
         name, key = split_key(one.key)
         speech = not _SILENT.intersection(found.get("flags", ()))
         row = JudgedUtterance(
-            name, key, place, one.speaker, one.text, found["text"], text, heard, speech, one.source, one.start, one.end
-        )
+            name, key, place, one.speaker, one.language, one.text, found["text"], text, heard, speech, one.source,
+            one.start, one.end, one.channel,
+        )  # fmt: skip
         self._rows.add(row)
         self._seconds.append(one.duration)
-        known = None not in (judged.reference, judged.hypothesis, judged.ends_at)
+        known = None not in (judged.reference, judged.hypothesis, judged.sound)
         self._known.append(known)
         if not known:
             return
         self._features.extend(evidence.features(text, heard, judged.reference, judged.hypothesis))
-        self._ends.append(judged.ends_at)
+        self._sound.extend(judged.sound)
         if judged.wrong is not None:
             wrong = squeezed(judged.wrong_text)
             self._made.extend(evidence.features(wrong, heard, judged.wrong, judged.hypothesis))
-            self._made_ends.append(judged.ends_at)
+            self._made_spoken.append(Spoken(wrong, one.speaker, judged.sound.speech))
+            self._made_ends.append(judged.sound.ends_at)
 
     def scores(self) -> Scores:
         """Scores of all utterances and of the made wrong transcripts. RecipeError of too few of these."""
@@ -124,14 +136,38 @@ class JudgedTable:
                 f"{int(known.sum())} utterances could be judged; at least {LEAST_MADE} with different transcripts are "
                 "needed to tell right from wrong"
             )
-        found = np.full(len(known), np.nan)
-        found[known], of_made = classifier.scores(features, made)
-        ends, made_ends = np.frombuffer(self._ends), np.frombuffer(self._made_ends)
-        usual = evidence.loudest_usual_end(ends)
-        found[known] += evidence.BY_DECIBEL * np.maximum(0, ends - usual)
-        cut = np.zeros(len(known), bool)
-        cut[known] = ends > usual
-        return Scores(found, of_made + evidence.BY_DECIBEL * np.maximum(0, made_ends - usual), cut)
+        scores, of_made = classifier.scores(features, made)
+        sound = np.frombuffer(self._sound, np.float32).reshape(-1, len(SoundEvidence._fields))
+        ends, clipped = sound[:, 0], sound[:, 2]
+        deviations, made_deviations = self._deviations(known, sound[:, 1])
+        loud, long = evidence.usual(ends, evidence.LOUD_END), evidence.usual(deviations, evidence.TOO_LONG)
+        scores += evidence.unusual(ends, loud, deviations, long)
+        of_made += evidence.unusual(np.frombuffer(self._made_ends, np.float32), loud, made_deviations, long)
+        return Scores(
+            _spread(scores, known, np.nan),
+            of_made,
+            _spread(ends > loud, known, False),
+            _spread(deviations, known, 0.0),
+            _spread(clipped, known, 0.0),
+        )
+
+    def _deviations(self, known: np.ndarray, speech: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """By how much transcripts are too long for their recordings: those that were judged, and the made ones."""
+
+        def spoken() -> Iterator[Spoken]:
+            judged = (one for one, is_known in zip(self, known, strict=True) if is_known)
+            return (Spoken(one.text, one.speaker, float(own)) for one, own in zip(judged, speech, strict=True))
+
+        if not (rate := speaking_rate.learn(spoken)):
+            return np.zeros(len(speech)), np.zeros(len(self._made_spoken))
+        return rate.deviations(spoken()), rate.deviations(self._made_spoken)
+
+
+def _spread(values: np.ndarray, known: np.ndarray, rest: float) -> np.ndarray:
+    """Values of the known utterances as those of all [utterances]."""
+    found = np.full(len(known), rest, values.dtype)
+    found[known] = values
+    return found
 
 
 @cache
