@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 def with_hypotheses(manifest_file: str, details_file: str) -> Iterator[tuple]:
     """The utterances of a manifest, each with its hypothesis; None where it could not be decoded."""
     from recipe.data import manifest
-    from recipe.decode.hypotheses import ERROR
+    from recipe.decode.endings import ERROR
     from recipe.suspects.by_line import ByLine
 
     details = ByLine(details_file, manifest_file)

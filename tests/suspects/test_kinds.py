@@ -58,22 +58,43 @@ def test_the_detail_names_the_line_and_how_far_it_is():
     assert kind(heard(), [NEAR])[1] == "next has what is heard, 1 line further"
 
 
+def looked_up(suspects, lines):
+    """What is found for suspects among all lines."""
+    asked = Asked(suspects)
+    for line in lines:
+        asked.count(line.text)
+    for line in lines:
+        asked.see(line)
+    return list(asked.candidates())
+
+
 def test_an_index_finds_the_transcript_among_thousands():
-    asked = Asked([heard(hypothesis="callhannatomorrowatnine")])
-    for n in range(3000):
-        asked.see(Other(f"k{n}", "test/s", n, "bob", f"number{n}turnleftat{n * 7}"))
-    asked.see(NEAR._replace(place=500))
-    asked.see(Other("key", "train/s", 10, "anna", TEXT))
-    [(one, others)] = asked.candidates()
+    lines = [Other(f"k{n}", "test/s", n, "bob", f"number{n}turnleftat{n * 7}") for n in range(3000)]
+    lines += [NEAR._replace(place=500), Other("key", "train/s", 10, "anna", TEXT)]
+    [(one, others)] = looked_up([heard(hypothesis="callhannatomorrowatnine")], lines)
     assert "next" in {other.key for other in others}
     assert len(others) < 20 and kind(one, others)[0] == kinds.SWAPPED
 
 
+def test_what_all_say_costs_nothing_and_what_few_say_is_found(monkeypatch):
+    monkeypatch.setattr("recipe.suspects.lookup.BUDGET", 2000)
+    lines = [Other(f"k{n}", "test/s", n, "bob", "turnonthelight") for n in range(3000)]
+    lines += [Other("rare", "test/s", 5000, "bob", "turnonthelightinthezoo")]
+    [(_, others)] = looked_up([heard(hypothesis="turnonthelightinazoo")], lines)
+    assert "rare" in {other.key for other in others}
+
+
+def test_the_speakers_own_lines_are_kept_among_many_that_say_the_same():
+    lines = [Other(f"k{n}", "train/s", 100 + n, "bob", SAID) for n in range(50)]
+    lines += [Other("own", "train/s", 400, "anna", SAID)]
+    [(_, others)] = looked_up([heard()], lines)
+    assert "own" in {other.key for other in others}
+
+
 def test_the_same_text_is_found_near_by_first():
-    asked = Asked([heard()])
-    for place, speaker in ((900, "bob"), (11, "anna"), (800, "anna")):
-        asked.see(Other(f"k{place}", "train/s", place, speaker, SAID))
-    [(one, others)] = asked.candidates()
+    places = ((900, "bob"), (11, "anna"), (800, "anna"))
+    lines = [Other(f"k{place}", "train/s", place, speaker, SAID) for place, speaker in places]
+    [(one, others)] = looked_up([heard()], lines)
     assert kind(one, others) == (kinds.SHIFTED, "k11 has what is heard, 1 line further")
 
 

@@ -102,6 +102,8 @@ def _kinds(table: JudgedTable, suspects: dict[int, int], scores: Scores) -> dict
     }
     asked = Asked(asking.values())
     for one in table:
+        asked.count(one.text)
+    for one in table:
         asked.see(Other(one.key, one.set, one.place, one.speaker, one.text))
     return dict(zip(asking, kinds(asked.candidates()), strict=True))
 

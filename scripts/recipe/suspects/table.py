@@ -14,7 +14,7 @@ import numpy as np
 
 from recipe.data import manifest
 from recipe.data.sorting import Spool
-from recipe.decode.hypotheses import NO_SPEECH, TEXT_ON_SILENCE
+from recipe.decode.endings import NO_SPEECH, TEXT_ON_SILENCE
 from recipe.files import RecipeError, read_json_lines
 from recipe.normalize import normalizer
 from recipe.suspects import classifier, evidence, speaking_rate
@@ -105,7 +105,8 @@ class JudgedTable:
 
     def _add(self, one: manifest.Utterance, place: int, found: dict, judged: Judgement) -> None:
         squeezed = _squeezer(one.language)
-        text, heard = squeezed(one.text), squeezed(found["text"])
+        text = squeezed(one.text)
+        heard = text if found["text"] == one.text else squeezed(found["text"])
         name, key = split_key(one.key)
         speech = not _SILENT.intersection(found.get("flags", ()))
         row = JudgedUtterance(
