@@ -26,7 +26,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import soundfile
 import yaml
 
@@ -274,24 +273,24 @@ def trained(folder: Path, config: dict, clean: dict[str, dict[str, Path]], cores
 
 def scale(folder: Path, count: int, share: float, seed: int) -> None:
     """Rank `count` made-up utterances of which a share have the transcript of another line, and print what it costs."""
-    draw = np.random.default_rng(seed)
-    vocabulary = ["".join(letters) for letters in draw.choice(list("aeioubdklmnrst"), (20_000, 6))]
+    draw = random.Random(seed)
+    vocabulary = ["".join(draw.choices("aeiouaeioubcdfghjklmnpqrstvwxyz", k=6)) for _ in range(20_000)]
 
     def text(number: int) -> str:
-        own = np.random.default_rng([seed, number])
-        return " ".join(vocabulary[int(20_000 * place**3)] for place in own.random(own.integers(3, 15)))
+        own = random.Random(f"{seed} {number}")
+        return " ".join(vocabulary[int(20_000 * own.random() ** 3)] for _ in range(own.randrange(3, 15)))
 
     files = [folder / f"{name}.jsonl" for name in ("manifest", "details", "judgements")]
     with ExitStack() as stack:
         out = [stack.enter_context(open(file, "w", encoding="utf-8")) for file in files]
         for number in range(count):
             key, heard, is_wrong = f"train/large/{number:09d}", text(number), draw.random() < share
-            written = text(int(draw.integers(count))) if is_wrong else heard
+            written = text(draw.randrange(count)) if is_wrong else heard
             seconds = len(heard) * 0.06 * draw.uniform(0.8, 1.25)
             one = manifest.Utterance(
                 key, f"/large/{key}.flac", "", written, 100, 9, round(seconds + 0.3, 4), speaker=f"{number % 1000}"
             )
-            right, wrong = TextLoss(draw.exponential(2.0), 1.0, 9), TextLoss(20 + draw.exponential(10.0), 9.0, 9)
+            right, wrong = TextLoss(draw.expovariate(0.5), 1.0, 9), TextLoss(20 + draw.expovariate(0.1), 9.0, 9)
             asked = (wrong, text(number + 1)) if draw.random() * count < 20_000 else (None, None)
             judged = Judgement(
                 key, wrong if is_wrong else right, right, *asked, SoundEvidence(-30.0, round(seconds, 2), 0.0)

@@ -11,7 +11,7 @@ _Like = tuple[float, int, Other]  # how alike, minus the number of the transcrip
 
 GRAM = 3  # characters
 KEPT = 5  # transcripts for each hypothesis, and as many of the same speaker
-BUDGET = 200_000_000  # meetings of a transcript with a hypothesis by a gram, some 0.1 us each: the rarest grams count
+BUDGET = 50_000_000  # meetings of a transcript and a hypothesis by a gram, up to 1 us each: the rarest grams count
 
 
 class Asked:
@@ -33,11 +33,11 @@ class Asked:
                 self._grams[gram].append(number)
         self._met = dict.fromkeys(self._grams, 0)
         self._lengths = list(map(len, self._hypotheses))
-        # What is most alike, by hypothesis, and by hypothesis and speaker.
+        # What is most alike, by hypothesis, and of its speakers by speaker.
         self._like: list[list[_Like]] = [[] for _ in self._hypotheses]
-        self._own: dict[tuple[int, str | None], list[_Like]] = {
-            (self._hypotheses[heard.hypothesis], heard.speaker): [] for heard in self._asking
-        }
+        self._own: list[dict[str | None, list[_Like]]] = [{} for _ in self._hypotheses]
+        for heard in self._asking:
+            self._own[self._hypotheses[heard.hypothesis]][heard.speaker] = []
         self._seen = 0
 
     def count(self, text: str) -> None:
@@ -59,11 +59,11 @@ class Asked:
             for number in self._grams.get(gram, ()):
                 shared[number] += 1
         for number, count in shared.items():
-            # Of equal ones the earlier.
-            entry = 2 * count / (len(grams) + self._lengths[number]), -self._seen, other
-            _keep(self._like[number], entry)
-            if (own := self._own.get((number, other.speaker))) is not None:
-                _keep(own, entry)
+            like = 2 * count / (len(grams) + self._lengths[number])
+            for best in (self._like[number], self._own[number].get(other.speaker)):
+                # Of equal ones the earlier.
+                if best is not None and (len(best) < KEPT or like > best[0][0]):
+                    _keep(best, (like, -self._seen, other))
 
     def _drop_common(self) -> None:
         """Leave the grams that cost least, within BUDGET."""
@@ -77,15 +77,15 @@ class Asked:
         """Each utterance with the transcripts near by and those that are most like its hypothesis."""
         for heard, lines in zip(self._asking, self._lines, strict=True):
             number = self._hypotheses[heard.hypothesis]
-            like = {entry[:2]: entry for entry in self._like[number] + self._own[number, heard.speaker]}
+            like = {entry[:2]: entry for entry in self._like[number] + self._own[number][heard.speaker]}
             yield heard, lines + [like[place][-1] for place in sorted(like, reverse=True)]
 
 
 def _keep(best: list[_Like], entry: _Like) -> None:
-    """Put an entry among the best, of which there are at most KEPT."""
+    """Put an entry among the best in the place of the least, once there are KEPT."""
     if len(best) < KEPT:
         heapq.heappush(best, entry)
-    elif entry[:2] > best[0][:2]:
+    else:
         heapq.heapreplace(best, entry)
 
 
