@@ -74,6 +74,11 @@ def test_of_a_clean_corpus_next_to_nothing_is_wrong():
     assert share.wrong_share(*classifier.scores(features, made)).high < 0.01
 
 
+def test_where_none_looks_wrong_some_still_may_be():
+    found = share.wrong_share(np.zeros(1000), np.full(100, 9.0))
+    assert found.share == found.low == 0 and found.high == pytest.approx(3 / 1000)
+
+
 def test_one_wrong_one_is_no_reason_to_suspect_all():
     scores, of_made = np.append(np.zeros(119), 9.0), np.full(100, 9.0)
     found = share.wrong_share(scores, of_made)
