@@ -2,11 +2,13 @@
 
     python benchmarks/bench_suspects.py bundled /tmp/suspects/bundled
     python benchmarks/bench_suspects.py fsdd /tmp/suspects/fsdd --fsdd PATH/TO/fsdd
+    python benchmarks/bench_suspects.py scale /tmp/suspects/scale --utterances 1000000
 
 Transcripts of all sets are corrupted (--share of them, the ways in turn): swapped within a speaker, shifted by one line
 (runs of lines), words deleted, another speaker's, and the audio cut. Every corrupted transcript says something else
-than before. Printed are the share of them among the first 7 % of the ranking, by kind, the estimated share against the
-true one, and with --train the error rates on clean test sets of models that were trained with and without suspects.
+than before. Printed are the share of them among the first 7 % of the ranking, what kinds they were told to be, the
+estimated share against the true one, and with --train the error rates on clean test sets of models that were trained
+with and without suspects. `scale` ranks made-up judgements of many utterances, and prints memory and time.
 """
 
 import argparse
@@ -15,10 +17,12 @@ import itertools
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +32,13 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from recipe.data.leaks import said  # noqa: E402 - the line above makes it importable
+from recipe.data import manifest  # noqa: E402 - the line above makes it importable
+from recipe.data.leaks import said  # noqa: E402
+from recipe.files import json_line  # noqa: E402
+from recipe.suspects.judgement import Judgement, TextLoss  # noqa: E402
+from recipe.suspects.kinds import KINDS  # noqa: E402
+from recipe.suspects.sound import SoundEvidence  # noqa: E402
+from recipe.suspects.writing import FINE  # noqa: E402
 from recipe.text import tables, words  # noqa: E402
 
 SWAPPED, SHIFTED, DELETED, OTHERS, CUT = "swapped", "shifted", "words deleted", "other speaker's", "audio cut"
@@ -216,11 +226,13 @@ def found_in(ranking: Path, wrong: dict[str, str]) -> None:
     first = rows[: round(FIRST * len(rows))]
     ways = Counter(wrong.values())
     hits = Counter(way for row in first if (way := wrong.get(f"{row['set']} {row['key']}")))
-    told = Counter((way, row["kind"]) for row in rows if (way := wrong.get(f"{row['set']} {row['key']}")))
     print(f"wrong: {ways.total()} of {len(rows)}; among the first {len(first)}: {hits.total() / ways.total():.1%}")
-    for way, count in ways.items():
-        named = ", ".join(f"{kind} {n}" for (other, kind), n in told.most_common() if other == way)
-        print(f"  {way}: {hits[way]} of {count}; called {named}")
+    told = Counter((wrong.get(f"{row['set']} {row['key']}", "nothing"), row["kind"]) for row in rows)
+    kinds = [kind for kind in (*KINDS, FINE) if any(count and kind == other for (_, other), count in told.items())]
+    print(f"| made | found | {' | '.join(f'`{kind}`' for kind in kinds)} |\n|---|---|{'---|' * len(kinds)}")
+    for way in (*ways, "nothing"):
+        found = f"{hits[way]} of {ways[way]}" if way in ways else f"{len(first) - hits.total()} too many"
+        print(f"| {way} | {found} | {' | '.join(str(told[way, kind] or '') for kind in kinds)} |")
 
 
 def suspects_of(folder: Path, config: dict, wrong: dict[str, str], cores: str) -> None:
@@ -256,20 +268,68 @@ def trained(folder: Path, config: dict, clean: dict[str, dict[str, Path]], cores
         print((folder / "exp" / name / "report" / "summary.md").read_text(encoding="utf-8"))
 
 
+# --- Many ---------------------------------------------------------------------------------------------------------
+
+
+def scale(folder: Path, count: int, share: float, seed: int) -> None:
+    """Rank `count` made-up utterances of which a share have the transcript of another line, and print what it costs."""
+    draw = random.Random(seed)
+    vocabulary = ["".join(draw.choices("aeiouaeioubcdfghjklmnpqrstvwxyz", k=6)) for _ in range(20_000)]
+
+    def text(number: int) -> str:
+        own = random.Random(f"{seed} {number}")
+        return " ".join(vocabulary[int(20_000 * own.random() ** 3)] for _ in range(own.randrange(3, 15)))
+
+    files = [folder / f"{name}.jsonl" for name in ("manifest", "details", "judgements")]
+    with ExitStack() as stack:
+        out = [stack.enter_context(open(file, "w", encoding="utf-8")) for file in files]
+        for number in range(count):
+            key, heard, is_wrong = f"train/large/{number:09d}", text(number), draw.random() < share
+            written = text(draw.randrange(count)) if is_wrong else heard
+            seconds = len(heard) * 0.06 * draw.uniform(0.8, 1.25)
+            one = manifest.Utterance(
+                key, f"/large/{key}.flac", "", written, 100, 9, round(seconds + 0.3, 4), speaker=f"{number % 1000}"
+            )
+            right, wrong = TextLoss(draw.expovariate(0.5), 1.0, 9), TextLoss(20 + draw.expovariate(0.1), 9.0, 9)
+            asked = (wrong, text(number + 1)) if draw.random() * count < 20_000 else (None, None)
+            judged = Judgement(
+                key, wrong if is_wrong else right, right, *asked, SoundEvidence(-30.0, round(seconds, 2), 0.0)
+            )
+            found = {"key": key, "text": heard, "ended": "eos"}
+            for file, record in zip(out, (one.to_json() | {"place": number}, found, judged.to_json()), strict=True):
+                file.write(f"{json_line(record)}\n")
+    flags = [("manifests", files[0]), ("details", files[1]), ("judgements", files[2])]
+    flags += [("suspects-file", folder / "suspects.tsv"), ("ranking-file", folder / "ranking.tsv")]
+    flags += [("json-file", folder / "suspects.json"), ("page", folder / "suspects.html")]
+    command = [sys.executable, ROOT / "scripts/suspects_rank.py"]
+    command += itertools.chain.from_iterable((f"--{name}", file) for name, file in flags)
+    started = time.monotonic()
+    subprocess.run(command, check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{count} utterances: {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of the "
+        f"processor, {used.ru_maxrss / 1024:.0f} MiB at most"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", choices=("bundled", "fsdd"))
+    parser.add_argument("corpus", choices=("bundled", "fsdd", "scale"))
     parser.add_argument("folder", type=Path, help="where corpora and results go")
     parser.add_argument("--fsdd", type=Path, help="folder of the Free Spoken Digit Dataset")
     parser.add_argument(
         "--share", type=float, default=0.05, help="of the transcripts, that is corrupted (default: 0.05)"
     )
+    parser.add_argument("--utterances", type=int, default=1_000_000, help="of `scale`")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cores", default="all")
     parser.add_argument("--train", action="store_true", help="also train with and without the suspects")
     args = parser.parse_args()
     folder = args.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    if args.corpus == "scale":
+        scale(folder, args.utterances, args.share, args.seed)
+        return
     config, clean = sets_of(args.corpus, args.fsdd, folder)
     wrong = corrupted(args.corpus, clean, args.share, args.seed, folder / "corrupted")
     config["model"] = {"base": str(ROOT / "models/tiny")}

@@ -10,23 +10,20 @@ Out: --json-file with counts and examples for every two sets of different roles 
 import argparse
 import logging
 
-from recipe.cli import ROLES, named_file, run
+from recipe.cli import add_set_flags, named_sets, run
 from recipe.files import write_json, write_lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for role in ROLES:
-        parser.add_argument(
-            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
-        )
+    add_set_flags(parser)
     parser.add_argument("--max-compared", type=int, help="recordings of two sets whose content is compared")
     parser.add_argument("--json-file", required=True, help="counts and examples")
     parser.add_argument("--text-file", required=True, help="what is to be said, a line each")
     args = parser.parse_args()
     from recipe.data import leaks, order
 
-    sets = [leaks.CheckedSet(role, name, file) for role in ROLES for name, file in getattr(args, role)]
+    sets = [leaks.CheckedSet(*one) for one in named_sets(args)]
     found = leaks.compare(sets, leaks.MAX_COMPARED if args.max_compared is None else args.max_compared)
     found["shifted"] = [part for one in sets for part in order.in_set(one)]
     found["findings"] += [part["finding"] for part in found["shifted"]]

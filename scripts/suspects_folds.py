@@ -9,7 +9,7 @@ Out: in --output-dir for each fold held_out.K.jsonl, what its model judges (keys
 import argparse
 import logging
 
-from recipe.cli import ROLES, named_file, run
+from recipe.cli import add_set_flags, named_sets, run
 from recipe.files import RecipeError
 from recipe.settings import flags
 from recipe.settings.suspects import SuspectsSettings
@@ -19,10 +19,7 @@ SETTINGS = ("folds", "utterances", "seed")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for role in ROLES:
-        parser.add_argument(
-            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
-        )
+    add_set_flags(parser)
     parser.add_argument("--judged", nargs="+", metavar="ROLE/NAME", help="sets that are judged (default: all)")
     parser.add_argument("--output-dir", required=True, help="folder for the manifests of the folds")
     flags.add(parser.add_argument_group("settings, as in the section `suspects`"), SuspectsSettings, SETTINGS)
@@ -32,8 +29,7 @@ def main() -> None:
 
     sets = [
         folds.FoldedSet(role, name, file, args.judged is None or f"{role}/{name}" in args.judged)
-        for role in ROLES
-        for name, file in getattr(args, role)
+        for role, name, file in named_sets(args)
     ]
     if not sets:
         raise RecipeError("no manifests; name some by --train, --valid or --test NAME=FILE")

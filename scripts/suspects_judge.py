@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from recipe.audio import fetch
 from recipe.cli import run
-from recipe.files import RecipeError, json_line, read_json_lines, write_lines
+from recipe.files import json_line, read_json_lines, write_lines
 from recipe.settings import flags
 from recipe.settings.data import DataSettings
 
@@ -32,16 +32,14 @@ def parse_args() -> argparse.Namespace:
 def with_hypotheses(manifest_file: str, details_file: str) -> Iterator[tuple]:
     """The utterances of a manifest, each with its hypothesis; None where it could not be decoded."""
     from recipe.data import manifest
+    from recipe.decode.endings import ERROR
+    from recipe.suspects.by_line import ByLine
 
-    details = read_json_lines(details_file)
+    details = ByLine(details_file, manifest_file)
     for utterance in manifest.read(manifest_file):
-        number, found = next(details, (0, {}))
-        if found.get("key") != utterance.key:
-            where = f"{details_file}:{number}" if number else f"{details_file}: ends early"
-            raise RecipeError(
-                f"{where}: expected {utterance.key}, found {found.get('key')}; decode {manifest_file} again"
-            )
-        yield utterance, None if found["ended"] == "error" else found["text"]
+        found = details.of(utterance.key)
+        yield utterance, None if found["ended"] == ERROR else found["text"]
+    details.end()
 
 
 def main() -> None:

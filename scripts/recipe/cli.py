@@ -68,6 +68,19 @@ def shard(value: str) -> tuple[int, int]:
 ROLES = ("train", "valid", "test")  # of sets, as flags
 
 
+def add_set_flags(parser: argparse.ArgumentParser) -> None:
+    """Add --train, --valid and --test, each of which takes any number of NAME=FILE."""
+    for role in ROLES:
+        parser.add_argument(
+            f"--{role}", nargs="*", type=named_file, default=[], metavar="NAME=FILE", help=f"{role} sets"
+        )
+
+
+def named_sets(args: argparse.Namespace) -> list[tuple[str, str, str]]:
+    """(role, name, file) of all that these flags name."""
+    return [(role, name, file) for role in ROLES for name, file in getattr(args, role)]
+
+
 def named_file(value: str) -> tuple[str, str]:
     """(name, file) of a flag NAME=FILE. For argparse."""
     name, equals, file = value.partition("=")

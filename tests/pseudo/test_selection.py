@@ -6,8 +6,9 @@ import pytest
 
 from recipe.data import manifest
 from recipe.data.join import Entry
+from recipe.decode.endings import ERROR, LENGTH
 from recipe.decode.heard import HeardWord
-from recipe.decode.hypotheses import ERROR, LENGTH, Hypothesis, Piece
+from recipe.decode.hypotheses import Hypothesis, Piece
 from recipe.decode.listed import RecordingList
 from recipe.decode.segment import Span
 from recipe.files import RecipeError, read_json, write_lines

@@ -5,8 +5,9 @@ import pytest
 
 from recipe.data.leaks import said
 from recipe.suspects import classifier, evidence, share
-from recipe.suspects.judge import TextLoss, level_at_end
+from recipe.suspects.judgement import TextLoss
 from recipe.suspects.made_wrong import made_wrong
+from recipe.suspects.sound import sound_evidence
 
 TEXTS = ["turn on the light in the hall", "打开厨房的灯", "call Anna tomorrow at nine", "what is the weather like"]
 
@@ -39,14 +40,14 @@ def test_features_grow_with_disagreement():
 
 def test_a_recording_that_is_cut_ends_loud():
     speech = np.random.default_rng(0).normal(size=16000).astype(np.float32) * np.hanning(16000).astype(np.float32)
-    assert level_at_end(speech[:8000]) > -3 > -30 > level_at_end(speech)
+    assert sound_evidence(speech[:8000]).ends_at > -3 > -30 > sound_evidence(speech).ends_at
 
 
 def test_loud_ends_count_where_they_are_rare():
     levels = np.full(100, -40.0)
     levels[3] = -2.0
-    assert evidence.loudest_usual_end(levels) == evidence.LOUD_END
-    assert evidence.loudest_usual_end(np.linspace(-5, 0, 100)) > -0.5
+    assert evidence.usual(levels, evidence.LOUD_END) == evidence.LOUD_END
+    assert evidence.usual(np.linspace(-5, 0, 100), evidence.LOUD_END) > -0.5
 
 
 def simulated(count, wrong_share, seed=0):
@@ -71,6 +72,17 @@ def test_wrong_ones_come_first_and_their_share_is_estimated(wrong_share):
 def test_of_a_clean_corpus_next_to_nothing_is_wrong():
     features, made, _ = simulated(4000, 0.0)
     assert share.wrong_share(*classifier.scores(features, made)).high < 0.01
+
+
+def test_where_none_looks_wrong_some_still_may_be():
+    found = share.wrong_share(np.zeros(1000), np.full(100, 9.0))
+    assert found.share == found.low == 0 and found.high == pytest.approx(3 / 1000)
+
+
+def test_one_wrong_one_is_no_reason_to_suspect_all():
+    scores, of_made = np.append(np.zeros(119), 9.0), np.full(100, 9.0)
+    found = share.wrong_share(scores, of_made)
+    assert found.share == pytest.approx(1 / 120) and found.low == 0 and found.high < 0.04
 
 
 def test_a_feature_that_never_changes_does_no_harm():

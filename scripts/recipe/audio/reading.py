@@ -23,7 +23,18 @@ from recipe.audio.info import AudioError, AudioInfo, lossy_tolerance
 from recipe.audio.place import Bytes
 from recipe.audio.sound import Sound, sound
 
-__all__ = ["AudioError", "AudioInfo", "Levels", "is_command", "levels", "opened", "probe", "read", "read_part"]
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "Levels",
+    "a_frame_at_least",
+    "is_command",
+    "levels",
+    "opened",
+    "probe",
+    "read",
+    "read_part",
+]
 
 SAMPLING_RATE = 16000
 # A shorter waveform gives no whole 25 ms frame.
@@ -132,6 +143,11 @@ def one_channel(waveform: np.ndarray, channel: int | str, source: str = "") -> n
     if int(channel) >= waveform.shape[1]:
         raise AudioError("channel-missing", f"{source}: has {waveform.shape[1]} channels, asked for index {channel}")
     return waveform[:, int(channel)]
+
+
+def a_frame_at_least(waveform: np.ndarray) -> np.ndarray:
+    """A waveform [samples] at SAMPLING_RATE, with zeros behind it if it is too short for a frame of features."""
+    return np.pad(waveform, (0, max(0, MIN_SAMPLES - len(waveform))))
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,12 @@ from itertools import islice
 from typing import Any
 
 from recipe.decode import cues, subtitles
+from recipe.decode.endings import EOS, ERROR, INCOMPLETE_RECORDING, LENGTH
 from recipe.decode.heard import HeardWord, sureness
 from recipe.decode.segment import Span
 from recipe.text import words as text_words
 from recipe.text.marks import wide
 
-EOS, LENGTH, ERROR = "eos", "length", "error"  # how a hypothesis ended, see `Hypothesis`
-LOOPING = "looping"
-TEXT_ON_SILENCE = "text_on_silence"
-NO_SPEECH = "no_speech"
-DECODED_AGAIN = "decoded_again"
-INCOMPLETE_RECORDING = "incomplete_recording"
 NAMED_ERRORS = 3  # of the pieces of an utterance, in its own error
 
 

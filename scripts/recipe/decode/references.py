@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recipe.audio.reading import MIN_SAMPLES, SAMPLING_RATE
+from recipe.audio.reading import SAMPLING_RATE, a_frame_at_least
 from recipe.decode import segment
 from recipe.decode.heard import HeardWord, heard
 from recipe.model import alignment
@@ -54,7 +54,7 @@ class Aligner:
         """Of the samples from `start` to `end`."""
         part = waveform[start:end]
         device = self._recognizer.model.device
-        features = self._front_end.features(np.pad(part, (0, max(0, MIN_SAMPLES - len(part)))))[None].to(device)
+        features = self._front_end.features(a_frame_at_least(part))[None].to(device)
         frames = torch.tensor([features.shape[1]], device=device)
         encoded = self._recognizer.model.encode(features, torch.ones_like(features[..., 0], dtype=torch.long))
         scores = self._branch(encoded.float(), frames)[0]

@@ -6,7 +6,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from recipe.data.checked import REJECTS_HEADER, Rejected, one_line
-from recipe.decode.hypotheses import ERROR, Hypothesis
+from recipe.decode.endings import ERROR
+from recipe.decode.hypotheses import Hypothesis
 from recipe.files import write_lines
 
 STAGE = "decode"

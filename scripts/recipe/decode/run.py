@@ -20,20 +20,10 @@ from recipe.audio.noise import with_white_noise
 from recipe.audio.reading import AudioError
 from recipe.decode import confidence, context, segment
 from recipe.decode.context import Context
+from recipe.decode.endings import DECODED_AGAIN, EOS, ERROR, LENGTH, LOOPING, NO_SPEECH, TEXT_ON_SILENCE
 from recipe.decode.engines import Engine, Instruction, Transcription
 from recipe.decode.heard import HeardWord, heard
-from recipe.decode.hypotheses import (
-    DECODED_AGAIN,
-    EOS,
-    ERROR,
-    LENGTH,
-    LOOPING,
-    NO_SPEECH,
-    TEXT_ON_SILENCE,
-    Hypothesis,
-    Piece,
-    of_pieces,
-)
+from recipe.decode.hypotheses import Hypothesis, Piece, of_pieces
 from recipe.decode.requests import Request
 from recipe.decode.segment import Span
 from recipe.files import RecipeError
@@ -154,7 +144,7 @@ class _Prepared(torch.utils.data.Dataset):
                 raise AudioError("audio-empty", f"{part.source}: no samples")
         except AudioError as error:
             return error
-        return np.pad(waveform, (0, max(0, audio.MIN_SAMPLES - len(waveform))))  # a frame at least
+        return audio.a_frame_at_least(waveform)
 
 
 def _read_part(

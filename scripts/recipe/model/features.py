@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,3 +119,8 @@ def collate(items: Sequence[Item], pad_id: int, left: bool = False) -> dict[str,
         batch["attention_mask"][row, place] = 1
         batch["labels"][row, place] = torch.tensor(item.example.labels)
     return batch
+
+
+def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A batch with its tensors on a device."""
+    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in batch.items()}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recipe.decode.hypotheses import (
+from recipe.decode.endings import (
     DECODED_AGAIN,
     ERROR,
     INCOMPLETE_RECORDING,

@@ -7,8 +7,9 @@ from itertools import islice
 
 from recipe.data.join import Entry
 from recipe.data.manifest import Utterance, speech_length
+from recipe.decode.endings import INCOMPLETE_RECORDING
 from recipe.decode.heard import sureness
-from recipe.decode.hypotheses import INCOMPLETE_RECORDING, Hypothesis
+from recipe.decode.hypotheses import Hypothesis
 from recipe.text import words as text_words
 
 CUT_IN_SPEECH = "cut_in_speech"

@@ -13,7 +13,8 @@ from typing import Any
 
 from recipe.data.checked import REJECTS_HEADER, one_line
 from recipe.data.join import Entry
-from recipe.decode.hypotheses import ERROR, Hypothesis
+from recipe.decode.endings import ERROR
+from recipe.decode.hypotheses import Hypothesis
 from recipe.decode.listed import RecordingList
 from recipe.files import RecipeError, json_line, open_atomic, read_json_lines, read_lines, sha256, write_json
 from recipe.pseudo.choice import Requirements, Verdict, judge

@@ -1,7 +1,5 @@
 """The HTML page: gathers what the template shows, and puts style and script into it."""
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,11 @@ from recipe.charts import Estimate
 from recipe.data.leaks import SHARED
 from recipe.files import read_json
 from recipe.report import confidence, costs, curves, data, findings, listing, players, timings, training
+from recipe.report.html import asset, embed_json, policy, templates
 from recipe.report.results import Result, Results, SeedMean
 from recipe.report.spec import Spec
 from recipe.report.summary import CHANCE, SEEDS, chances, p_value, percent, signed_percent
 
-ASSETS = Path(__file__).parent / "assets"
 # What else of score.json the script shows, by model, test set and mode.
 SCORE_PARTS = ("mer", "by_language", "by_speaker", "by_group", "by_duration", "by_cluster", "confusions", "insertions",
                "deletions", "hotwords", "flags")  # fmt: skip
@@ -87,13 +85,7 @@ def render(spec: Spec, results: Results, output_dir: Path) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {
         "percent": percent,
         "signed": lambda value, digits=1: signed_percent(value, digits).replace("-", "−"),
@@ -106,32 +98,6 @@ def _environment() -> jinja2.Environment:
     environment.tests["some_shared"] = lambda shared: any(found["count"] for found in shared.values())
     environment.globals |= {"verdicts": VERDICTS, "chance": CHANCE, "mean_of_seeds": SEEDS}
     return environment
-
-
-def asset(name: str) -> Markup:
-    """A file of our own beside the page, as it is: it holds no `</style` or `</script`."""
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
-
-
-def policy(style: str, script: str) -> str:
-    """A content security policy: only our own style and script, and no network."""
-
-    def source(content: str) -> str:
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")
-        return f"'sha256-{digest}'"
-
-    return (
-        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; "
-        "media-src data: 'self' file:; img-src data:"
-    )
-
-
-def embed_json(value: Any) -> Markup:
-    """JSON for a script element: no character in it can end the element or begin a comment or an entity."""
-    encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for char in "<>&\u2028\u2029":
-        encoded = encoded.replace(char, f"\\u{ord(char):04x}")
-    return Markup(encoded)
 
 
 def _scores(results: Results) -> dict[str, Any]:

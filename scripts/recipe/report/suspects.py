@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from recipe.files import json_line, open_atomic
 from recipe.report import players
-from recipe.report.page import ASSETS, asset, embed_json, policy
+from recipe.report.html import asset, embed_json, policy, templates
 from recipe.suspects.kinds import KINDS
 from recipe.suspects.ranking import Found, Suspect
 
@@ -18,12 +16,13 @@ MEANINGS = {
     "shifted": "what is heard is the transcript of a line near by",
     "swapped": "what is heard is the transcript of another line of the speaker",
     "other-speaker": "what is heard is the transcript of another speaker's line",
-    "audio-cut": "what is heard is a part of the transcript",
-    "words-missing": "the transcript is a part of what is heard",
-    "other-language": "what is heard is written in another script",
+    "audio-cut": "what is heard is a part of the transcript, or the recording is cut, or too short for it",
+    "words-missing": "the transcript is a part of what is heard, or too short for the recording",
+    "other-language": "what is heard is written in another script, or most words are in no other transcript",
     "silence": "no speech is heard",
     "duplicate": "the same audio has another transcript elsewhere",
     "normalization": "the same is said in other spellings",
+    "clipped": "the recording is overdriven",
     "unclear": "none of these",
 }
 
@@ -32,21 +31,18 @@ def write(found: Found, path: str | os.PathLike) -> None:
     """Write the page, atomically; links to audio count from its folder."""
     listed = _listed(found.shown)
     style, script = asset("page.css") + asset("suspects.css"), asset("suspects.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("suspects.html").render(
-        found=found,
-        listed=len(listed),
-        kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
-        style=style,
-        script=script,
-        policy=policy(style, script),
-        payload=embed_json(_payload(listed, Path(path).parent)),
+    html = (
+        templates()
+        .get_template("suspects.html")
+        .render(
+            found=found,
+            listed=len(listed),
+            kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
+            style=style,
+            script=script,
+            policy=policy(style, script),
+            payload=embed_json(_payload(listed, Path(path).parent)),
+        )
     )
     with open_atomic(path) as file:
         file.write(html)

@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import expit
 
 RIDGE = 1.0  # weight of the penalty on squared coefficients, in examples
-CLIPPED = 6.0  # robust standard deviations that a feature counts at most
 _STEPS = 50
 
 
@@ -26,7 +25,7 @@ def scores(features: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _inputs(values: np.ndarray) -> np.ndarray:
     """Standardized features with a column of ones; what is far out is compressed, but stays in order."""
-    compressed = np.sign(values) * np.log1p(np.abs(values)) if CLIPPED else values
+    compressed = np.sign(values) * np.log1p(np.abs(values))
     return np.concatenate([compressed, np.ones((len(values), 1))], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""What speaks for and against a transcript: the features that scores are made of, and how loud its recording ends.
+"""What speaks for and against a transcript: the features that scores are made of, and what is usual of recordings.
 
 Features grow with the disagreement of model and transcript. They are ratios, and losses by token, so that utterances of
 any length compare. Of all that was tried these found most (docs/tried.md).
@@ -9,7 +9,7 @@ import math
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from recipe.suspects.judge import TextLoss
+from recipe.suspects.judgement import TextLoss
 
 FEATURES = (
     "margin",  # nats by which the transcript is less likely than the hypothesis, by the square root of the tokens
@@ -17,9 +17,11 @@ FEATURES = (
     "errors",  # edit distance of the normalized texts by the length of the longer one, 0 to 1
     "lengths",  # by how many times the normalized texts differ in length, as a logarithm
 )
-LOUD_END = -12.0  # dB of `judge.level_at_end` that speech which was not cut hardly ever ends at
-USUAL_ENDS = 0.95  # share of the recordings whose ends are usual, however loud: segments may all be cut closely
-BY_DECIBEL = 0.5  # nats that a score grows by each dB over both
+LOUD_END = -12.0  # dB of a recording's end that speech which was not cut hardly ever ends at
+TOO_LONG = 2.0  # robust standard deviations by which a transcript is too long for its recording
+USUAL = 0.95  # share of the utterances that are as usual, whatever they are like: segments may all be cut closely
+BY_DECIBEL = 0.5  # nats that a score grows by each dB over what is usual
+BY_DEVIATION = 1.0  # and by each deviation
 
 
 def squeezed(normalized: str) -> str:
@@ -39,6 +41,12 @@ def features(text: str, hypothesis: str, loss: TextLoss, of_hypothesis: TextLoss
     )
 
 
-def loudest_usual_end(levels: np.ndarray) -> float:
-    """The level up to which recordings end as usual, in dB; `levels` [utterances] are those at their ends."""
-    return max(LOUD_END, float(np.quantile(levels, USUAL_ENDS)))
+def usual(values: np.ndarray, least: float) -> float:
+    """Up to where values [utterances] are as usual, at least `least`."""
+    return max(least, float(np.quantile(values, USUAL)))
+
+
+def unusual(ends: np.ndarray, loud: float, deviations: np.ndarray, long: float) -> np.ndarray:
+    """What scores grow by [utterances] where recordings end louder than `loud`, in dB, or where transcripts are too
+    long for them by more deviations than `long`."""
+    return BY_DECIBEL * np.maximum(0, ends - loud) + BY_DEVIATION * np.maximum(0, deviations - long)

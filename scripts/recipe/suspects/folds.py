@@ -4,7 +4,6 @@ An utterance of whatever set belongs to one of so many folds. The model of a fol
 training sets that belong to the others, and judges those of its own, of all sets.
 """
 
-import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +15,11 @@ import numpy as np
 
 from recipe.data.leaks import digest
 from recipe.files import RecipeError, json_line, make_folder, open_atomic, read_json_lines
+from recipe.suspects.sampling import drawn
 
 TRAIN, VALID, HELD_OUT = "train", "valid", "held_out"
 WATCHED = 200  # utterances whose loss is looked at while a fold's model is trained; nothing is chosen by it
 _COMMON = 20  # a length is common if more than one in so many utterances of a fold has it
-_DRAWS = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def write(sets: Sequence[FoldedSet], count: int, most: int, seed: int, folder: s
     """
     groups = _Groups(sets, max(1, count), seed)
     folder = make_folder(folder)
-    trained_on = Counter(fold for one, record in _lines(sets) if one.role == TRAIN for fold in groups.others(record))
+    trained_on = Counter(fold for one, _, record in _lines(sets) if one.role == TRAIN for fold in groups.others(record))
     watched = any(one.role == VALID for one in sets)
     written: Counter[str] = Counter()
     with ExitStack() as stack:
@@ -75,13 +74,12 @@ def write(sets: Sequence[FoldedSet], count: int, most: int, seed: int, folder: s
             files[kind, fold].write(f"{json_line(record)}\n")
             written[manifest_file("", kind, fold).name] += 1
 
-        for one, record in _numbered(sets):
-            named = {**record, "key": f"{one.label}/{record['key']}"}
+        for one, place, record in _lines(sets):
+            named = {**record, "place": place, "key": f"{one.label}/{record['key']}"}
             if one.judged:
                 put(HELD_OUT, groups.of(record), named)
             for fold in groups.others(record):
-                chosen = zlib.crc32(f"{seed} {named['key']}".encode()) * trained_on[fold] < most * _DRAWS
-                if one.role == TRAIN and chosen:
+                if one.role == TRAIN and drawn(f"{seed} {named['key']}", most, trained_on[fold]):
                     put(TRAIN, fold, named)
                 if one.role == (VALID if watched else TRAIN) and written[manifest_file("", VALID, fold).name] < WATCHED:
                     put(VALID, fold, named)
@@ -94,18 +92,11 @@ def write(sets: Sequence[FoldedSet], count: int, most: int, seed: int, folder: s
     return dict(written)
 
 
-def _lines(sets: Iterable[FoldedSet]) -> Iterator[tuple[FoldedSet, dict]]:
-    """The lines of all manifests, each with its set."""
-    for one in sets:
-        for _, record in read_json_lines(one.path):
-            yield one, record
-
-
-def _numbered(sets: Iterable[FoldedSet]) -> Iterator[tuple[FoldedSet, dict]]:
-    """The same, each with its `place` in its set, from 0."""
+def _lines(sets: Iterable[FoldedSet]) -> Iterator[tuple[FoldedSet, int, dict]]:
+    """The lines of all manifests, each with its set and its place in it, from 0."""
     for one in sets:
         for place, (_, record) in enumerate(read_json_lines(one.path)):
-            yield one, {**record, "place": place}
+            yield one, place, record
 
 
 class _Groups:
@@ -116,7 +107,7 @@ class _Groups:
     def __init__(self, sets: Sequence[FoldedSet], count: int, seed: int):
         self.numbers = range(1, count + 1)
         self._seed = seed
-        lengths = array("d", (_length(record) for _, record in _lines(sets)))
+        lengths = array("d", (_length(record) for _, _, record in _lines(sets)))
         values, times = np.unique(np.frombuffer(lengths) if lengths else np.empty(0), return_counts=True)
         self._common = set(values[times * _COMMON * count > len(lengths)].tolist()) if len(lengths) > _COMMON else set()
 

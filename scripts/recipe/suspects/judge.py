@@ -1,15 +1,8 @@
-"""What a model thinks of a transcript: its loss by token, beside that of the model's own hypothesis and of a transcript
-that is wrong by construction.
-
-A judgement is a line of JSON: key, and for `reference`, `hypothesis` and `wrong` (with the text, `wrong_text`) a list
-[sum of the losses in nats, largest loss, number of tokens with the one that ends it], or null where there is none; and
-`ends_at`, how loud the recording ends.
-"""
+"""Judging: a model is asked for the losses of transcripts, of its hypotheses and of transcripts that are made wrong."""
 
 import logging
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,10 +15,13 @@ from recipe.audio.reading import AudioError
 from recipe.data.manifest import Utterance
 from recipe.model.ahead import prefetch
 from recipe.model.batches import batch_by_size
-from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate
+from recipe.model.features import FRAME_SECONDS, FrontEnd, Item, collate, on_device
 from recipe.model.network import Recognizer
 from recipe.settings.data import AVERAGE
+from recipe.suspects.judgement import Judgement, TextLoss
 from recipe.suspects.made_wrong import made_wrong
+from recipe.suspects.sampling import drawn
+from recipe.suspects.sound import sound_evidence
 from recipe.text.prompt import IGNORED
 
 logger = logging.getLogger(__name__)
@@ -34,48 +30,6 @@ BLOCK = 1000  # utterances that are sorted by length together
 CPU_BATCH_SECONDS, GPU_BATCH_SECONDS = 160.0, 600.0  # of padded audio a batch
 MOST_SECONDS = 120.0  # that the encoder hears at once
 PROBED = 20_000  # utterances for which a wrong transcript is made, at most
-_DRAWS = 1 << 32
-_WINDOW, _FLOOR = 160, 1e-9  # samples, 10 ms; -90 dB of full scale
-
-
-class TextLoss(NamedTuple):
-    """The losses of a text's tokens, the one that ends it included, in nats: their sum, the largest, their number."""
-
-    total: float
-    largest: float
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a model thinks of an utterance; None where it was not asked: audio that cannot be read, is too long for the
-    encoder, or has no hypothesis."""
-
-    key: str
-    reference: TextLoss | None = None
-    hypothesis: TextLoss | None = None
-    wrong: TextLoss | None = None
-    wrong_text: str | None = None
-    ends_at: float | None = None  # dB, see `level_at_end`
-
-    def to_json(self) -> dict:
-        """The object of a line."""
-        return {
-            "key": self.key,
-            "reference": self.reference,
-            "hypothesis": self.hypothesis,
-            "wrong": self.wrong,
-            "wrong_text": self.wrong_text,
-            "ends_at": self.ends_at,
-        }
-
-    @classmethod
-    def from_json(cls, record: dict) -> "Judgement":
-        """The judgement that `to_json` wrote."""
-        losses = {
-            name: TextLoss(*record[name]) if record[name] else None for name in ("reference", "hypothesis", "wrong")
-        }
-        return cls(record["key"], **losses, wrong_text=record["wrong_text"], ends_at=record["ends_at"])
 
 
 def judge(
@@ -93,17 +47,14 @@ def judge(
     while block := list(islice(iterator, BLOCK)):
         texts = [utterance.text for utterance, _ in block]
         asked = [
-            _Asked(one, hypothesis, made_wrong(one.key, one.text, texts) if _probed(one.key, total) else None)
-            for one, hypothesis in block
+            _Asked(
+                one, said, made_wrong(one.key, one.text, texts) if drawn(f"probe {one.key}", PROBED, total) else None
+            )
+            for one, said in block
         ]
         yield from _block(recognizer, front_end, asked, batch_seconds, fetch_policy)
         done += len(block)
         logger.info("%d of %d utterances are judged", done, total)
-
-
-def _probed(key: str, total: int) -> bool:
-    """Whether a wrong transcript is made for a key."""
-    return zlib.crc32(f"probe {key}".encode()) * total < PROBED * _DRAWS
 
 
 class _Asked(NamedTuple):
@@ -131,17 +82,9 @@ def _block(
             features = [front_end.features(waveform) for _, waveform in readable]
             judged = _judged(recognizer, front_end, ours, features)
             for (i, waveform), one in zip(readable, judged, strict=True):
-                found[i] = replace(one, ends_at=level_at_end(waveform))
+                found[i] = replace(one, sound=sound_evidence(waveform))
     for i, one in enumerate(asked):
         yield found.get(i) or Judgement(one.utterance.key)
-
-
-def level_at_end(waveform: np.ndarray) -> float:
-    """Level of the last 30 ms of a waveform [samples] at 16 kHz over that of its loudest tenth, in dB. Speech dies
-    away: a recording that ends near 0 was cut."""
-    windows = waveform[: len(waveform) // _WINDOW * _WINDOW].reshape(-1, _WINDOW).astype(np.float64)
-    levels = 10 * np.log10(np.square(windows).mean(axis=1) + _FLOOR)
-    return round(float(levels[-3:].mean() - np.quantile(levels, 0.9)), 2)
 
 
 def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:
@@ -161,7 +104,7 @@ def _waveform(utterance: Utterance, policy: FetchPolicy) -> np.ndarray | None:
     if not len(waveform) or not np.isfinite(waveform).all():
         logger.warning("%s: no samples, or some that are not finite", utterance.key)
         return None
-    return np.pad(waveform, (0, max(0, audio.MIN_SAMPLES - len(waveform))))
+    return audio.a_frame_at_least(waveform)
 
 
 @torch.inference_mode()
@@ -170,14 +113,14 @@ def _judged(
 ) -> list[Judgement]:
     """The judgements of a batch; `features` [frames, 560] of each."""
     items = [_item(front_end, one.utterance, own, one.utterance.text) for one, own in zip(asked, features, strict=True)]
-    batch = _on_device(recognizer, items)
+    batch = _batch(recognizer, items)
     mask = batch["input_features_mask"]
     sounds = recognizer.model.adapt(recognizer.model.encode(batch["input_features"], mask), mask)
     found = {"reference": dict(enumerate(_losses(recognizer, batch, sounds)))}
     for name in ("hypothesis", "wrong"):
         rows = [row for row, one in enumerate(asked) if getattr(one, name) is not None]
         texts = [_item(front_end, asked[row].utterance, features[row], getattr(asked[row], name)) for row in rows]
-        losses = _losses(recognizer, _on_device(recognizer, texts), sounds[rows]) if rows else []
+        losses = _losses(recognizer, _batch(recognizer, texts), sounds[rows]) if rows else []
         found[name] = dict(zip(rows, losses, strict=True))
     return [
         Judgement(one.utterance.key, wrong_text=one.wrong, **{name: losses.get(row) for name, losses in found.items()})
@@ -190,9 +133,8 @@ def _item(front_end: FrontEnd, utterance: Utterance, features: torch.Tensor, tex
     return Item(utterance.key, features, front_end.example(len(features), utterance.prompt, text, utterance.after))
 
 
-def _on_device(recognizer: Recognizer, items: Sequence[Item]) -> dict[str, torch.Tensor]:
-    batch = collate(items, recognizer.tokenizer.pad_token_id)
-    return {name: values.to(recognizer.model.device) for name, values in batch.items()}
+def _batch(recognizer: Recognizer, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+    return on_device(collate(items, recognizer.tokenizer.pad_token_id), recognizer.model.device)
 
 
 def _losses(recognizer: Recognizer, batch: dict[str, torch.Tensor], sounds: torch.Tensor) -> list[TextLoss]:

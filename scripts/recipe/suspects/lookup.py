@@ -3,59 +3,90 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import accumulate
 
 from recipe.suspects.kinds import NEAR, Heard, Other
 
+_Like = tuple[float, int, Other]  # how alike, minus the number of the transcript, and it
+
 GRAM = 3  # characters
-COMMON = 2000  # hypotheses that a gram may be in; such as more have says nothing
-KEPT = 5  # transcripts for each hypothesis
+KEPT = 5  # transcripts for each hypothesis, and as many of the same speaker
+BUDGET = 50_000_000  # meetings of a transcript and a hypothesis by a gram, up to 1 us each: the rarest grams count
 
 
 class Asked:
-    """Utterances that look for the transcript of what was said in them. Show all transcripts to `see`, then ask for the
-    `candidates` of each."""
+    """Utterances that look for the transcript of what was said in them. Show all transcripts to `count` and then, in
+    the same order, to `see`; then ask for the `candidates` of each. Memory does not grow with the transcripts."""
 
     def __init__(self, asking: Iterable[Heard]):
         self._asking = list(asking)
-        self._grams: dict[str, list[int]] = defaultdict(list)
+        self._hypotheses: dict[str, int] = {}
         self._near: dict[tuple[str, int], list[int]] = defaultdict(list)
-        self._like: list[list[tuple[float, int, Other]]] = [[] for _ in self._asking]
         self._lines: list[list[Other]] = [[] for _ in self._asking]
         for number, heard in enumerate(self._asking):
-            for gram in _grams(heard.hypothesis):
-                self._grams[gram].append(number)
+            self._hypotheses.setdefault(heard.hypothesis, len(self._hypotheses))
             for place in range(heard.place - NEAR, heard.place + NEAR + 1):
                 self._near[heard.set, place].append(number)
-        self._grams = {gram: found for gram, found in self._grams.items() if len(found) <= COMMON}
+        self._grams: dict[str, list[int]] = defaultdict(list)
+        for hypothesis, number in self._hypotheses.items():
+            for gram in _grams(hypothesis):
+                self._grams[gram].append(number)
+        self._met = dict.fromkeys(self._grams, 0)
+        self._lengths = list(map(len, self._hypotheses))
+        # What is most alike, by hypothesis, and of its speakers by speaker.
+        self._like: list[list[_Like]] = [[] for _ in self._hypotheses]
+        self._own: list[dict[str | None, list[_Like]]] = [{} for _ in self._hypotheses]
+        for heard in self._asking:
+            self._own[self._hypotheses[heard.hypothesis]][heard.speaker] = []
         self._seen = 0
 
+    def count(self, text: str) -> None:
+        """Show a transcript for the first time."""
+        for gram in _grams(text):
+            if gram in self._met:
+                self._met[gram] += 1
+
     def see(self, other: Other) -> None:
-        """Show a transcript; memory does not grow with their number."""
+        """Show a transcript for the second time."""
+        if not self._seen:
+            self._drop_common()
         self._seen += 1
         for number in self._near.get((other.set, other.place), ()):
             self._lines[number].append(other)
-        shared: dict[int, int] = defaultdict(int)
         grams = _grams(other.text)
+        shared: dict[int, int] = defaultdict(int)
         for gram in grams:
             for number in self._grams.get(gram, ()):
                 shared[number] += 1
         for number, count in shared.items():
-            heard = self._asking[number]
-            if (other.set, other.place) == (heard.set, heard.place):
-                continue
-            like = 2 * count / (len(grams) + len(heard.hypothesis))
-            best = self._like[number]
-            # Of equal ones, those of the same speaker and then the earlier ones.
-            entry = (like, heard.speaker == other.speaker, -self._seen, other)
-            if len(best) < KEPT:
-                heapq.heappush(best, entry)
-            elif entry[:3] > best[0][:3]:
-                heapq.heapreplace(best, entry)
+            like = 2 * count / (len(grams) + self._lengths[number])
+            for best in (self._like[number], self._own[number].get(other.speaker)):
+                # Of equal ones the earlier.
+                if best is not None and (len(best) < KEPT or like > best[0][0]):
+                    _keep(best, (like, -self._seen, other))
+
+    def _drop_common(self) -> None:
+        """Leave the grams that cost least, within BUDGET."""
+        costs = sorted((self._met[gram] * len(found), gram) for gram, found in self._grams.items())
+        spent = accumulate(cost for cost, _ in costs)
+        self._grams = {
+            gram: self._grams[gram] for (_, gram), total in zip(costs, spent, strict=True) if total <= BUDGET
+        }
 
     def candidates(self) -> Iterable[tuple[Heard, list[Other]]]:
         """Each utterance with the transcripts near by and those that are most like its hypothesis."""
-        for heard, lines, like in zip(self._asking, self._lines, self._like, strict=True):
-            yield heard, lines + [entry[-1] for entry in sorted(like, key=lambda one: one[:3], reverse=True)]
+        for heard, lines in zip(self._asking, self._lines, strict=True):
+            number = self._hypotheses[heard.hypothesis]
+            like = {entry[:2]: entry for entry in self._like[number] + self._own[number][heard.speaker]}
+            yield heard, lines + [like[place][-1] for place in sorted(like, reverse=True)]
+
+
+def _keep(best: list[_Like], entry: _Like) -> None:
+    """Put an entry among the best in the place of the least, once there are KEPT."""
+    if len(best) < KEPT:
+        heapq.heappush(best, entry)
+    else:
+        heapq.heapreplace(best, entry)
 
 
 def _grams(text: str) -> set[str]:

@@ -31,7 +31,7 @@ def wrong_share(scores: np.ndarray, wrong: np.ndarray, seed: int = 0) -> WrongSh
     seen, and not counted."""
     edges = np.unique(np.quantile(wrong, np.linspace(0, 1, BINS + 1)))
     counts, made = (_over(values, edges) for values in (scores, wrong))
-    share, at = _ratio(
+    share, at, upper = _ratio(
         np.cumsum(counts[::-1])[::-1] / len(scores), np.cumsum(made[::-1])[::-1] / len(wrong), len(scores), len(wrong)
     )
     draw = np.random.default_rng(seed)
@@ -40,7 +40,8 @@ def wrong_share(scores: np.ndarray, wrong: np.ndarray, seed: int = 0) -> WrongSh
         again, made_again = (draw.multinomial(values.sum(), values / values.sum()) for values in (counts, made))
         over, made_over = (np.cumsum(values[::-1])[::-1] / values.sum() for values in (again, made_again))
         found.append(_ratio(over, made_over, len(scores), len(wrong))[0])
-    low, high = np.quantile(found, (0.025, 0.975))
+    # Where none is over the threshold, none is in any resample.
+    low, high = np.quantile(found, (0.025, 0.975)) if share else (0.0, upper)
     return WrongShare(share, float(min(low, share)), float(max(high, share)), float(edges[max(0, at - 1)]))
 
 
@@ -49,15 +50,15 @@ def _over(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(np.searchsorted(edges, values, "right"), minlength=len(edges) + 1)
 
 
-def _ratio(over: np.ndarray, made_over: np.ndarray, count: int, made: int) -> tuple[float, int]:
-    """The share of wrong ones, and the bin from which on it was read off: that with the lowest upper end of an interval
-    of the ratio of two shares (of its logarithm, by their standard errors)."""
-    usable = (made_over >= LEAST_FOUND) & (over > 0)
-    if not usable.any():
-        return 0.0, len(over) - 1
+def _ratio(over: np.ndarray, made_over: np.ndarray, count: int, made: int) -> tuple[float, int, float]:
+    """The share of wrong ones, the bin from which on it was read off, and the upper end of its interval: the bin is the
+    one with the lowest, of the ratio of two shares (of its logarithm, by their standard errors)."""
+    usable = made_over >= LEAST_FOUND
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = over / made_over
         error = np.sqrt((1 - over) / (over * count) + (1 - made_over) / (made_over * made))
-        upper = np.where(usable, ratio * np.exp(1.96 * error), np.inf)
+        # Of none the upper end is that of the rule of three.
+        upper = np.where(over > 0, ratio * np.exp(1.96 * error), 3 / count / made_over)
+        upper = np.where(usable, upper, np.inf)
     best = int(np.argmin(upper))
-    return float(min(1.0, ratio[best])), best
+    return float(min(1.0, ratio[best])), best, float(min(1.0, upper[best]))

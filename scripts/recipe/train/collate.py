@@ -1,7 +1,5 @@
 """Items to training batches."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -76,11 +74,6 @@ class CollateReadable:
         batch = self.tensors(readable or [unread[0].stand_in], self.ladder)
         keys, what = [item.key for item in readable], [item.what for item in unread]
         return batch | {KEYS: keys, UNREAD: what, COUNTS: _counts(readable)}
-
-
-def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """A batch with its tensors on a device."""
-    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in batch.items()}
 
 
 def _frames(items: list[Item]) -> list[int]:

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from recipe.files import RecipeError, read_json, write_json
-from recipe.model.features import FRAME_SECONDS, Item
+from recipe.model.features import FRAME_SECONDS, Item, on_device
 from recipe.model.network import Recognizer
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train import checkpoints, expected
-from recipe.train.collate import Collate, on_device
+from recipe.train.collate import Collate
 from recipe.train.dataset import Utterances
 from recipe.train.processes import added_up, processes, rank
 
