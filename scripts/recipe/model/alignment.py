@@ -145,7 +145,7 @@ def align(found: Emissions, wanted: Target) -> list[Times | None]:
     words = text_words.split(wanted.text)
     if not fits(wanted, len(found.scores)):
         return [None] * len(words)
-    chars = _char_times(wanted, _borders(found, best_path(found.scores, found.labels)))
+    chars = _char_times(wanted, _borders(found, best_path(found.scores.numpy(), found.labels)))
     return [_word_times(word, chars) for word in words]
 
 

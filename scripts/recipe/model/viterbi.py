@@ -1,75 +1,70 @@
 """The likeliest way of a text's tokens through the frames of a recording (Viterbi over the CTC's states), exact however
 long both are.
 
-torchaudio's table of all frames and states is a byte for each: 1.5 GB of an hour with 12,000 tokens. Beyond `LARGEST`
-only the scores before every `BLOCK`th frame are kept, and on the way back each block is computed again, for the states
-alone that lead to where it ends.
+A table of all frames and states would take 1.5 GB of an hour with 12,000 tokens. Only the scores before every
+`BLOCK`th frame are kept, and on the way back each block is computed again, for the states alone that lead to where it
+ends. torchaudio has such a table, and its compiled part is missing where torch is not the one it was built with, as
+beside vLLM on a CPU.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
-LARGEST = 2**26  # frames times states of torchaudio's table, a byte each
-BLOCK = 2000  # frames
+BLOCK = 1000  # frames
 
 
-def best_path(scores: torch.Tensor, labels: Sequence[int]) -> list[int]:
+def best_path(scores: np.ndarray, labels: Sequence[int]) -> list[int]:
     """The label of each frame, 0 for blank. `scores` [frames, columns] are log-probabilities, the blank's first;
     `labels` are the columns of the text's tokens, at least one, which fit into the frames."""
-    if len(scores) * (2 * len(labels) + 1) > LARGEST:
-        return _in_blocks(scores.numpy(), np.asarray(labels))
-    from torchaudio.functional import forced_align
-
-    path, _ = forced_align(scores[None].contiguous(), torch.tensor([labels], dtype=torch.int32), blank=0)
-    return path[0].tolist()
-
-
-def _in_blocks(scores: np.ndarray, labels: np.ndarray) -> list[int]:
-    """States are blank, first token, blank, second token ... blank. From one frame to the next a path stays, goes on by
-    one, or by two from a token to another one."""
-    states = np.zeros(2 * len(labels) + 1, np.int64)
-    states[1::2] = labels
-    skips = np.full(len(states), -np.inf)
-    skips[3::2] = np.where(labels[1:] == labels[:-1], -np.inf, 0.0)
-    reached = np.full(len(states), -np.inf)
-    reached[0], reached[1] = scores[0, 0], scores[0, labels[0]]
-    kept = []
-    ways = np.empty((3, len(states)))
-    for frame in range(1, len(scores)):
-        if frame % BLOCK == 1:
-            kept.append(reached)
-        _ways(reached, skips, ways)
-        reached = ways.max(0) + scores[frame, states]
-    state = len(states) - 1 if reached[-1] > reached[-2] else len(states) - 2
-    path = [states[state]]
-    for number in range(len(kept) - 1, -1, -1):
-        first, last = number * BLOCK + 1, min(len(scores), (number + 1) * BLOCK + 1)
-        lowest = max(0, state - 2 * (last - first) - 2)
+    states, skips = _states(labels)
+    first = np.full(len(states), -np.inf)
+    first[:2] = scores[0, states[:2]]
+    blocks = [scores[start : start + BLOCK] for start in range(1, len(scores), BLOCK)]
+    kept = [first]
+    for block in blocks[:-1]:
+        kept.append(_run(kept[-1], states, skips, block))
+    state, path = len(states) - 1, []
+    for number in range(len(blocks) - 1, -1, -1):
+        block = blocks[number]
+        lowest = max(0, state - 2 * len(block) - 2)
         part = slice(lowest, state + 1)
-        moves = _moves(kept[number][part], skips[part], scores[first:last], states[part])
+        moves = np.empty((len(block), state + 1 - lowest), np.int8)
+        ended = _run(kept[number][part], states[part], skips[part], block, moves)
+        if not path:
+            state -= int(ended[-1] <= ended[-2])
         for move in moves[::-1]:
+            path.append(int(states[state]))
             state -= int(move[state - lowest])
-            path.append(states[state])
-    return [int(label) for label in reversed(path)]
+    if not path:  # a single frame
+        state -= int(first[-1] <= first[-2])
+    path.append(int(states[state]))
+    return path[::-1]
 
 
-def _moves(reached: np.ndarray, skips: np.ndarray, scores: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """By how many states each frame's states are best come to, [frames, states]."""
-    moves = np.empty((len(scores), len(states)), np.int8)
-    ways = np.empty((3, len(states)))
+def _states(labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """States are blank, first token, blank, second token ... blank: the label of each, and 0 where it may be come to
+    from the one before the last, a token from another token; else minus infinity."""
+    tokens = np.asarray(labels)
+    states = np.zeros(2 * len(tokens) + 1, np.int64)
+    states[1::2] = tokens
+    skips = np.full(len(states), -np.inf)
+    skips[3::2] = np.where(tokens[1:] == tokens[:-1], -np.inf, 0.0)
+    return states, skips
+
+
+def _run(
+    reached: np.ndarray, states: np.ndarray, skips: np.ndarray, scores: np.ndarray, moves: np.ndarray | None = None
+) -> np.ndarray:
+    """Score of the likeliest way to each state behind the frames of `scores`, from those before them. `moves` [frames,
+    states] is filled with how many states each is best come on by."""
+    ways = np.full((3, len(states)), -np.inf)
     for frame, row in enumerate(scores):
-        _ways(reached, skips, ways)
-        moves[frame] = ways.argmax(0)
+        ways[0] = reached
+        ways[1, 1:] = reached[:-1]
+        ways[2, 2:] = reached[:-2]
+        ways[2] += skips
+        if moves is not None:
+            moves[frame] = ways.argmax(0)
         reached = ways.max(0) + row[states]
-    return moves
-
-
-def _ways(reached: np.ndarray, skips: np.ndarray, ways: np.ndarray) -> None:
-    """Fill `ways` [3, states]: how likely each state is come to by staying, from the one before it, and from the one
-    before that."""
-    ways[0] = reached
-    ways[1, 0], ways[1, 1:] = -np.inf, reached[:-1]
-    ways[2, :2], ways[2, 2:] = -np.inf, reached[:-2]
-    ways[2] += skips
+    return reached
