@@ -113,7 +113,7 @@ $(SERVING)/.setup: requirements-serving.txt plugins/vllm/pyproject.toml plugins/
 	@touch $@
 
 test-serving: $(SERVING)/.setup
-	$(SERVING)/bin/python -m pytest tests/serving
+	$(SERVING)/bin/python -m pytest tests/serving/test_vllm.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -5,17 +5,25 @@
     python benchmarks/bench_word_times.py bundled --decoded exp/bundled/decode/base
     python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --model-dir MODEL
     python benchmarks/bench_word_times.py digits PATH/TO/free-spoken-digit-dataset --write corpora/digits
+    python benchmarks/bench_word_times.py hours --number 3
 
 `bundled`: references of the bundled test sets, whose words the synthesizer itself times. `digits`: recordings of single
 digits, joined by fives, whose words are where they were joined: with pauses of 0.2 to 0.6 s, and without. --write makes
 data directories of them (train and valid, of other takes than those that are measured), which fit_times.py can be
 given. --decoded measures what decode.py wrote instead of references: of each true word that was heard letter by letter
-those ends that are ends of a word there, too. Errors are those of begins and ends of words together.
+those ends that are ends of a word there, too. `hours`: one recording of --number hours with one transcript, of the
+bundled test sets over and over with pauses of 0.2 to 0.6 s, through scripts/align.py; its memory and time as well.
+Errors are those of begins and ends of words together.
 """
 
 import argparse
+import itertools
 import re
+import resource
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +122,34 @@ def write(folder: Path, target: Path) -> None:
         )
 
 
-def of_hypotheses(utterances: Iterator[KnownUtterance], file: Path) -> Deviation:
+def of_hours(hours: float, model_dir: str) -> Deviation:
+    """What align.py makes of one recording of so many hours."""
+    draws = np.random.default_rng(1)
+    utterances = [one for name in ("test", "test_general") for one in of_bundled(name)]
+    parts, texts, known, seconds = [], [], [], 0.0
+    for one in itertools.cycle(utterances):
+        if seconds >= 3600 * hours:
+            break
+        silence = np.zeros(int(draws.uniform(0.2, 0.6) * RATE), np.float32)
+        seconds += len(silence) / RATE
+        known += [word._replace(start=word.start + seconds, end=word.end + seconds) for word in one.words]
+        parts += [silence, one.waveform]
+        texts.append(one.text)
+        seconds += len(one.waveform) / RATE
+    with tempfile.TemporaryDirectory() as folder:
+        data, made = Path(folder, "data"), Path(folder, "made")
+        data.mkdir()
+        soundfile.write(data / "long.flac", np.concatenate(parts), RATE)
+        write_tables(data, [Entry("long", "long.flac", " ".join(texts), "all", "zh")])
+        began = time.perf_counter()
+        command = [sys.executable, ROOT / "scripts/align.py", "--model-dir", model_dir, "--threads", "1"]
+        subprocess.run([*command, "--data-dir", data, "--output-dir", made], check=True)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{seconds / 3600:.2f} h, {len(known)} words: {time.perf_counter() - began:.0f} s, {peak:.0f} MiB")
+        return of_hypotheses([KnownUtterance("long", np.empty(0), " ".join(texts), known)], made / "words.jsonl")
+
+
+def of_hypotheses(utterances: Iterable[KnownUtterance], file: Path) -> Deviation:
     """How far the times of words in a text.jsonl are from the known ones."""
     heard = {record["key"]: record["words"] for _, record in read_json_lines(file)}
     errors: list[float] = []
@@ -126,8 +161,9 @@ def of_hypotheses(utterances: Iterator[KnownUtterance], file: Path) -> Deviation
         new = {place for kind, _, place in changed if kind != "delete"}
         kept = (place for place in range(len(found)) if place not in new)
         pairs = {place: next(kept) for place in range(len(known)) if place not in lost}
-        for word in {id(word): word for _, word, *_ in known}.values():
-            own = [place for place, (_, other, *_) in enumerate(known) if other is word]
+        for places in itertools.groupby(range(len(known)), lambda place: id(known[place][1])):  # noqa: B023
+            own = list(places[1])
+            word = known[own[0]][1]
             if not all(place in pairs for place in own):
                 continue
             (_, first, begins, _), (_, last, _, ends) = found[pairs[own[0]]], found[pairs[own[-1]]]
@@ -154,12 +190,14 @@ def shown(name: str, found: Deviation) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("bundled", "digits"))
+    parser.add_argument("what", choices=("bundled", "digits", "hours"))
     parser.add_argument("folder", nargs="?", type=Path, help="digits: the dataset's folder")
     parser.add_argument("--model-dir", default=str(ROOT / "models/tiny"))
     parser.add_argument("--decoded", type=Path, help="bundled: a model's folder of decodings with word times")
     parser.add_argument("--write", type=Path, help="digits: write data directories here, and measure nothing")
-    parser.add_argument("--number", type=int, default=120, help="digits: joined utterances (default: 120)")
+    parser.add_argument(
+        "--number", type=int, help="digits: joined utterances (default: 120); hours: how many (default: 1)"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.write:
@@ -169,6 +207,9 @@ def main() -> None:
         for name, folder in (("test", "home"), ("test_general", "general")):
             shown(name, of_hypotheses(of_bundled(name), args.decoded / folder / "text.jsonl"))
         return
+    if args.what == "hours":
+        shown("hours", of_hours(args.number or 1, args.model_dir))
+        return
     recognizer = network.load(args.model_dir)
     branch = ctc.load(args.model_dir, recognizer.model.config.audio_config.hidden_size)
     if args.what == "bundled":
@@ -176,7 +217,7 @@ def main() -> None:
             shown(name, deviation(recognizer, branch, of_bundled(name)))
     else:
         for name, pause in (("with pauses", 0.6), ("without", 0.0)):
-            shown(name, deviation(recognizer, branch, joined(args.folder, TAKES["test"], args.number, pause)))
+            shown(name, deviation(recognizer, branch, joined(args.folder, TAKES["test"], args.number or 120, pause)))
 
 
 if __name__ == "__main__":

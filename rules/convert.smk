@@ -70,8 +70,34 @@ for kind in model_dir.WRITTEN:
             " {params.source:q} {params.folder:q} > {log:q} 2>&1"
 
 
+# Before anything long: what no training could change of a model that does not fit what is to serve it.
+rule check_exports:
+    input:
+        base_files,
+    output:
+        touch(f"{EXP}/export/checked"),
+    log:
+        f"{EXP}/logs/check_exports.log",
+    priority: 100
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=10,
+    params:
+        code=code("check_exports.py"),
+        model=BASE_DIR,
+        runs=exports_to_check(),
+    message:
+        "check: what the runs are to be exported to"
+    shell:
+        'python "$RECIPE/scripts/check_exports.py" --model {params.model:q} {params.runs:q} > {log:q} 2>&1'
+
+
 rule export:
     input:
+        rules.check_exports.output,
         all_exports,
     message:
         "all that is to be served is there"

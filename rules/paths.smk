@@ -69,9 +69,19 @@ def exported_files(model, kind):
 def all_exports(wildcards):
     """Files of all that `export` names, and of the merged weights of its runs."""
     exports = planned(CONFIG.export.of_runs, CONFIG.runs, RUNS)
+    elsewhere = workflow.deployment_settings and workflow.deployment_settings.deployment_method
+    if workflow.is_main_process and not elsewhere and not on_cluster():
+        kinds = dict.fromkeys(kind for kinds in exports.values() for kind in kinds)
+        planned(machine.refuse_exports, kinds, CONFIG.export.python)
     return [
         file for run, kinds in exports.items() for kind in (model_dir.HF, *kinds) for file in exported_files(run, kind)
     ]
+
+
+def exports_to_check():
+    """Flags that name each run, its kinds of exports and its audio token setting."""
+    exports = told(CONFIG.export.of_runs, CONFIG.runs, RUNS)
+    return [word for run, kinds in exports.items() for word in ("--run", run, ",".join(kinds), RUNS[run].audio_tokens)]
 
 
 def transcripts(wildcards):

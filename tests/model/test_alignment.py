@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+import torchaudio
 
-from recipe.model import alignment
+from recipe.model import alignment, viterbi
 from recipe.model.features import FIRST_EDGE, FRAME_SECONDS
 from recipe.text.words import split
 
@@ -58,7 +59,7 @@ def test_a_border_lies_where_the_frames_beside_it_are_as_sure_of_either():
     assert frames([(times[0].start - 10, times[0].end - 10)]) == [(0, 4)]
     wanted = alignment.target("ab", Letters())
     found = alignment.emissions(scores.log(), 256, wanted.tokens)
-    first, second = alignment._borders(found, alignment._path(found))
+    first, second = alignment._borders(found, viterbi.best_path(found.scores.numpy(), found.labels))
     assert first.end == second.start == pytest.approx(FIRST_EDGE + 1.6 * FRAME_SECONDS, abs=0.002)
 
 
@@ -71,7 +72,7 @@ def test_parts_of_a_recording_are_one():
         alignment.emissions(log_probs[3:], 256, wanted.tokens, 3 * FRAME_SECONDS),
     ]
     whole = alignment.align(alignment.emissions(log_probs, 256, wanted.tokens), wanted)
-    assert np.allclose(alignment.align(alignment.joined(parts), wanted), whole)
+    assert np.allclose(alignment.align(alignment.joined(parts, len(path) + 5), wanted), whole)
 
 
 def test_characters_of_one_token_share_its_time():
@@ -97,7 +98,24 @@ def test_tokens_have_places_also_those_that_are_a_part_of_a_character(text):
     assert None not in align(said(path), text) and len(align(said(path), text)) == len(split(text))
 
 
+@pytest.mark.parametrize(
+    "frames, tokens, columns",
+    [(1, 1, 3), (10, 3, 5), (1000, 300, 200), (1000, 399, 3), (1001, 1, 2), (1500, 1100, 900)],
+)
+def test_paths_are_torchaudios_whatever_the_blocks(frames, tokens, columns, monkeypatch):
+    """Also of texts that hardly fit, and with many equal neighbours."""
+    draws = torch.Generator().manual_seed(frames + tokens)
+    scores = torch.randn(frames, columns, generator=draws).mul(3).log_softmax(1)
+    labels = torch.randint(1, columns, (tokens,), generator=draws).tolist()
+    whole, _ = torchaudio.functional.forced_align(scores[None], torch.tensor([labels], dtype=torch.int32))
+    for block in (1, 250, 1000, 5000):
+        monkeypatch.setattr(viterbi, "BLOCK", block)
+        assert viterbi.best_path(scores.numpy(), labels) == whole[0].tolist()
+
+
 def test_what_is_too_long_is_said_before_memory_runs_out(monkeypatch):
-    monkeypatch.setattr(alignment, "MAX_STATES", 10)
-    with pytest.raises(alignment.RecipeError, match="2 tokens are too long for one alignment"):
-        align(said([256, *b"ab"]), "ab")
+    monkeypatch.setattr(alignment, "MAX_SCORES", 300)
+    wanted = alignment.target("abba", Letters())
+    alignment.refuse_too_long(100, wanted)
+    with pytest.raises(alignment.RecipeError, match="2 different tokens are too long for one alignment"):
+        alignment.refuse_too_long(101, wanted)

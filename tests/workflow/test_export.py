@@ -1,5 +1,6 @@
 """What `snakemake export` makes of the runs' models."""
 
+import importlib.util
 import json
 
 import pytest
@@ -47,6 +48,29 @@ def test_merged_weights_and_all_that_is_named_is_made(export, made, project):
 )
 def test_what_cannot_be_made_is_refused_before_anything_runs(export, problem, project):
     assert problem in small_workflow.refused(project(**export), "--dry-run", "export")
+
+
+@pytest.mark.parametrize("kind, package", [("sherpa-onnx", "onnx"), ("gguf", "gguf")])
+def test_a_package_that_exports_are_written_with_is_asked_for_before_anything_runs(kind, package, project):
+    if importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed")
+    text = small_workflow.refused(project(to=[kind]), "--dry-run", "export")
+    assert f"export.to: {kind} is written with the package {package}, which is not installed here" in text
+
+
+def test_an_interpreter_that_is_not_there_is_told_before_anything_runs(project):
+    settings = {"to": ["toolkit"], "python": {"toolkit": "gone/bin/python"}}
+    text = small_workflow.refused(project(**settings), "--dry-run", "export")
+    assert "export.python.toolkit: gone/bin/python is no program" in text
+
+
+def test_what_a_model_cannot_be_written_for_is_told_before_it_is_trained(project):
+    folder = project(to={"b": ["toolkit", "vllm"]})
+    small_workflow.refused(folder, "export")
+    log = (folder / "exp/e/logs/check_exports.log").read_text()
+    assert "run b can be written for toolkit" in log
+    assert "export.to: run b cannot be written for vllm: " in log and "built in" in log
+    assert not list(folder.glob("exp/e/train/*/model"))
 
 
 @pytest.mark.slow

@@ -12,13 +12,14 @@ from recipe.decode import segment
 from recipe.decode.heard import HeardWord, heard
 from recipe.model import alignment
 from recipe.model.ctc import CtcBranch
-from recipe.model.features import FrontEnd
+from recipe.model.features import FRAME_SECONDS, FrontEnd
 from recipe.model.network import Recognizer
 from recipe.text import words as text_words
 
 logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 30.0  # that the encoder hears at a time
+FRAME_SAMPLES = round(FRAME_SECONDS * SAMPLING_RATE)
 MARGIN = 0.5  # seconds of a pause that a segment keeps at either side, at most
 
 
@@ -46,8 +47,11 @@ class Aligner:
         """The words of `text`, which is said in a waveform [samples] at 16 kHz of any length, with their times in it;
         without times if the text is longer than the audio can hold. RecipeError if both together are too long."""
         wanted = alignment.target(text, self._branch.tokens)
-        parts = [self._emissions(waveform, *span, wanted.tokens) for span in _windows(waveform)]
-        return heard(text, alignment.align(alignment.joined(parts), wanted), None)
+        windows = _windows(waveform)
+        most = sum(1 + (end - start) // FRAME_SAMPLES for start, end in windows)  # one of each is not whole
+        alignment.refuse_too_long(most, wanted)
+        parts = (self._emissions(waveform, *span, wanted.tokens) for span in windows)
+        return heard(text, alignment.align(alignment.joined(parts, most), wanted), None)
 
     @torch.inference_mode()
     def _emissions(self, waveform: np.ndarray, start: int, end: int, tokens: Sequence[int]) -> alignment.Emissions:

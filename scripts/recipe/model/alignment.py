@@ -1,12 +1,12 @@
 """When the words of a known text were said: forced alignment over the log-probabilities of a CTC branch.
 
-torchaudio finds the likeliest path (Viterbi). It knows one utterance at a time, and its memory grows with frames times
-tokens and with the vocabulary, so that it is given the scores of the utterance's own tokens alone. A frame is 60 ms:
-the border between two tokens is put inside a frame by how sure the two frames beside it are of either.
+The likeliest path (`viterbi`) is that of one utterance at a time, and is given the scores of the utterance's own tokens
+alone. A frame is 60 ms: the border between two tokens is put inside a frame by how sure the two frames beside it are of
+either.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +17,11 @@ from recipe.model.batches import batch_by_size
 from recipe.model.ctc import CtcBranch
 from recipe.model.ctc_tokens import CtcTokens
 from recipe.model.features import FIRST_EDGE, FRAME_SECONDS
+from recipe.model.viterbi import best_path
 from recipe.text import words as text_words
 from recipe.text.words import TextWord
 
-MAX_STATES = 2**31  # of torchaudio's table, a byte each
+MAX_SCORES = 2**30  # of a recording, four bytes each: 4 GiB, four hours with 4,000 different tokens
 TINY = 1e-300  # less than any sum of probabilities
 FRAMES, SCORES = 4000, 2**26  # of a batch that the branch scores: its padded frames, and its scores at most
 
@@ -110,58 +111,55 @@ def emissions(log_probs: torch.Tensor, blank: int, tokens: Sequence[int], start:
     return Emissions(log_probs[:, columns].float().cpu(), [number[token] for token in tokens], edges)
 
 
-def joined(parts: Sequence[Emissions]) -> Emissions:
-    """The emissions of a recording from those of its parts for the same tokens, one after the other."""
-    edges = [one.edges[:-1] for one in parts[:-1]] + [parts[-1].edges]
-    return Emissions(torch.cat([one.scores for one in parts]), parts[0].labels, np.concatenate(edges))
+def joined(parts: Iterable[Emissions], frames: int) -> Emissions:
+    """The emissions of a recording of at most so many `frames` from those of its parts for the same tokens, one after
+    the other; only one part is held besides."""
+    scores, edges, labels, filled = torch.empty(0, 0), [], [], 0
+    for part in parts:
+        if not filled:
+            labels, scores = part.labels, torch.empty(frames, part.scores.shape[1])
+        scores[filled : filled + len(part.scores)] = part.scores
+        filled += len(part.scores)
+        edges.append(part.edges[:-1])
+        end = part.edges[-1:]
+    return Emissions(scores[:filled], labels, np.concatenate([*edges, end]))
+
+
+def refuse_too_long(frames: int, wanted: Target) -> None:
+    """RecipeError if the scores of so many frames, of each for every different token of a text, are more than should be
+    in memory."""
+    different = len(set(wanted.tokens))
+    if frames * (1 + different) > MAX_SCORES:
+        hours = frames * FRAME_SECONDS / 3600
+        raise RecipeError(
+            f"{hours:.1f} h of audio with {different} different tokens are too long for one alignment; divide the "
+            "recording and its text"
+        )
 
 
 def align(found: Emissions, wanted: Target) -> list[Times | None]:
     """Times of the words of a text (`text_words.split`), by the emissions for its tokens.
 
     None for all words if the text does not fit (`fits`), and for a word of which the tokenizer makes nothing.
-    RecipeError if it takes more memory than torchaudio should have.
     """
     words = text_words.split(wanted.text)
     if not fits(wanted, len(found.scores)):
         return [None] * len(words)
-    chars = _char_times(wanted, _borders(found, _path(found)))
+    chars = _char_times(wanted, _borders(found, best_path(found.scores.numpy(), found.labels)))
     return [_word_times(word, chars) for word in words]
 
 
-def _path(found: Emissions) -> list[int]:
-    """The likeliest label of each frame, 0 for blank."""
-    from torchaudio.functional import forced_align
-
-    frames, tokens = len(found.scores), len(found.labels)
-    if frames * (2 * tokens + 1) > MAX_STATES:
-        hours = frames * FRAME_SECONDS / 3600
-        raise RecipeError(
-            f"{hours:.1f} h of audio with {tokens} tokens are too long for one alignment; divide the recording and "
-            "its text"
-        )
-    labels = torch.tensor([found.labels], dtype=torch.int32)
-    path, _ = forced_align(found.scores[None].contiguous(), labels, blank=0)
-    return path[0].tolist()
-
-
 def _borders(found: Emissions, path: Sequence[int]) -> list[Times]:
-    """Begin and end of each token, in seconds."""
-    changes = [frame for frame in range(len(path) + 1) if path[frame - 1 : frame] != path[frame : frame + 1]]
-    sure = found.scores.exp().numpy()
-    times = [_border(sure, found.edges, path, frame) for frame in changes]
-    runs = zip(changes, itertools.pairwise(times), strict=False)
+    """Begin and end of each token, in seconds: where the path changes. How much of the two frames beside a change is of
+    the label behind it, and not of the one before it, says where in them the border lies."""
+    labels = np.asarray(path)
+    inner = np.flatnonzero(np.diff(labels)) + 1
+    beside = np.stack([inner - 1, inner])  # [2, changes]
+    sure = np.exp(found.scores.numpy()[beside[..., None], labels[beside].T], dtype=np.float64)
+    shares = (sure[..., 1] / np.maximum(sure.sum(-1), TINY)).sum(0)
+    borders = [found.edges[0], *(found.edges[inner + 1] - FRAME_SECONDS * shares), found.edges[len(path)]]
+    runs = zip([0, *inner], itertools.pairwise(map(float, borders)), strict=True)
     return [Times(*span) for frame, span in runs if path[frame]]
-
-
-def _border(sure: np.ndarray, edges: np.ndarray, path: Sequence[int], frame: int) -> float:
-    """Seconds where the path changes before `frame`. How much of the two frames beside the border is of the label
-    behind it, and not of the one before it, says where in them it lies."""
-    if not 0 < frame < len(path):
-        return float(edges[frame])
-    pair = sure[frame - 1 : frame + 1][:, [path[frame - 1], path[frame]]].astype(np.float64)
-    share = float((pair[:, 1] / np.maximum(pair.sum(1), TINY)).sum())
-    return float(edges[frame + 1]) - share * FRAME_SECONDS
 
 
 def _char_times(wanted: Target, spans: Sequence[Times]) -> dict[int, Times]:
