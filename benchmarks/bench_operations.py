@@ -7,6 +7,7 @@ a CPU. Counted is what is dispatched forward and backward under autocast to bflo
 python benchmarks/bench_operations.py
 """
 
+import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,7 @@ MODES = {"everything": (), "llm": ("encoder", "adaptor"), "adaptor": ("encoder",
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     import torch
     import transformers
     from torch.utils._python_dispatch import TorchDispatchMode
