@@ -92,6 +92,15 @@ class TestCompile:
         assert not caplog.text
 
 
+@pytest.mark.parametrize(
+    ("count", "trainer", "graphs"), [(1, {}, True), (2, {}, False), (1, {"fsdp": "full_shard"}, False)]
+)
+def test_graphs_are_for_one_process(count, trainer, graphs, monkeypatch, caplog):
+    monkeypatch.setattr(chosen, "processes", lambda: count)
+    found = chosen.with_graphs(TrainSettings(cuda_graphs=True, trainer=trainer))
+    assert found.cuda_graphs is graphs and ("cuda_graphs: is for one process" in caplog.text) is not graphs
+
+
 def test_small_batches_are_warned_of():
     load = Load(50e9, 3600 * 100)
     settings = TrainSettings(batch_seconds=120.0, compile=True, gradient_checkpointing=False)

@@ -75,6 +75,14 @@ def _missing() -> str:
     return "" if header.is_file() else f"{header} (of the package python3-dev)"
 
 
+def with_graphs(settings: TrainSettings) -> TrainSettings:
+    """The settings without `cuda_graphs`, and a warning, where gradients are not one process's alone."""
+    if settings.cuda_graphs and (processes() > 1 or settings.trainer.keys() & {"fsdp", "deepspeed"}):
+        logger.warning("cuda_graphs: is for one process without fsdp or deepspeed, so steps run without graphs")
+        return dataclasses.replace(settings, cuda_graphs=False)
+    return settings
+
+
 def with_budget(settings: TrainSettings, budget: Budget) -> TrainSettings:
     """The settings with what was found to fit."""
     return dataclasses.replace(

@@ -105,7 +105,7 @@ def _run(
     train_set, valid_set = read_sets(recognizer, settings, inputs, manifests, rejects_file, folder)
     settings = ctc_head.set_up(recognizer, _with_advised_freeze(settings, train_set))
     asked, load = settings, chosen.load_of(recognizer, settings, train_set)
-    settings = chosen.with_compile(settings, load, preflight.kept(state_dir))
+    settings = chosen.with_graphs(chosen.with_compile(settings, load, preflight.kept(state_dir)))
     _set_up_model(recognizer, settings)
     if recognizer.model.ctc_head is not None:
         train_set.ctc_tokens = valid_set.ctc_tokens = recognizer.model.ctc_head.tokens
@@ -122,7 +122,7 @@ def _run(
     chosen.tell(asked, settings, budget, load, recognizer.model.device)
     shapes = None
     if settings.cuda_graphs:
-        shapes = told_by_first(lambda: ladder.fitted(train_set, settings, budget.frames, recognizer.audio_tokens))
+        shapes = ladder.fitted(train_set, settings, budget.frames, recognizer.audio_tokens)
     batches = _batches(train_set, inputs, settings, budget.frames, state_dir, shapes)
     steps = settings.max_steps or math.ceil(batches.batches_in(settings.epochs) / settings.accumulate)
     batches.set_length(steps * settings.accumulate)

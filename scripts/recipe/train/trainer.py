@@ -183,13 +183,8 @@ class AsrTrainer(transformers.Trainer):
         self._step.append(_Pass(keys, inputs, loss))
         return loss
 
-    def _record(self, model: torch.nn.Module, batch: Batch) -> Recorded | None:
-        """Record the steps of all shapes, of batches like this one; None, and a warning, where gradients are not this
-        process's alone."""
-        if self.args.world_size > 1 or self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            logger.warning("cuda_graphs: is for one process without fsdp or deepspeed, so steps run without graphs")
-            self._settings = dataclasses.replace(self._settings, cuda_graphs=False)
-            return None
+    def _record(self, model: torch.nn.Module, batch: Batch) -> Recorded:
+        """Record the steps of all shapes, of batches like this one."""
         return Recorded(
             functools.partial(super().training_step, model),
             [one for one in model.parameters() if one.requires_grad],
