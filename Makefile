@@ -97,7 +97,7 @@ test-parity: .venv-parity/.setup
 	@touch $@
 
 test-export: .venv-export/.setup
-	.venv-export/bin/python -m pytest tests/serving/test_exports.py
+	.venv-export/bin/python -m pytest tests/serving/test_exports.py tests/serving/test_export_workflow.py
 
 # Models served by vLLM on a CPU, in an environment of its own. Of what vLLM brings, torchvision and torchcodec are built for
 # CUDA and fail beside a torch for the CPU; torchaudio does without its compiled part. By pip, which finds that torch where

@@ -36,6 +36,10 @@ SIZES = {
     "llm_ffn": 96,
     "inputs": 560,
 }
+# Built into vLLM's class; the rest is as small as it can be.
+FITTING_VLLM = {
+    "width": 512, "ffn": 64, "projector": 2048, "hidden": 1024, "adaptor_heads": 8, "head_dim": 64, "llm_ffn": 256,
+}  # fmt: skip
 
 
 def small_tokenizer() -> Tokenizer:

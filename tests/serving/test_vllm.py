@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from parity.toolkit_checkpoint import write_toolkit_directory
+from parity.toolkit_checkpoint import FITTING_VLLM, write_toolkit_directory
 from serving.clients import ROOT, Server, call, texts
 from serving.padded import pad_heads
 from transformers import AutoTokenizer
@@ -26,10 +26,6 @@ pytest.importorskip("vllm")
 
 SETS = {"test": 108, "test_general": 110}
 AT_ONCE = 32
-# Built into vLLM's class; the rest is as small as it can be.
-FITTING = {
-    "width": 512, "ffn": 64, "projector": 2048, "hidden": 1024, "adaptor_heads": 8, "head_dim": 64, "llm_ffn": 256,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +159,7 @@ class TestServer:
 class TestOwnClass:
     def test_a_model_that_fits_is_proven_by_the_conversion_itself(self, tmp_path):
         """convert.py refuses the directory if vLLM decodes it otherwise than the recipe."""
-        write_toolkit_directory(tmp_path / "toolkit", low_frame_rate=True, **FITTING)
+        write_toolkit_directory(tmp_path / "toolkit", low_frame_rate=True, **FITTING_VLLM)
         convert(tmp_path / "toolkit", tmp_path / "hf", "hf")
         done = call("convert.py", "--to", "vllm", tmp_path / "hf", tmp_path / "made")
         assert done.returncode == 0, done.stderr
