@@ -37,7 +37,7 @@ def main() -> None:
             values = yaml.safe_load(file) or {}
     try:
         sizes = init.Sizes(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RecipeError(f"{args.sizes}: {error}") from None
     if args.tokenizer:
         tokenizer = init.load_tokenizer(args.tokenizer)

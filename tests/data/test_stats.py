@@ -69,6 +69,14 @@ def test_everything_is_counted_and_measured(listed, tmp_path):
         assert ElementTree.parse(tmp_path / "out" / f"{name}.svg").getroot().tag.endswith("svg")
 
 
+def test_samples_too_large_for_features_are_counted_as_unreadable(listed, tmp_path):
+    large = tone(1.0)
+    large[100] = 3e38
+    soundfile.write(tmp_path / "0.wav", large, 16000, "FLOAT")
+    found = run(listed, tmp_path / "out")["audio"]
+    assert [one["key"] for one in found["unreadable"]] == ["u0"] and np.isfinite(found["fbank_variance"]).all()
+
+
 def test_plots_are_files_of_their_own_that_say_where_nothing_was_measured():
     none = {"edges": [0, 1], "counts": [0]}
     names = ("level_histogram", "silence_histogram", "clipped_histogram")

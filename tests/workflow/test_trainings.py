@@ -4,6 +4,7 @@ import pytest
 
 from recipe.files import RecipeError
 from recipe.workflow.config import check, runs
+from recipe.workflow.sets import refuse_missing_augmentation
 from recipe.workflow.trainings import curve_parts, curve_runs
 
 
@@ -94,6 +95,19 @@ def test_curves_of_nothing_are_refused(curve, words):
     with pytest.raises(RecipeError, match=words):
         made = config_of(curve=curve, runs={"a": {}})
         curve_runs(made, made.runs)
+
+
+def test_augmentation_from_files_that_are_not_there_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"runs\.a\.augment: nothing/wav\.scp does not exist"):
+        refuse_missing_augmentation(runs(config_of(runs={"a": {"augment": {"noise": ["nothing"]}}})))
+
+
+def test_the_least_over_the_most_is_refused():
+    words = r"data\.min_seconds is 9, more than max_seconds, 2: nothing would be accepted"
+    with pytest.raises(RecipeError, match=words):
+        config_of(
+            data={role: {"s": "/s"} for role in ("train", "valid", "test")} | {"min_seconds": 9, "max_seconds": 2}
+        )
 
 
 def test_names_of_fractions_that_clash_are_refused():

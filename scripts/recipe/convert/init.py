@@ -4,6 +4,7 @@ For small models that are trained on one's own data alone, such as the bundled o
 published or bundled model instead.
 """
 
+import dataclasses
 import io
 import re
 from collections.abc import Iterable
@@ -62,6 +63,11 @@ class Sizes:
     llm_kv_heads: int = 2
     llm_ffn: int = 432
     dropout: float = 0.1
+
+    def __post_init__(self):
+        for name, size in dataclasses.asdict(self).items():
+            if name != "dropout" and (not isinstance(size, int) or size < 1):
+                raise ValueError(f"{name} is {size!r}, expected a whole number of 1 or more")
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> transformers.PreTrainedTokenizerFast:

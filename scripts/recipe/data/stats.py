@@ -170,6 +170,8 @@ def _sums(waveform: np.ndarray) -> tuple:
     found = np.zeros((0, BINS))
     if len(waveform) >= audio.MIN_SAMPLES and levels.finite:
         found = fbank(waveform).astype(np.float64)
+        if not np.isfinite(found).all():  # as training does, which leaves the utterance out
+            raise AudioError("audio-not-finite", "samples so large that the features are not finite")
     return (
         len(found), found.sum(axis=0).tobytes(), np.square(found).sum(axis=0).tobytes(),
         levels.rms_db, levels.clipped, silent_share(waveform),

@@ -87,12 +87,10 @@ class Checks:
     )
 
     def __post_init__(self):
-        for least, most in (
-            (self.min_seconds, self.max_seconds),
-            (self.min_tokens_per_second, self.max_tokens_per_second),
-        ):
+        for what in ("seconds", "tokens_per_second"):
+            least, most = (getattr(self, f"{end}_{what}") for end in ("min", "max"))
             if AUTO not in (least, most) and least > most:
-                raise ValueError(f"a least value of {least:g} is over the most, {most:g}: nothing would be accepted")
+                raise ValueError(f"min_{what} is {least:g}, more than max_{what}, {most:g}: nothing would be accepted")
 
     def policy(self, kind: str) -> Policy:
         """What is done about a transcript with a `kind` of recipe.text.markup.KINDS in it."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from recipe.data import datadir, recordings
@@ -29,6 +30,14 @@ def refuse_braces(config: Config) -> None:
             raise RecipeError(
                 f"{where}: {path}: Snakemake cannot have braces in the path of an input; rename it or link to it"
             )
+
+
+def refuse_missing_augmentation(runs: Mapping[str, RunSettings]) -> None:
+    """RecipeError if a file is missing that a run's augmentation reads."""
+    for name, run in runs.items():
+        for file in run.augment.files:
+            if not Path(file).is_file():
+                raise RecipeError(f"runs.{name}.augment: {file} does not exist; name another, or take it out")
 
 
 def folder(config: Config, role: str, name: str) -> str:
