@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Small tensors: more threads per test only compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import filelock
 import numpy as np

@@ -8,8 +8,6 @@ import soundfile
 from conftest import tone
 from importing import manifest, refused, run, said, write_jsonl, write_wav
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
 
 def audio_bytes(seconds, kind="FLAC"):
     buffer = io.BytesIO()
