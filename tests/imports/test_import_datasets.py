@@ -1,7 +1,6 @@
 """Data sets as `datasets` writes them, as data directories; skipped where the package is not there."""
 
 import io
-import os
 
 import pytest
 import soundfile
@@ -16,12 +15,14 @@ def audio_bytes(seconds, kind="FLAC"):
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus(tmp_path_factory, request):
     """The same rows saved in every way."""
     datasets = pytest.importorskip("datasets")
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder = tmp_path_factory.mktemp("datasets")
-    os.environ["HF_HOME"] = str(folder / "cache")
+    environ = pytest.MonkeyPatch()
+    request.addfinalizer(environ.undo)
+    environ.setenv("HF_HOME", str(folder / "cache"))
     features = datasets.Features(
         {
             "id": datasets.Value("int64"),
