@@ -7,6 +7,7 @@ and ends as they end. The server forks a child for it, which runs it as `python`
 for is done by the real one, and so is what has an environment that differs in what is read while modules load.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -117,6 +118,8 @@ def _load() -> None:
     from transformers.models.qwen3 import modeling_qwen3  # noqa: F401
 
     assert not torch.cuda.is_initialized()
+    gc.collect()
+    gc.freeze()  # children that collect garbage would copy all of it
 
 
 def _watch(child: int, client: socket.socket) -> int:

@@ -26,7 +26,7 @@ _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # How files begin that are given in the place of tables, and what they are.
 _NO_TEXT = {
     "a recording": re.compile(rb"RIFF.{4}WAVE|fLaC\x00|OggS\x00|ID3[\x02-\x04]", re.DOTALL),
-    "a ZIP archive, as spreadsheets are": re.compile(rb"PK\x03\x04"),
+    "a ZIP archive, as spreadsheets are (export the sheet as CSV)": re.compile(rb"PK\x03\x04"),
     "a Parquet file": re.compile(rb"PAR1[\x00-\x1f]"),
     "a PDF": re.compile(rb"%PDF-"),
 }

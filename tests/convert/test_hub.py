@@ -158,6 +158,7 @@ class TestWithNetwork:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
         template = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
