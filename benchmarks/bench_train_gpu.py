@@ -114,16 +114,23 @@ def made_up(recognizer, seconds: float, rows: int, batches: int, frozen: tuple, 
     return MadeUp(item, frames, rows * batches)
 
 
+def one_shape(recognizer, rows: int, frames: int, tokens: int, targets: int):
+    """The ladder of a single shape: batches of so many rows, each of so many stacked frames, tokens and targets."""
+    from recipe.model.network import audio_token_count
+    from recipe.train.ladder import Ladder
+
+    common = tokens - targets - audio_token_count(frames, recognizer.audio_tokens)
+    return Ladder((frames,), (targets,), rows * targets, rows * frames, common, recognizer.audio_tokens)
+
+
 def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespace) -> dict:
     """What training in a mode costs a step, and makes of it."""
     import torch
 
-    from recipe.model.network import audio_token_count
     from recipe.settings import train as settings
     from recipe.train import batching, flops, trainer
     from recipe.train.arguments import precision_of, trainer_arguments
     from recipe.train.collate import CollateReadable
-    from recipe.train.ladder import Ladder
     from recipe.train.left_out import LeftOut
     from recipe.train.notice import Notice
     from recipe.train.plans import Plans
@@ -139,11 +146,7 @@ def measure(recognizer, mode: str, batch_seconds: float, args: argparse.Namespac
     model = recognizer.model
     example = data.item.example
     counts = data.frames, len(example.input_ids), sum(label >= 0 for label in example.labels)
-    ladder = None
-    if args.graphs:
-        common = counts[1] - counts[2] - audio_token_count(data.frames, recognizer.audio_tokens)
-        sizes = rows * counts[2], rows * data.frames
-        ladder = Ladder((data.frames,), (counts[2],), *sizes, common, recognizer.audio_tokens)
+    ladder = one_shape(recognizer, rows, *counts) if args.graphs else None
     collator = CollateReadable(0, model.config.audio_token_id, ladder)
     model.freeze(set(frozen))
     on_gpu = model.device.type == "cuda"

@@ -22,11 +22,14 @@ class Refused(CliException):
     __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
+def jobs_are_elsewhere():
+    """Whether jobs have an environment of their own, by conda or containers."""
+    return bool(workflow.deployment_settings and workflow.deployment_settings.deployment_method)
+
+
 def refuse_wrong_environment():
     """Refused if this is not the environment that `make setup` makes, or one like it."""
-    # With conda or containers, jobs have an environment of their own.
-    elsewhere = workflow.deployment_settings and workflow.deployment_settings.deployment_method
-    names = environment.PLANNING + (() if elsewhere else environment.JOBS)
+    names = environment.PLANNING + (() if jobs_are_elsewhere() else environment.JOBS)
     problem = environment.wrong_environment(names)
     if problem:
         raise Refused(problem)

@@ -69,8 +69,7 @@ def exported_files(model, kind):
 def all_exports(wildcards):
     """Files of all that `export` names, and of the merged weights of its runs."""
     exports = planned(CONFIG.export.of_runs, CONFIG.runs, RUNS)
-    elsewhere = workflow.deployment_settings and workflow.deployment_settings.deployment_method
-    if workflow.is_main_process and not elsewhere and not on_cluster():
+    if workflow.is_main_process and not jobs_are_elsewhere() and not on_cluster():
         kinds = dict.fromkeys(kind for kinds in exports.values() for kind in kinds)
         planned(machine.refuse_exports, kinds, CONFIG.export.python)
     return [

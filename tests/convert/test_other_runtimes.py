@@ -12,13 +12,14 @@ from parity.toolkit_checkpoint import QWEN_TOKENIZER, write_tokenizer, write_too
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from recipe.convert import byte_level, onnx, packages
+from recipe.convert import byte_level, onnx
 from recipe.convert.byte_level import ByteLevelVocabulary
 from recipe.convert.init import CHAT_TOKENS
 from recipe.convert.run import convert
 from recipe.files import RecipeError
 from recipe.model.features import stack
 from recipe.model.network import audio_token_count
+from recipe.settings import export
 from recipe.settings.train import LOW_FRAME_RATE
 from recipe.text.prompt import PromptEncoder, transcription_prompt
 
@@ -151,11 +152,11 @@ class TestRefusals:
         self.refused(source, to, "feature_size 40: only 80 is known", audio_tokens="low_frame_rate")
 
     def test_a_missing_package_is_named_with_what_installs_it(self, source, monkeypatch):
-        monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
         installs = "pip install -r requirements-export.txt"
         self.refused(source, "sherpa-onnx", f"the package onnx, which is not installed here: {installs}")
         self.refused(source, "gguf", "the package gguf, which", audio_tokens="low_frame_rate")
-        assert (ROOT / packages.REQUIREMENTS).is_file()
+        assert (ROOT / export.REQUIREMENTS).is_file()
 
     def test_types_that_a_runtime_does_not_read(self, source):
         self.refused(source, "gguf", "--int8 is for --to sherpa-onnx alone", int8=True)

@@ -16,9 +16,9 @@ from transformers import FunAsrNanoConfig, PreTrainedTokenizerBase
 from recipe.audio.fbank import BINS
 from recipe.convert import toolkit
 from recipe.convert.byte_level import ByteLevelVocabulary, byte_level
-from recipe.convert.packages import needed
 from recipe.files import RecipeError
 from recipe.model.features import FRAME_WIDTH, STACKED, STRIDE
+from recipe.settings.export import needed
 from recipe.settings.train import LOW_FRAME_RATE
 from recipe.text.prompt import END_OF_TURN
 
@@ -41,7 +41,7 @@ def write(
     RecipeError if the package gguf is not installed, or the program cannot compute what the model was trained for.
     """
     check(config, audio_tokens, source)
-    needed("gguf", "GGUF files")
+    needed("gguf", "GGUF files are")
     vocabulary = byte_level(tokenizer, source)
     # The library's own lines name folders that are gone at the end.
     logging.getLogger("gguf").setLevel(logging.WARNING)

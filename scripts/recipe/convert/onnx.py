@@ -25,11 +25,11 @@ from torch import nn
 
 from recipe.audio.fbank import BINS
 from recipe.convert.byte_level import ByteLevelVocabulary, byte_level
-from recipe.convert.packages import needed
 from recipe.files import open_atomic, write_json
 from recipe.model.cached_lm import CachedLanguageModel
 from recipe.model.features import STACKED, STRIDE
 from recipe.model.network import Recognizer
+from recipe.settings.export import needed
 from recipe.settings.train import FULL
 
 ENCODER, LLM, EMBEDDING, TOKENIZER = "encoder_adaptor", "llm", "embedding", "tokenizer"
@@ -63,7 +63,7 @@ def write(recognizer: Recognizer, directory: Path, int8: bool = False) -> None:
     form.
     """
     for package in ("onnx", "onnxruntime") if int8 else ("onnx",):
-        needed(package, "graphs for sherpa-onnx")
+        needed(package, "graphs for sherpa-onnx are")
     vocabulary = byte_level(recognizer.tokenizer, recognizer.source)
     model = recognizer.model.float().eval()
     # Attention spelled out: what the exporter makes of the fused one holds masks that are not needed.

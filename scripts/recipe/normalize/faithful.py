@@ -28,7 +28,6 @@ from recipe.normalize.unicode_text import SIGNS, clean
 _CJK = f"{HAN}\u3041-\u3096\u30a1-\u30fe\u31f0-\u31ff"
 _MAX_PASSES = 8  # one to change the line, one to see that nothing changes; rarely one more
 
-_LETTER = re.compile("[a-z]")
 _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
 
 # --- Numbers in digits, in any language ---
@@ -104,7 +103,7 @@ def _numbers(text: str, spoken: frozenset[str]) -> str:
             text = _PHONE.sub(separators.digits_only, text)
         if "-" in text or "." in text or "/" in text:
             text = _dates(text, spoken)
-    return _SCRIPT_CHANGE.sub(" ", text) if not text.isascii() and _LETTER.search(text) else text
+    return _SCRIPT_CHANGE.sub(" ", text) if not text.isascii() and languages.LATIN.search(text) else text
 
 
 def _units(text: str) -> str:

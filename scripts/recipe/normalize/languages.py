@@ -11,7 +11,7 @@ from recipe.text.languages import named
 # What stands for a language that no label names and no word tells: it is none that has rules of its own.
 OTHER = "other"
 
-_LATIN = re.compile("[a-z]")
+LATIN = re.compile("[a-z]")
 _ANY_HAN = re.compile(f"[{HAN}]")
 # Scripts that (nearly) one language has, or languages that write numbers alike.
 _SCRIPTS = {
@@ -95,14 +95,14 @@ def of_line(text: str, declared: frozenset[str] = frozenset()) -> frozenset[str]
     script are taken for English.
     """
     if declared:
-        return declared | {"en"} if declared <= _NOT_LATIN and _LATIN.search(text) else declared
+        return declared | {"en"} if declared <= _NOT_LATIN and LATIN.search(text) else declared
     found: set[str] = set()
     if not text.isascii():
         if spoken := east_asian(text, declared):
             found.add(spoken)
         elif script := _ANY_SCRIPT.search(text):
             found.add(list(_SCRIPTS)[script.lastindex - 1])
-    if _LATIN.search(text):
+    if LATIN.search(text):
         others = None if found else not_english(text)
         found |= {"en"} if others is None else others or {OTHER}
     return frozenset(found)

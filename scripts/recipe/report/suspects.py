@@ -29,20 +29,16 @@ MEANINGS = {
 
 def write(found: Found, path: str | os.PathLike) -> None:
     """Write the page, atomically; links to audio count from its folder."""
-    listed = _listed(found.shown)
+    listed, template = _listed(found.shown), templates().get_template("suspects.html")
     style, script = asset("page.css") + asset("suspects.css"), asset("suspects.js")
-    html = (
-        templates()
-        .get_template("suspects.html")
-        .render(
-            found=found,
-            listed=len(listed),
-            kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
-            style=style,
-            script=script,
-            policy=policy(style, script),
-            payload=embed_json(_payload(listed, Path(path).parent)),
-        )
+    html = template.render(
+        found=found,
+        listed=len(listed),
+        kinds=[(kind, found.by_kind[kind], MEANINGS[kind]) for kind in KINDS if found.by_kind[kind]],
+        style=style,
+        script=script,
+        policy=policy(style, script),
+        payload=embed_json(_payload(listed, Path(path).parent)),
     )
     with open_atomic(path) as file:
         file.write(html)

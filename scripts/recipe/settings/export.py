@@ -1,5 +1,6 @@
 """Settings of what is made for those who serve a model."""
 
+import importlib.util
 from collections.abc import Iterable
 from typing import Literal
 
@@ -9,6 +10,9 @@ from recipe.settings.section import section, setting
 
 # Kinds of directories that a run's model can be exported to, beside its merged weights in 16 bits (hf, always made).
 Kind = Literal["toolkit", "vllm", "sherpa-onnx", "gguf"]
+# The packages that only some are written with, and what names them all.
+PACKAGES: dict[Kind, str] = {"sherpa-onnx": "onnx", "gguf": "gguf"}
+REQUIREMENTS = "requirements-export.txt"
 
 
 @section
@@ -38,3 +42,12 @@ class ExportSettings:
                 known = ", ".join(names) or "none"
                 raise RecipeError(f"export.to.{name}: no run has this name; there are: {known}")
         return dict(self.to)
+
+
+def needed(package: str, what: str) -> None:
+    """RecipeError if a package is not installed with which `what` (a beginning: "GGUF files are") written."""
+    if importlib.util.find_spec(package) is None:
+        raise RecipeError(
+            f"{what} written with the package {package}, which is not installed here: pip install -r {REQUIREMENTS} "
+            "into this environment"
+        )

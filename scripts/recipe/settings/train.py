@@ -238,6 +238,11 @@ class TrainSettings:
     )
     augment: AugmentSettings = setting(AugmentSettings, "Changes to training audio, drawn anew in each epoch.")
 
+    @property
+    def sharded(self) -> bool:
+        """Whether processes divide the model, or what the optimizer keeps of it, among themselves."""
+        return bool(self.trainer.keys() & {"fsdp", "deepspeed"})
+
     def contradiction(self) -> str | None:
         """What in these settings cannot be together. Not looked for where they are only what runs begin with."""
         if self.freeze != AUTO and set(self.freeze) == set(PARTS) and not self.lora:

@@ -77,7 +77,7 @@ def _missing() -> str:
 
 def with_graphs(settings: TrainSettings) -> TrainSettings:
     """The settings without `cuda_graphs`, and a warning, where gradients are not one process's alone."""
-    if settings.cuda_graphs and (processes() > 1 or settings.trainer.keys() & {"fsdp", "deepspeed"}):
+    if settings.cuda_graphs and (processes() > 1 or settings.sharded):
         logger.warning("cuda_graphs: is for one process without fsdp or deepspeed, so steps run without graphs")
         return dataclasses.replace(settings, cuda_graphs=False)
     return settings

@@ -7,6 +7,7 @@ partition, by dynamic programming), and as few as keep within `ALLOWED`.
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,8 +58,9 @@ class Ladder:
     common_tokens: int
     audio_tokens: str
 
-    @property
+    @functools.cached_property
     def shapes(self) -> list[Shape]:
+        """The shape of each rung."""
         found = []
         for frames, text in zip(self.frames, self.text, strict=True):
             audio = audio_token_count(frames, self.audio_tokens)

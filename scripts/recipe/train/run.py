@@ -240,7 +240,7 @@ def _set_up_model(recognizer: Recognizer, settings: TrainSettings) -> None:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
         model.to(device)
-    if precision_of(settings) == "bf16" and not settings.trainer.keys() & {"fsdp", "deepspeed"}:
+    if precision_of(settings) == "bf16" and not settings.sharded:
         lowered.lower(model)
     if settings.compile is True:
         compiled.compile_layers(model)

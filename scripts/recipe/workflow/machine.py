@@ -1,12 +1,11 @@
 """What is asked of this machine, compared with what it has, before anything runs."""
 
-import importlib.util
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from recipe.files import RecipeError
-from recipe.model.directory import GGUF, SHERPA_ONNX
+from recipe.settings.export import PACKAGES, needed
 from recipe.settings.section import AUTO
 from recipe.settings.train import RunSettings, check_trackers
 
@@ -49,19 +48,13 @@ def refuse_trackers(runs: Mapping[str, RunSettings]) -> None:
             raise RecipeError(f"runs.{name}.{error}") from None
 
 
-WRITTEN_WITH = {SHERPA_ONNX: "onnx", GGUF: "gguf"}  # packages that only these conversions need
-
-
 def refuse_exports(kinds: Iterable[str], interpreters: Mapping[str, str]) -> None:
     """RecipeError if a package is missing that kinds of exports are written with, or an interpreter of `export.python`
     in whose environment one of them is to be proven."""
     for kind in kinds:
-        package, python = WRITTEN_WITH.get(kind), interpreters.get(kind)
-        if package and importlib.util.find_spec(package) is None:
-            raise RecipeError(
-                f"export.to: {kind} is written with the package {package}, which is not installed here: pip install -r "
-                "requirements-export.txt into this environment"
-            )
+        python = interpreters.get(kind)
+        if kind in PACKAGES:
+            needed(PACKAGES[kind], f"export.to: {kind} is")
         if python and shutil.which(python) is None:
             raise RecipeError(
                 f"export.python.{kind}: {python} is no program; name the Python of an environment that is there, or "
