@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
 # Small tensors: more threads per test only compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -60,6 +61,20 @@ _LONG = ("workflow", "decode", "train")
 def pytest_collection_modifyitems(items):
     """Files in the order of their length, by folder; each file's tests as they stand."""
     items.sort(key=lambda item: _LONG.index(item.path.parent.name) if item.path.parent.name in _LONG else len(_LONG))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment_of_a_module():
+    """What programs that are called as functions set in their environment ends with them."""
+    with mock.patch.dict(os.environ):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def environment_of_a_test(environment_of_a_module):
+    """As above, within a file."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")
