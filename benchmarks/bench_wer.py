@@ -4,9 +4,12 @@
 python benchmarks/bench_wer.py                        # 20,000 utterances of 20 tokens, both tools, three rounds
 python benchmarks/bench_wer.py --long                 # one pair of texts of 50,000 tokens
 python benchmarks/bench_wer.py --utterances 1000000 --rounds 1 --ours-only
+python benchmarks/bench_wer.py --utterances 1000000 --rounds 1 --tokens 12 --workflow
 """
 
 import argparse
+import contextlib
+import json
 import os
 import platform
 import random
@@ -51,12 +54,58 @@ def write_texts(folder: Path, utterances: int, length: int, rate: float) -> tupl
     return ref_path, hyp_path
 
 
+def write_tables(folder: Path, ref: Path, rate: float) -> None:
+    """Write what the workflow has beside references and hypotheses: a manifest of 500 speakers and two languages, the
+    decoder's details, rejects, levels and noise, and another system's hypotheses."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    from recipe.data.manifest import Utterance, speech_length
+
+    draw = random.Random(1)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(ref, encoding="utf-8"))
+        manifest, details, sound, other = (
+            stack.enter_context(open(folder / name, "w", encoding="utf-8"))
+            for name in ("manifest.jsonl", "details.jsonl", "sound.tsv", "other.txt")
+        )
+        sound.write("key\tlevel_db\tspeech_over_noise_db\n")
+        for index, line in enumerate(file):
+            key, text = line.rstrip("\n").split("\t")
+            words, language = (CHINESE, "zh") if index % 2 else (ENGLISH, "en")
+            tokens, seconds = text.split(), round(draw.uniform(1, 12), 2)
+            one = Utterance(
+                key, f"/corpus/{key}.wav", "", text, speech_length(seconds), len(tokens), seconds,
+                speaker=f"speaker-{index % 500}", language=language,
+            )  # fmt: skip
+            manifest.write(str(len(tokens)).join(one.fragments()) + "\n")
+            details.write(json.dumps({"key": key, "duration": seconds, "ended": "eos", "flags": []}) + "\n")
+            sound.write(f"{key}\t{draw.uniform(-40, -15):.1f}\t{draw.uniform(5, 45):.1f}\n")
+            other.write(f"{key}\t{' '.join(corrupted(tokens, words, rate, draw))}\n")
+    (folder / "rejects.tsv").write_text("key\tstage\treason\tdetail\n")
+
+
 class Cost(NamedTuple):
     """Of one process: seconds by the clock, seconds of processor, peak memory in MiB."""
 
     clock: float
     processor: float
     memory: float
+
+
+def as_in_workflow(folder: Path, ref: Path, hyp: Path) -> dict[str, list[str]]:
+    """The command lines of rules compute_wer and group_errors."""
+    manifest, details, rows = (str(folder / name) for name in ("manifest.jsonl", "details.jsonl", "rows.jsonl"))
+    return {
+        "compute_wer": [
+            sys.executable, str(SCRIPT), str(ref), str(hyp), str(folder / "cer.txt"), "--mode", "faithful",
+            *("--json", str(folder / "score.json"), "--utterances", rows, "--rejects", str(folder / "rejects.tsv")),
+            *("--utt2spk", manifest, "--utt2lang", manifest, "--utt2group", manifest),
+            *("--hyp-jsonl", details, "--durations", details, "--compare", str(folder / "other.txt")),
+        ],
+        "group_errors": [
+            sys.executable, str(SCRIPT.with_name("group_errors.py")), rows, str(folder / "errors.tsv"),
+            *("--manifest", manifest, "--sound", str(folder / "sound.tsv")),
+        ],
+    }  # fmt: skip
 
 
 def measure(command: list[str]) -> Cost:
@@ -78,6 +127,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", action="store_true", help="one utterance of 50,000 tokens instead")
     parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--workflow", action="store_true", help="as the workflow calls it, with all its tables")
     args = parser.parse_args()
     if args.long:
         args.utterances, args.tokens = 1, 50_000
@@ -93,8 +143,11 @@ def main() -> None:
                 *("--json", str(folder / "score.json"), "--utterances", str(folder / "rows.jsonl")),
             ],
         }
+        if args.workflow:
+            write_tables(folder, Path(ref), args.rate)
+            sides = as_in_workflow(folder, ref, hyp)
         package = shutil.which("compute-wer", path=str(Path(sys.executable).parent)) or shutil.which("compute-wer")
-        if package and not args.ours_only:
+        if package and not (args.ours_only or args.workflow):
             sides["compute-wer"] = [package, ref, hyp, str(folder / "theirs.txt")]
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
         print(f"{args.utterances} utterances of {args.tokens} tokens, {args.rate:.0%} errors")
