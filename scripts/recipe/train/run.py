@@ -190,7 +190,7 @@ def _batches(
     settings: TrainSettings,
     budget: int,
     state_dir: Path,
-    shapes: ladder.Ladder | None,
+    shapes: ladder.Ladder | None = None,
 ) -> batching.TrainingBatches:
     """This rank's batches of all epochs, for `shapes` if there are some; those of a run that is to have so many are
     counted before its first step."""
