@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recipe.model import alignment, viterbi
 from recipe.model.features import FIRST_EDGE, FRAME_SECONDS
@@ -61,6 +63,16 @@ def test_a_border_lies_where_the_frames_beside_it_are_as_sure_of_either():
     found = alignment.emissions(scores.log(), 256, wanted.tokens)
     first, second = alignment._borders(found, viterbi.best_path(found.scores.numpy(), found.labels))
     assert first.end == second.start == pytest.approx(FIRST_EDGE + 1.6 * FRAME_SECONDS, abs=0.002)
+
+
+@given(seed=st.integers(0, 2**32 - 1), letters=st.integers(1, 8), spare=st.integers(0, 6))
+def test_words_follow_each_other_and_last_however_unlikely(seed, letters, spare):
+    random = np.random.default_rng(seed)
+    text = " ".join(random.choice(list("abc"), letters))
+    scores = torch.tensor(random.normal(0, 6, (2 * len(text) + spare, 257)), dtype=torch.float32)
+    found = align(scores.log_softmax(-1), text)
+    ends = [moment for times in found for moment in (times.start, times.end)]
+    assert ends == sorted(ends) and all(times.end - times.start > 0.01 for times in found[1:])
 
 
 def test_parts_of_a_recording_are_one():

@@ -23,6 +23,7 @@ from recipe.text.words import TextWord
 
 MAX_SCORES = 2**30  # of a recording, four bytes each: 4 GiB, four hours with 4,000 different tokens
 TINY = 1e-300  # less than any sum of probabilities
+GIVEN = 0.4  # of the frames of a label, to the one beside it
 FRAMES, SCORES = 4000, 2**26  # of a batch that the branch scores: its padded frames, and its scores at most
 
 
@@ -151,13 +152,16 @@ def align(found: Emissions, wanted: Target) -> list[Times | None]:
 
 def _borders(found: Emissions, path: Sequence[int]) -> list[Times]:
     """Begin and end of each token, in seconds: where the path changes. How much of the two frames beside a change is of
-    the label behind it, and not of the one before it, says where in them the border lies."""
+    the label behind it, and not of the one before it, says where in them the border lies, but no label loses more than
+    GIVEN of its frames on a side: what neighbours on both sides are surer of still has a time of its own."""
     labels = np.asarray(path)
     inner = np.flatnonzero(np.diff(labels)) + 1
     beside = np.stack([inner - 1, inner])  # [2, changes]
     sure = np.exp(found.scores.numpy()[beside[..., None], labels[beside].T], dtype=np.float64)
     shares = (sure[..., 1] / np.maximum(sure.sum(-1), TINY)).sum(0)
-    borders = [found.edges[0], *(found.edges[inner + 1] - FRAME_SECONDS * shares), found.edges[len(path)]]
+    given = np.minimum(1.0, GIVEN * np.diff([0, *inner, len(path)]))  # frames, of each label on each of its sides
+    moved = np.clip(1.0 - shares, -given[:-1], given[1:])
+    borders = [found.edges[0], *(found.edges[inner] + FRAME_SECONDS * moved), found.edges[len(path)]]
     runs = zip([0, *inner], itertools.pairwise(map(float, borders)), strict=True)
     return [Times(*span) for frame, span in runs if path[frame]]
 
