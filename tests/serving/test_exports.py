@@ -17,10 +17,11 @@ import pytest
 import soundfile
 import torch
 import torchaudio
+from safetensors.torch import load_file, save_file
 
 from recipe.convert import onnx, runtimes
 from recipe.convert.run import convert
-from recipe.files import sha256
+from recipe.files import read_json, sha256, write_json
 from recipe.model.directory import GGUF, SHERPA_ONNX
 from recipe.model.features import FrontEnd, Item
 from recipe.model.generate import Greedy, Limits
@@ -61,8 +62,8 @@ def recordings() -> list[Recording]:
 class Recipe:
     """The recipe's own decoding, of features from anywhere."""
 
-    def __init__(self, audio_tokens: str):
-        self._recognizer = load(MODEL, audio_tokens)
+    def __init__(self, audio_tokens: str, model: Path = MODEL):
+        self._recognizer = load(model, audio_tokens)
         self._front_end = FrontEnd(self._recognizer)
         self._greedy = Greedy(self._recognizer)
 
@@ -171,6 +172,37 @@ def test_llama_cpp_writes_what_the_recipe_writes(written, recordings):
     found = same(texts, recipe.texts(recordings, recipe.own_features))
     print(f"llama.cpp: {found} of {len(texts)}")
     assert found >= 216
+
+
+@pytest.fixture(scope="module", params=["untied", "bfloat16"])
+def other_model(request, tmp_path_factory) -> Path:
+    """The bundled model with an output layer of its own, a little off the embeddings, or weights of another type."""
+    folder = tmp_path_factory.mktemp("models") / request.param
+    shutil.copytree(MODEL, folder)
+    weights, config = load_file(folder / "model.safetensors"), read_json(folder / "config.json")
+    if request.param == "untied":
+        embeddings = weights["model.language_model.embed_tokens.weight"].float()
+        noise = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(1))
+        weights["lm_head.weight"] = (embeddings + 0.0005 * embeddings.std() * noise).half()
+        config["tie_word_embeddings"] = config["text_config"]["tie_word_embeddings"] = False
+    else:
+        weights = {name: tensor.bfloat16() for name, tensor in weights.items()}
+        for part in (config, config["audio_config"], config["adaptor_config"], config["text_config"]):
+            part["dtype"] = request.param
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    write_json(folder / "config.json", config)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "runtime, to, audio_tokens",
+    [(SHERPA_ONNX, SHERPA_ONNX, FULL), pytest.param(runtimes.LLAMA_CPP, GGUF, LOW_FRAME_RATE, marks=llama_cpp)],
+)
+def test_models_of_other_kinds(other_model, runtime, to, audio_tokens, recordings, tmp_path):
+    convert(other_model, tmp_path / "model", to, audio_tokens=audio_tokens)
+    recipe = Recipe(audio_tokens, other_model)
+    own = recipe.texts(recordings[:40], sherpa_features if to == SHERPA_ONNX else recipe.own_features)
+    assert same(decoded(runtime, tmp_path / "model", recordings[:40]), own) >= 39 and len(set(own)) > 20
 
 
 @pytest.mark.parametrize("to, int8", [(SHERPA_ONNX, False), (SHERPA_ONNX, True), (GGUF, False)])
