@@ -134,6 +134,7 @@ def rank(args: argparse.Namespace, folder: Path, manifest: Path) -> None:
 
     from recipe.train.collate import CollateReadable
     from recipe.train.dataset import Utterances
+    from recipe.train.processes import sharing_memory
 
     torch.distributed.init_process_group("gloo")
     silence = torch.zeros(1, 560)
@@ -142,16 +143,17 @@ def rank(args: argparse.Namespace, folder: Path, manifest: Path) -> None:
     loader = torch.utils.data.DataLoader(
         run.train_set, batch_sampler=run.batches, collate_fn=CollateReadable(run.pad_id, 0), num_workers=args.workers
     )
-    iterator = iter(loader)
     names = ["above its base", *(f"worker {number}" for number in range(args.workers))]
     found: dict[str, list[float]] = {name: [] for name in names}
     total = len(run.batches)
-    for number, _ in enumerate(iterator, 1):
-        if number * 10 // total > (number - 1) * 10 // total and number < total:
-            values = [own_memory() - run.base, *(memory_of(worker.pid) for worker in iterator._workers)]
-            for name, value in zip(names, values, strict=True):
-                found[name].append(round(value, 1))
-            (folder / f"memory-{os.environ['RANK']}.json").write_text(json.dumps(found))
+    with sharing_memory():
+        iterator = iter(loader)
+        for number, _ in enumerate(iterator, 1):
+            if number * 10 // total > (number - 1) * 10 // total and number < total:
+                values = [own_memory() - run.base, *(memory_of(worker.pid) for worker in iterator._workers)]
+                for name, value in zip(names, values, strict=True):
+                    found[name].append(round(value, 1))
+                (folder / f"memory-{os.environ['RANK']}.json").write_text(json.dumps(found))
     torch.distributed.barrier()
 
 

@@ -1,11 +1,16 @@
 """Memory of training processes and of those that read for them, which does not go by the size of the corpus."""
 
+import gc
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
+from recipe.train.processes import sharing_memory
 
 
 def measured(folder, utterances, ranks, workers):
@@ -36,3 +41,23 @@ def test_it_is_flat_with_three_million(tmp_path):
     for found in measured(tmp_path, 3_000_000, 2, 2):
         for values in found.values():
             assert max(values) < 150 and values[-1] - values[0] < 15
+
+
+def test_garbage_collection_of_a_reader_copies_nothing():
+    objects = [[number] for number in range(500_000)]
+
+    def of_its_own():
+        rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")) / 1024
+
+    read, write = os.pipe()
+    with sharing_memory():
+        pid = os.fork()
+        if not pid:
+            before = of_its_own()
+            gc.collect()
+            os.write(write, f"{of_its_own() - before}".encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert float(os.read(read, 100)) < 5
+    assert len(objects) == 500_000

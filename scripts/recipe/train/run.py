@@ -35,7 +35,7 @@ from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
 from recipe.train.notice import Notice
 from recipe.train.plans import EpochPlan, Plans, open_plans
-from recipe.train.processes import on_gpu, processes, rank, told_by_first
+from recipe.train.processes import on_gpu, processes, rank, sharing_memory, told_by_first
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
 from recipe.train.sets import Manifests, TrainingInputs, open_manifests, read_sets
 from recipe.train.trackers import Tracked, Trackers, named_by
@@ -149,7 +149,7 @@ def _run(
         batches.done = checkpoints.step_of(checkpoint) * settings.accumulate
     started = time.monotonic()
     if steps:
-        with notice.listening():
+        with notice.listening(), sharing_memory():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     batches.plans.close()
     facts = facts_of(facts, settings, trainer.state, precision, time.monotonic() - started)
