@@ -12,7 +12,7 @@ import transformers
 from recipe.files import RecipeError
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
-from recipe.train.processes import connect_on_cpu, on_gpu
+from recipe.train.processes import connect_cpus, connect_on_cpu, on_gpu
 
 _SILENT: Mapping[str, Any] = {"report_to": []}
 
@@ -58,6 +58,7 @@ def trainer_arguments(
     if arguments.n_gpu > 1:
         # A process has one GPU. The Trainer would split batches among all that are there.
         arguments._n_gpu = 1
+    connect_cpus(arguments.ddp_timeout)  # who asks for `n_gpu` has connected the processes already
     return arguments
 
 

@@ -1,7 +1,6 @@
 """The processes of a training run, as torchrun numbers them, and whether they have GPUs."""
 
 import contextlib
-import functools
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,8 @@ from recipe.files import RecipeError
 from recipe.settings.train import TrainSettings
 
 Value = TypeVar("Value")
+
+_by_cpus: torch.distributed.ProcessGroup | None = None  # all processes, once they are connected so
 
 
 def rank() -> int:
@@ -37,6 +38,14 @@ def connect_on_cpu(settings: TrainSettings) -> None:
     torch.distributed.init_process_group(backend, timeout=timedelta(seconds=seconds))
 
 
+def connect_cpus(seconds: float) -> None:
+    """Connect the processes, which are connected already, by way of their CPUs as well; an exchange that is unanswered
+    for so long is an error. Every process of the run has to call it."""
+    global _by_cpus
+    if torch.distributed.is_initialized():
+        _by_cpus = torch.distributed.new_group(timeout=timedelta(seconds=seconds), backend="gloo")
+
+
 def gathered(value: Any) -> list[Any]:
     """What each process has as its `value`, in the order of their numbers; every process has to call it."""
     if not torch.distributed.is_initialized():
@@ -47,19 +56,13 @@ def gathered(value: Any) -> list[Any]:
 
 
 def added_up(values: Sequence[float]) -> list[float]:
-    """Sums over all processes of what each has in `values`; every process has to call it. It goes by way of the CPUs,
-    so that no GPU is waited for."""
+    """Sums over all processes of what each has in `values`; every process has to call it, after `connect_cpus`: by way
+    of the CPUs no GPU is waited for."""
     if not torch.distributed.is_initialized():
         return list(values)
     sums = torch.tensor(values, dtype=torch.float64)
-    torch.distributed.all_reduce(sums, group=_cpus())
+    torch.distributed.all_reduce(sums, group=_by_cpus)
     return sums.tolist()
-
-
-@functools.cache
-def _cpus() -> torch.distributed.ProcessGroup:
-    """All processes, connected by way of the CPUs."""
-    return torch.distributed.new_group(backend="gloo")
 
 
 @contextlib.contextmanager
