@@ -84,12 +84,12 @@ def repeat(some, path, count):
         index.finish(path)
 
 
-def flags(corpus, folder, **changes):
+def flags(corpus, folder, model=ROOT / "models/tiny", **changes):
     """What scripts/train.py is told; its settings are written to the folder."""
     folder.mkdir(exist_ok=True)
     (folder / "run.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
     words = ["--config", folder / "run.yaml", "--train-jsonl", corpus.train, "--valid-jsonl", corpus.valid]
-    words += ["--model", ROOT / "models/tiny", "--output-dir", folder / "model", "--state-dir", folder / "state"]
+    words += ["--model", model, "--output-dir", folder / "model", "--state-dir", folder / "state"]
     return list(map(str, [ROOT / "scripts/train.py", *words, "--threads", 1, "--checkpoint-minutes", 0]))
 
 
