@@ -43,7 +43,9 @@ def trainer_arguments(
         "disable_tqdm": not sys.stderr.isatty(),
         "eval_strategy": "steps",
         "save_strategy": "steps",
-        "ddp_find_unused_parameters": False,
+        # There are none to be found. But where none are looked for, gradients are put in another order after the first
+        # step, and of more than two processes they add up otherwise: on CPUs a run that goes on is the same to the bit.
+        "ddp_find_unused_parameters": not on_gpu(settings),
         "remove_unused_columns": False,
         "label_names": ["labels"],
         **reporting,
