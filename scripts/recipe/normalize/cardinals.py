@@ -28,15 +28,24 @@ class Grammar:
     alone: frozenset[str]
 
 
-_DIGIT = f"[{''.join(DIGITS)}]"
-_ADDRESS = re.compile(rf"{_DIGIT}{{1,3}}(?:点{_DIGIT}{{1,3}}){{3}}(?![点十百]|{_DIGIT})")
+_DIGIT = f"[{''.join(DIGITS).replace('两', '')}]"
+# Of a version or an address: 0 to 999, digits one by one or not. Hours in a row (八点九点十点) end in 点.
+_PART = rf"(?:\d{{1,3}}|[一二三四五六七八九]百(?:零?{_DIGIT}|{_DIGIT}?十{_DIGIT}?)?|{_DIGIT}?十{_DIGIT}?|{_DIGIT}{{1,3}})"
+_POINTS = re.compile(rf"(?<![\d.点十百千万亿億]){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})")
 
 
-def digits_of_addresses(text: str) -> str:
-    """一九二点一六八点零点一 as 192.168.0.1."""
-    if text.count("点") < 3:
-        return text
-    return _ADDRESS.sub(lambda match: "".join(DIGITS.get(character, ".") for character in match[0]), text)
+def digits_of_chains(text: str, grammar: Grammar) -> str:
+    """Numbers with several points as versions and addresses have them: 一九二点一六八点零点一 as 192.168.0.1."""
+    return text if text.count("点") < 2 else _POINTS.sub(lambda match: _chain(match[0], grammar), text)
+
+
+def _chain(numeral: str, grammar: Grammar) -> str:
+    return ".".join(
+        "".join(DIGITS.get(character, character) for character in part)
+        if SMALL.keys().isdisjoint(part)
+        else "".join(read_cardinals(list(part), grammar))
+        for part in numeral.split("点")
+    )
 
 
 class _Cardinal:

@@ -2,15 +2,20 @@
 
 import re
 
-_HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion)\b)")
+_HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion|percent|per cent)\b)")
 _UNIT = (
     "hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre|kilo(?:met(?:er|re))?"
     "|met(?:er|re)|lit(?:er|re)|gram|ton"
 )
 _HALF_UNIT = re.compile(rf"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? )?(?=(?:{_UNIT})s?\b)")
 _AND_HALF = re.compile(rf"\b(?:an? |one |1 )({_UNIT}) and a half\b")
+_NAMED_PARTS = "third fourth fifth sixth seventh eighth ninth tenth".split()
 _MIXED = re.compile(
     r"(?<![\d.:/-])(\d+)(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
+)
+# A third of them, and a third alone; a second is of time.
+_PART_OF = re.compile(
+    rf"(?:^|(?<= ))(?:a|an) (?:{'|'.join(f'({name})' for name in _NAMED_PARTS)})(?= of (?:the|it|them|us|all|its|their|his|her|an?|my|our|your)\b|$)"
 )
 _PARTS = {"half": "1/2", "quarter": "1/4"}
 
@@ -19,6 +24,8 @@ def halves(text: str) -> str:
     """Halves of what is no number word: `half a million`, `half an hour`, `an hour and a half`."""
     if "half " in text:
         text = _HALF_UNIT.sub("1/2 ", _HALF_POWER.sub("0.5 ", text))
+    if "th" in text:
+        text = _PART_OF.sub(lambda match: f"1/{match.lastindex + 2}", text)
     return _AND_HALF.sub(lambda match: f"1.5 {match[1]}s", text) if " and a half" in text else text
 
 

@@ -74,6 +74,9 @@ _CURRENCIES = {
 }
 _ANY_SYMBOL = re.compile(_SYMBOLS)
 _SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SYMBOLS}) ?({_NUMBER})(?: ?元)?")
+# $5-10 and $5-$10: between amounts a hyphen is no sign.
+_SHARED_SYMBOL = re.compile(rf"({_SYMBOLS})({_NUMBER})-(?={_NUMBER}(?![\d.]*[-:/]))")
+_RANGE_OF_MONEY = re.compile(rf"({_SYMBOLS} ?{_NUMBER}) ?-(?= ?{_SYMBOLS})")
 _SYMBOL_LAST = re.compile(rf"({_NUMBER}) ?({_SYMBOLS})(?!\d)")
 _CURRENCY = _number_and(_CURRENCIES)
 _AND_CENTS = re.compile(
@@ -87,6 +90,7 @@ _NO_CENTS = re.compile(r"(?<=\d)\.00(?= (?:dollars|euros|pounds|元))")
 def _money(text: str) -> str:
     """The amount and then the currency: `$8.16`, `eight dollars and sixteen cents` -> `8.16 dollars`."""
     if _ANY_SYMBOL.search(text):
+        text = _RANGE_OF_MONEY.sub(r"\1 - ", _SHARED_SYMBOL.sub(r"\2 - \1", text))
         text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_CURRENCY_SYMBOLS[match[1]]} ", text)
         text = _SYMBOL_LAST.sub(lambda match: f"{match[1]} {_CURRENCY_SYMBOLS[match[2]]} ", text)
     text = " ".join(_CURRENCY.sub(lambda match: _name(match, _CURRENCIES), text).split())

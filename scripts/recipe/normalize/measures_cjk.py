@@ -122,7 +122,7 @@ _before_zh = _Names(_AHEAD, _CODES, _SIGNS, _BEFORE_ZH, {"元": "¥"})
 _before_ja = _Names(_AHEAD, _CODES, _SIGNS, {"yen": "¥"})
 
 # Where there may be a name: most numbers in running text have another character behind them.
-_MAYBE_BEHIND = re.compile(r"\d ?(?:[^\W\d个年月日号点时時分元块岁人名位次]|日[元圆币]|人民)")
+_MAYBE_BEHIND = re.compile(r"\d ?(?:[^\W\d个年月日号点时時分元块岁人名位次]|日[元圆币]|元?人民)")
 _MAYBE_AHEAD = re.compile(rf"[{''.join(_SIGNS.values())}¥a-z币金]|[港日]元")
 
 # --- Degrees and speeds, whose words stand around the number ---

@@ -78,6 +78,18 @@ _HINT = re.compile(
 )
 
 
+_TEENS = "ten|eleven|twelve|\\w+teen"
+_TENS = "(?:twenty|thirty|fou?rty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?"
+_CENTS = re.compile(rf"\b(dollars?|euros?|pounds?) ({_TEENS}|{_TENS})(?=[.,;!?]?$|[.,;!?] )")
+
+
+def cents_in_words(text: str) -> str:
+    """`two dollars fifty` with `and` and `cents` around the fifty; before number words are digits."""
+    if "dollar" not in text and "euro" not in text and "pound" not in text:
+        return text
+    return _CENTS.sub(lambda match: f"{match[1]} and {match[2]} {'pence' if match[1][0] == 'p' else 'cents'}", text)
+
+
 def _scaled(amount: str, suffix: str | None) -> str:
     return scale(amount, _SUFFIXES[suffix]) if suffix else amount
 

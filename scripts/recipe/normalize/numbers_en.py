@@ -166,14 +166,16 @@ class _Reader:
         """Decimals, `and a half` and a power after a number; whether there were none of them."""
         exact = True
         large = _POWERS.get(_singular(self.words[self.position - 1]), 0) > 3
-        if self.peek() == "point" and "." not in value and (self.peek(1) in _POINT_STARTS or self.peek(1).isdigit()):
-            value += self._decimals()
+        if self._points_follow():
+            while self._points_follow():  # several in a version: 3.1.4
+                value += self._decimals()
             exact = False
         elif [self.peek(ahead) for ahead in range(3)] == ["and", "a", "half"] and "." not in value and not large:
             self.position += 3
             value += ".5"
             exact = False
-        while (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
+        scalable = value.count(".") < 2
+        while scalable and (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
             value = scale(value, power)
             large = power > 3
             self.take()
@@ -181,6 +183,9 @@ class _Reader:
         if large and "." not in value and (part := self._part_of_power()):
             return _sum(value, *part), False
         return value, exact
+
+    def _points_follow(self) -> bool:
+        return self.peek() == "point" and (self.peek(1) in _POINT_STARTS or self.peek(1).isdigit())
 
     def _part_of_power(self) -> tuple[int, int] | None:
         """Numerator and denominator of what is added to six million in `six million and a half`."""
@@ -308,6 +313,8 @@ def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str
     if kinds == ["tens", "zero", "digit"]:
         hour = int(texts[0]) <= 12 and not context.count
         return [f"{texts[0]}:0{texts[2]}" if hour else f"{texts[0]}0{texts[2]}"]
+    if kinds == ["zero", "digit", "tens"] and context.clock and int(texts[2]) < 60:
+        return [f"{texts[1]}:{texts[2]}"]
     if kinds == ["digit", "zero", "digit"] and context.clock and all(len(text) == 1 for text in (texts[0], texts[2])):
         return [f"{texts[0]}:0{texts[2]}"]
     if kinds == ["tens", "decade"]:

@@ -8,6 +8,8 @@ _EQUATION = re.compile(r"\d ?(?:[=+*×÷]|equals?|is equal to|plus|times) ?-?\d"
 _QUANTITY = r"\d(?: ?%|st|nd|rd|th|[gklms]|[ck]m|kg|lbs?|ft|mi|hrs?|mins?|°[cf]?)?|(?<=\d) ?[ap]\.?m\.?|(?<=\d)[€£$]"
 _RANGE = re.compile(rf"({_QUANTITY})(?! -[\d$€£¥])(?: - | ?- ?)(?=[$€£¥₹]?\d)")
 _WORDS = [
+    (re.compile(r"(?<=(?<![\w'])[b-hj-z]) (?:equals?|is equal to) (?=-?\d|[b-hj-z](?![\w']))"), " = "),
+    (re.compile(r"(?<=(?<![\w'])[b-hj-z]) plus (?=\d|[b-hj-z](?![\w']))"), " + "),
     (re.compile(r"(?<=\d) plus (?=-?\d)"), " + "),
     (re.compile(r"(?<=\d) (?:times|multiplied by) (?=-?\d)"), " * "),
     (re.compile(r"(?<=\d) divided by (?=-?\d)"), " ÷ "),
@@ -16,18 +18,26 @@ _WORDS = [
     (re.compile(r"(?<=\d) (?:is )?less than (?=-?\d)"), " < "),
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
-_WORD = re.compile(r"×|\d (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
+_WORD = re.compile(r"×|(?:\d|(?<![\w'])[b-hj-z]) (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
 _HINT = re.compile(
-    r"-|\+|×|\*|=| (?:(?<=[smdkp%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
+    r"-|\+|×|\*|=|\d ?x ?\d|5050|2020| (?:(?<=[a-z%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
 )
+_PLUS_OR_MINUS = re.compile(r"\bplus or (?:minus |-)(?=\d)|(?<=\d) plus or minus(?= \d)")
+_BY = re.compile(r"(?<=\d) ?x ?(?=\d)")
+_EVEN = re.compile(r"(?<![\w.:/-])50-50(?![\w.:/-])|(?<![\w.:/-])5050(?= (?:chance|split|odds|deal|bet)\b)")
+_SIGHT = re.compile(r"(?<![\w.:/-])(?:2020|20-20)(?= (?:vision|hindsight)\b)")
 _OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
+# $5-10: the sign is written once.
+_SHARED_CURRENCY = re.compile(r"(?<![a-z])([a-z]{0,2}[$€£¥₹₩])(\d++(?:\.\d++)?) ?- ?(?=\d++(?:\.\d++)?(?![\d.]*[-:/]))")
 _UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
 # Groups of digits with dashes, three and more, are a name of seven digits and more (a telephone, a passport, an ISBN).
 _GROUPS = re.compile(
     r"(?<![\w.:/$-])(?:\+?\d{1,3}[ -])?\(\d{2,4}\)[ -]?\d{3}[ -]\d{4}(?:-\d{1,4})?(?![\w/-])"
     r"|(?<![\w.:/$-])(?:\+?\d{1,3} (?=\d{3}-\d{3}-\d{4}))?\d+(?:-\d+){2,}(?![\w/-]|[.:]\d)"
 )
+# A telephone's groups behind the code of a country: +44 20 7946 0958.
+_ABROAD = re.compile(r"(?<![\w%)] )(?<![\w%)])(?:\+|plus )(\d{1,3}(?: \d{1,12}){2,})(?![\w%]|[.:/-]\d| \d)")
 _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
 _COMMAS = re.compile(
     rf"(?<![a-z0-9'])(?:{DIGIT}(?: {DIGIT})+|(?<=plus ){DIGIT})(?:, {DIGIT}(?: {DIGIT})*){{2,}}"
@@ -51,8 +61,16 @@ def _spoken_group(match: re.Match) -> str:
 
 def groups(text: str) -> str:
     """Groups of digits with dashes or brackets as one number."""
-    text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text)) if "-" in text else text
+    if "-" in text or "(" in text:
+        text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text))
+    if "+" in text or "plus " in text:
+        text = _ABROAD.sub(_join_abroad, text)
     return _UNARY_PLUS.sub("plus ", text) if "+" in text else text
+
+
+def _join_abroad(match: re.Match) -> str:
+    digits = match[1].replace(" ", "")
+    return digits if 8 <= len(digits) <= 15 else match[0]
 
 
 def _join(match: re.Match) -> str:
@@ -68,8 +86,14 @@ def operations(text: str) -> str:
         text = _PLUS_NUMBER.sub("", text)
     if _EQUATION.search(text):
         text = _MINUS.sub(" - ", text)
-    elif "-" in text:
-        text = _RANGE.sub(r"\1 to ", text)
+    else:
+        if "50" in text or "20" in text:
+            text = _SIGHT.sub("20/20", _EVEN.sub("50/50", text))
+        text = _BY.sub(" by ", text)
+        if "-" in text:
+            text = _RANGE.sub(r"\1 to ", _SHARED_CURRENCY.sub(r"\2 to \1", text))
+    if " or " in text:
+        text = _PLUS_OR_MINUS.sub("±", text)
     if _WORD.search(text):
         for pattern, sign in _WORDS:
             text = pattern.sub(sign, text)

@@ -11,9 +11,9 @@ _OF_TIME_BEFORE = re.compile(r"\b(?:per|each|split) $")
 # Words whose number is a name of three digits or four, letters apart among them (l g a 1150).
 _NAMED_BEFORE = re.compile(
     r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
-    r"|no\.?|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
+    r"|no\.?|box|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
     r"|car) $"
-    r"|(?<![a-z'])[a-z] [a-z] $"
+    r"|(?<![a-z'])[a-z] [a-z] $|\bflight [a-z] $"
 )
 _STREET = (
     "street|st|avenue|ave|road|rd|court|ct|drive|dr|lane|ln|boulevard|blvd|highway|hwy|expressway|expy|parkway|pkwy|place"
@@ -40,6 +40,9 @@ _PLURAL_AFTER = re.compile(
     r"[a-z]{2,}[^\W\dsui]s(?![a-z'])"
 )
 _RANGE = re.compile(r" (?:to|or) ")
+_OVER = re.compile(r" over (?=\w)")
+_PIXELS = re.compile(r" p(?![\w.']| m\b)")  # lines of a picture: seven twenty p
+_BEHIND_HUNDRED = re.compile(r"hundred(?: and)?(?: [a-z]+){0,2} to $")
 
 
 @dataclasses.dataclass
@@ -67,6 +70,9 @@ def around(match: re.Match, sequence: re.Pattern) -> Surroundings:
     counted = _counted(text, end, clock)
     if not counted and (word := _RANGE.match(text, end)) and (other := sequence.match(text, word.end())):
         counted = _counted(text, other.end(), clock)
+    if not counted and (word := _OVER.match(text, end)):
+        counted = bool(sequence.match(text, word.end()))
+    counted = counted or bool(_PIXELS.match(text, end) or _BEHIND_HUNDRED.search(before))
     return Surroundings(
         at=before.endswith(" at ") or before == "at ",
         clock=clock,

@@ -79,7 +79,7 @@ _SYMBOLS = sorted(
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINT = re.compile("|".join([*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]))
+_HINT = re.compile("|".join([*_PREFIXES, " per ", " an hour", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]))
 _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
@@ -103,6 +103,10 @@ _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])
 _TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
 _BELOW_ZERO = re.compile(r"(?<![\w.:/-])(\d[\d.]*) (degrees?(?: celsius| fahrenheit| [cf]\b)? )?below (?:zero|0)\b")
 _FEET_INCHES = re.compile(r"(?<![\d.:/])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
+# Six foot two: what is behind a foot without a unit are inches.
+_FOOT = re.compile(
+    r"(?<![\d.:/-])(\d{1,2}) (?:foot|f(?:ee)?t(?= \d+[.,;]?$)) (\d(?:\.\d+)?|1[01])(?![\d.:/%]\d|\d| ?(?:by|x|inch|in\b|\d|\"|'))"
+)
 _INCHES = re.compile(r'(?<=\d)"')
 _DEGREE = re.compile(
     r"(\d) ?(?:(?:°|degrees?|deg\b\.?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?"
@@ -119,6 +123,10 @@ _PER_UNIT = re.compile(
     rf"(\d(?: ?(?:{_CURRENCY}|(?:sq|cu)?(?:{_SYMBOL})))?) ?/ ?"
     rf"(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})))(?![a-z\d'])"
 )
+_SQUARED = re.compile(r"(?<= per second) squared\b")
+_POWERS = re.compile(r"(\d|(?<![\w'])[b-hj-z]) (?:(squared)|cubed)\b")
+_TO_POWER = re.compile(r"(?<![\d.:/-])(\d[\d.]*) to the (?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])")
+_POWER_OF_TEN = re.compile(r"(?<=\* 10) to the (\d+)(?:st|nd|rd|th)\b")
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
 
 
@@ -163,6 +171,8 @@ def lengths(text: str) -> str:
     """Lengths and depths with signs or words around the number: `5'10"`, `8"`, `5 degrees below zero`."""
     if " below " in text:
         text = _BELOW_ZERO.sub(lambda match: f"-{match[1]} {match[2] or 'degrees '}", text)
+    if " f" in text:
+        text = _FOOT.sub(r"\1 ft \2 inches", text)
     return _INCHES.sub(" inches", text) if text.count('"') == 1 else text
 
 
@@ -177,6 +187,11 @@ def symbols(text: str) -> str:
         text = _NAME.sub(lambda match: _NAMES[match.lastindex - 1][1], _PREFIXED.sub(_with_prefix, text))
     if "sq" in text or "cu" in text:
         text = _SQUARE.sub(_squared, text)
+    if "ed" in text:
+        text = _POWERS.sub(lambda match: f"{match[1]}^{2 if match[2] else 3}", _SQUARED.sub(" ^ 2", text))
+    if " to the " in text:
+        text = _POWER_OF_TEN.sub(r"^\1", text)
+        text = _TO_POWER.sub(lambda match: f"{match[1]}^{match[2] or match[3] or match[4]}", text)
     if "per " in text:
         text = _AFTER_PER.sub(_after_per, text)
     if not _DIGIT.search(text):

@@ -46,12 +46,14 @@ _BEFORE_NUMBER = {
     "fig": "figure",
     "ext": "extension",
     "apt": "apartment",
+    "p": "page",
     "pp": "pages",
 }
 _NUMBERED = re.compile(rf"(?<![\w'])({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)")
 _A_POUND = re.compile(r"\b(an?|half|per) lbs?\b\.?")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
+_HASHTAG = re.compile(r"(?<![\w&#])#(?=[a-z])")
 _SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
 _SIGN = re.compile("[#&§]")
 _INDIAN_GROUPS = re.compile(r"(?<![\d,.])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
@@ -73,7 +75,7 @@ def rewrite(text: str, alone: bool = True) -> str:
     text = fractions_en.halves(clock_en.before_numbers(text))
     if ", " in text:
         text = _COMMA_IN_NUMBER.sub(r"\1 ", text)
-    text = digits_for_words(letters_en.before_numbers(text))
+    text = digits_for_words(letters_en.before_numbers(money_en.cents_in_words(text)))
     if _DIGIT.search(text):
         text = dates_en.dates(clock_en.times(fractions_en.mixed_fractions(text)))
     return _signs_and_units(text) if alone else text
@@ -89,6 +91,7 @@ def _written_groups(text: str) -> str:
 
 def _abbreviations(text: str) -> str:
     if _SIGN.search(text):
+        text = _HASHTAG.sub("hashtag ", text)
         text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
     if "." in text:
         text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text)
