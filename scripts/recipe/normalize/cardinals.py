@@ -67,7 +67,7 @@ class _Cardinal:
         """Whether 十, 百 or 千 can follow; `alone` says whether it counts once without a digit."""
         if power >= self.limit or (self.waiting is None and not alone):
             return False
-        amount = 1 if self.waiting is None or (power == 1 and self.waiting == "0") else int(self.waiting)
+        amount = 1 if self.waiting is None or (power == 1 and not self.waiting.strip("0")) else int(self.waiting)
         self.below += amount * 10**power
         self._close(power, power)
         return True
@@ -141,10 +141,10 @@ class _CardinalReader:
     def _amount(self, digits: str) -> None:
         number = self.number
         fits = number.unit is None or len(digits.lstrip("0")) <= number.unit
-        leading_zero = number.waiting == "0" and number.unit is None  # 零三十 is 30
-        if (number.waiting is not None and not leading_zero) or not fits:
+        zeros = number.waiting if number.unit is None and number.waiting and not number.waiting.strip("0") else ""
+        if (number.waiting is not None and not zeros) or not fits:
             self.close()
-        self.number.waiting = digits
+        self.number.waiting = zeros + digits  # 零三十 is 30, and behind a number 零零三 stays
         self.number.after_large = False
 
     def _small(self, unit: str, following: list[str]) -> None:

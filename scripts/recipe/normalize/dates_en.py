@@ -14,7 +14,7 @@ _NAMES = list(dict.fromkeys(_MONTHS.values()))
 _MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
 _DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
 _ORDINAL_DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)"
-_YEAR = r"(?:19|20)\d\d\b"
+_YEAR = r"(?:1\d|20)\d\d\b"
 # March, may and the like are other words too: a year, `of` or an ordinal says that a month is meant.
 _OF_MONTH = re.compile(rf"(?:\bthe )?{_DAY} of {_MONTH}\.?")
 _DAY_MONTH_YEAR = re.compile(rf"(?:\bthe )?{_DAY}[ -]{_MONTH}\.?(?=[, -]*{_YEAR})")

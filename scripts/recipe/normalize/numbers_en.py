@@ -311,7 +311,7 @@ def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str
             return [f"{first}:{second}"]
         return [first + second]
     if kinds == ["tens", "zero", "digit"]:
-        hour = int(texts[0]) <= 12 and not context.count
+        hour = int(texts[0]) <= 12 and not context.count and not context.year
         return [f"{texts[0]}:0{texts[2]}" if hour else f"{texts[0]}0{texts[2]}"]
     if kinds == ["zero", "digit", "tens"] and context.clock and int(texts[2]) < 60:
         return [f"{texts[1]}:{texts[2]}"]

@@ -26,7 +26,10 @@ _PLUS_OR_MINUS = re.compile(r"\bplus or (?:minus |-)(?=\d)|(?<=\d) plus or minus
 _BY = re.compile(r"(?<=\d) ?x ?(?=\d)")
 _EVEN = re.compile(r"(?<![\w.:/-])50-50(?![\w.:/-])|(?<![\w.:/-])5050(?= (?:chance|split|odds|deal|bet)\b)")
 _SIGHT = re.compile(r"(?<![\w.:/-])(?:2020|20-20)(?= (?:vision|hindsight)\b)")
-_OVER = re.compile(r"(?<![\d.:/-])(\d+) over (\d+)(?![\d.:/%])")
+_OVER = re.compile(
+    r"(?<![\d.:/$€£¥₹₩-])(\d+) over (\d+)"
+    r"(?![\d.:/%]| (?:more|years?|months?|weeks?|days?|hours?|minutes?|seconds?|(?!is)[a-z]+[^\W\dsu]s)\b)"
+)
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
 # $5-10: the sign is written once.
 _SHARED_CURRENCY = re.compile(r"(?<![a-z])([a-z]{0,2}[$€£¥₹₩])(\d++(?:\.\d++)?) ?- ?(?=\d++(?:\.\d++)?(?![\d.]*[-:/]))")
@@ -37,6 +40,7 @@ _GROUPS = re.compile(
     r"|(?<![\w.:/$-])(?:\+?\d{1,3} (?=\d{3}-\d{3}-\d{4}))?\d+(?:-\d+){2,}(?![\w/-]|[.:]\d)"
 )
 # A telephone's groups behind the code of a country: +44 20 7946 0958.
+_ZONE = re.compile(r"\b(gmt|utc) (plus|minus) (?=\d)")
 _ABROAD = re.compile(r"(?<![\w%)] )(?<![\w%)])(?:\+|plus )(\d{1,3}(?: \d{1,12}){2,})(?![\w%]|[.:/-]\d| \d)")
 _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
 _COMMAS = re.compile(
@@ -63,6 +67,8 @@ def groups(text: str) -> str:
     """Groups of digits with dashes or brackets as one number."""
     if "-" in text or "(" in text:
         text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text))
+    if "gmt" in text or "utc" in text:
+        text = _ZONE.sub(lambda zone: f"{zone[1]} {'+ ' if zone[2] == 'plus' else '-'}", text)
     if "+" in text or "plus " in text:
         text = _ABROAD.sub(_join_abroad, text)
     return _UNARY_PLUS.sub("plus ", text) if "+" in text else text

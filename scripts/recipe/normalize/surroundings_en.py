@@ -4,6 +4,12 @@ import dataclasses
 import re
 
 _YEAR_BEFORE = re.compile(r"\b(?:in|year) $")
+# A year is behind a day with its month.
+_MONTH_BEFORE = re.compile(
+    r"\b(of )?(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? (?:the )?$"
+)
+_ORDINAL = re.compile(r"(?:[a-z]+[ -])?(?:first|second|third|[a-z]+th) ")
 _CLOCK_AFTER = re.compile(r" ?[ap]\.? ?m\b| (?:in the (?:morning|afternoon|evening)|at night|tonight|sharp)\b")
 _CLOCK_BEFORE = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
 _VAGUE_BEFORE = re.compile(r"\b(?:few|several|many|some|couple(?: of)?|how many) $")
@@ -76,12 +82,17 @@ def around(match: re.Match, sequence: re.Pattern) -> Surroundings:
     return Surroundings(
         at=before.endswith(" at ") or before == "at ",
         clock=clock,
-        year=bool(_YEAR_BEFORE.search(before)) and not clock,
+        year=not clock and (bool(_YEAR_BEFORE.search(before)) or _behind_day(before, match[0])),
         count=counted or bool(_NAMED_BEFORE.search(before)),
         vague=bool(_VAGUE_BEFORE.search(before)),
         of_time=bool(_OF_TIME_BEFORE.search(before)),
         exclaimed=text[match.end() : match.end() + 1] == " " and not _CLOCK_AFTER.match(text, match.end()),
     )
+
+
+def _behind_day(before: str, words: str) -> bool:
+    month = _MONTH_BEFORE.search(before)
+    return bool(month and (month[1] or _ORDINAL.match(words)))
 
 
 def _counted(text: str, end: int, clock: bool) -> bool:
