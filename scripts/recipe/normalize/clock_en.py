@@ -12,7 +12,8 @@ _SPOKEN_TO = re.compile(
     r"(?!\w+[ -](?:hundred|thousand|percent|\w+s\b))"
 )
 # Twenty is no hour of half a day.
-_TWENTY_TO = re.compile(rf"\b(twenty(?:[ -]five)?) (?:to|till|until) (?=(?:{_HOUR_WORDS}) [ap]\.? ?m\b)")
+_TWENTY_TO = re.compile(rf"\b(twenty(?:[ -]five)?) (?:to|till|until) (?=(?:{_HOUR_WORDS}) [ap]\.? ?m\b)"
+    rf"|^(twenty(?:[ -]five)?) to (?=(?:{_HOUR_WORDS})[.?!]?$)")
 # Hours as an army says them: oh six hundred.
 _HUNDRED_HOURS = re.compile(
     rf"\b(?:(?<=\bat )(?:oh|o)|oh(?= \w+ hundred hours\b)|zero) ({_DIGIT_WORDS}) hundred\b(?! and\b)"
@@ -31,6 +32,7 @@ _TO = re.compile(
 )
 
 
+_HOURS_MINUTES = re.compile(r"(?<![\w.:/$-])(\d{1,2}) ?h ?(\d{1,2}) ?m(?![a-z'])")
 _UNIT = "year|month|week|day|hour|hr|minute|min|second|sec"
 _AND = re.compile(rf"(?<=\d )((?:{_UNIT})s?) and (?=\d+(?:\.\d+)? (?:{_UNIT})s?\b)")
 _PAST_OR_TO = re.compile(r"(?:quarter|half|\d|minutes?) (?:past|after|to|till|until|before|of) \d")
@@ -43,7 +45,7 @@ def before_numbers(text: str) -> str:
         text = _O_CLOCK.sub("oclock", text)
     if " to " in text or " till " in text or " until " in text:
         text = _SPOKEN_TO.sub(r"\1 minutes to ", text)
-        text = _TWENTY_TO.sub(r"\1 minutes to ", text)
+        text = _TWENTY_TO.sub(lambda match: f"{match[1] or match[2]} minutes to ", text)
     if " hundred" in text:
         text = _HUNDRED_HOURS.sub(lambda match: f"0{_HOURS_OF_DIGITS[match[1]]}00", text)
     return _LETTERS.sub(r"\1 \2m", text) if " m" in text else text
@@ -51,6 +53,7 @@ def before_numbers(text: str) -> str:
 
 def times(text: str) -> str:
     """Times of day with digits, as `9:15` and `9:00 am`; durations without `and`."""
+    text = _HOURS_MINUTES.sub(r"\1 hours \2 minutes", text)
     if " and " in text:
         text = _AND.sub(r"\1 ", text)
     if "oclock" in text:

@@ -14,6 +14,8 @@ _TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} (?!o\b){DIGIT}){
 _OXIDE = re.compile(rf"(?<![\w'])([cns]) o (?={DIGIT}{_NO_DIGITS}(?! {DIGIT}\b))")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
+_TWO_LETTERS = frozenset("tv uk us pc cd dj dc ny hr pr vp id eu un mp ad bc am pm ok dr mr kg km cm mm".split())
+_WITH_I = frozenset(("iq", "ip"))
 _AND_LETTER = re.compile(r" and [b-hj-z](?![\w'])")  # a t and t
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
 # The network, not the weight in grams.
@@ -68,11 +70,14 @@ def _joined(match: re.Match) -> str:
     kept: list[str] = []
     if letters[-1] == "x" and len(letters) > 3 and following[1:2].isdigit():  # the times of an x8
         kept.append(letters.pop())
-    while letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
+    # Of three, the last is an article or a pronoun only behind what two letters name.
+    named = len(letters) != 3 or "".join(letters[:2]) in _TWO_LETTERS
+    while named and letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
         kept.append(letters.pop())
         following = " ??"
-    if letters[:-1] in (["a"], ["i"]) and not following[1:2].isdigit() and not _AND_LETTER.match(match.string, match.end()):
-        return match[0]  # the first is a word, the second perhaps a mark at school
+    if letters[:-1] in (["a"], ["i"]) and "".join(letters) not in _WITH_I:
+        if not (following[1:2].isdigit() or _AND_LETTER.match(match.string, match.end())):
+            return match[0]  # the first is a word, the second perhaps a mark at school
     if len(letters) < 2 or not (following[1:2].isdigit() or any(map(_CONSONANT.match, letters))):
         return match[0]
     return " ".join(["".join(letters), *reversed(kept)])

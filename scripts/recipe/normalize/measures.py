@@ -5,7 +5,7 @@ import re
 # With a decimal comma where `separators` had to leave it.
 _NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
-_PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b)")
+_PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b|pct\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
 _THOUSANDS_OF = {"‰": "1000", "‱": "10000"}
@@ -110,7 +110,7 @@ def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
     if " 1/2" in text:
         text = _AND_HALF.sub(r"\1.5", text)
-    if "%" in text or "per" in text:
+    if "%" in text or "per" in text or "pct" in text:
         text = _PERCENT.sub("%", text)
     if "‰" in text or "‱" in text:
         text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)

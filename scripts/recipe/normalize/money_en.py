@@ -66,6 +66,10 @@ _NAMES = {
 }
 _NAME = re.compile(rf"(?<![\d.])({_AMOUNT}) (?:{'|'.join(f'({name})' for name in _NAMES.values())})(?![a-z])")
 _PENNY = re.compile(r"(?<= pounds )((?:and )?\d+) (?:penny|p)\b|(?<= pound )((?:and )?\d+) (?:penny|p)\b")
+_PER_TIME = re.compile(
+    r"(\d (?:dollars|cents|euros|pounds|pence|yen|rupees)) an? "
+    r"(?=(?:hour|minute|day|week|month|year|night|person|head|pound|lb|kilo|kg|gallon|gal|mile|mi|share|barrel|ton)\b)"
+)
 _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(?<= pounds) and 0 pence\b")
 
 
@@ -103,4 +107,4 @@ def amounts(text: str) -> str:
     text = _NAMED.sub(lambda match: f"{_scaled(match[1], match[2])} ", text)
     text = _NAME.sub(lambda match: f"{match[1]} {list(_NAMES)[match.lastindex - 2]}", text)
     text = _PENNY.sub(lambda match: f"{match[1] or match[2]} pence", " ".join(text.split()))
-    return _NO_CENTS.sub("", text)
+    return _NO_CENTS.sub("", _PER_TIME.sub(r"\1 per ", text) if " a" in text else text)

@@ -113,6 +113,9 @@ class _Reader:
             return self._signed(before)
         if word in _TIMES and self.peek(1) in _DIGITS:
             return _Item(one_by_one(f"{self.take()} {self.take()}"), "digit")
+        if word in ("oh", "o") and self.peek(1) == "point" and self.peek(2) in _DIGITS:
+            self.take()
+            return _Item("0" + self._decimals(), "number")
         if word in ("oh", "o"):
             self.take()
             return _Item(word, "zero")

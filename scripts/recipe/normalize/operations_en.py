@@ -40,6 +40,7 @@ _GROUPS = re.compile(
     r"|(?<![\w.:/$-])(?:\+?\d{1,3} (?=\d{3}-\d{3}-\d{4}))?\d+(?:-\d+){2,}(?![\w/-]|[.:]\d)"
 )
 # A telephone's groups behind the code of a country: +44 20 7946 0958.
+_DASHES = re.compile(r"(?<![\w.:/$-])(?<!dash )\d+(?: dash \d+){2,}(?![\w/-]|[.:]\d| dash)")
 _ZONE = re.compile(r"\b(gmt|utc) (plus|minus) (?=\d)")
 _ABROAD = re.compile(r"(?<![\w%)] )(?<![\w%)])(?:\+|plus )(\d{1,3}(?: \d{1,12}){2,})(?![\w%]|[.:/-]\d| \d)")
 _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
@@ -67,6 +68,8 @@ def groups(text: str) -> str:
     """Groups of digits with dashes or brackets as one number."""
     if "-" in text or "(" in text:
         text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text))
+    if " dash " in text:
+        text = _DASHES.sub(_join, text)
     if "gmt" in text or "utc" in text:
         text = _ZONE.sub(lambda zone: f"{zone[1]} {'+ ' if zone[2] == 'plus' else '-'}", text)
     if "+" in text or "plus " in text:

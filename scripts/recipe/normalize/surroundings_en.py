@@ -19,6 +19,7 @@ _NAMED_BEFORE = re.compile(
     r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
     r"|no\.?|box|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
     r"|car) $"
+    r"|\b(?:height|weight|speed|score|total|i ?q|cost|price|value|average|maximum|minimum|limit|distance|length) of $"
     r"|(?<![a-z'])[a-z] [a-z] $|\bflight [a-z] $"
 )
 _STREET = (

@@ -62,7 +62,7 @@ _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
     "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules",
     "newtons": "newton", "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars",
-    "mol": "mole moles mols", "ohm": "ohms", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
+    "mol": "mole moles mols", "ohm": "ohms ω", "kohm": "kω", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
     "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
     "gal": "gallon gallons gals", "pt": "pint pints", "qt": "quart quarts", "acres": "acre",
     "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kts", "rad": "radian radians",
@@ -84,7 +84,7 @@ _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
 _NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES) + ")(?![a-z])")
-_UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμ]+)(?![a-z\d']|-[a-z])")
+_UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμω]+)(?![a-z\d']|-[a-z])")
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
 # Pounds are money, unless something is weighed.
 _POUNDS = re.compile(

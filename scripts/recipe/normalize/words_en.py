@@ -30,14 +30,14 @@ _ABBREVIATIONS = {
     "approx": "approximately", "etc": "et cetera", "vs": "versus", "ok": "okay", "mt": "mount", "mts": "mountains",
     "hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "expy": "expressway", "jpg": "jpeg",
     "acknowledgement": "acknowledgment", "judgement": "judgment", "grey": "gray", "ageing": "aging",
-    "doughnut": "donut", "doughnuts": "donuts",
+    "wwi": "world war 1", "wwii": "world war 2", "doughnut": "donut", "doughnuts": "donuts",
 }  # fmt: skip
 # Those that are also words of their own need their period and a word behind it.
 _WITH_PERIOD = {
     "gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint", "hon": "honorable",
     "ft": "fort", "pres": "president", "supt": "superintendent", "co": "company", "ave": "avenue", "rd": "road",
 }  # fmt: skip
-_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
+_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )(?<!\b(?:sq|cu) )(?<!\b(?:sq|cu)\. )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
 # And these a number.
 _BEFORE_NUMBER = {
     "no": "number",

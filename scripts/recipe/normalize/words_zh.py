@@ -58,7 +58,7 @@ def rewrite(text: str) -> str:
         text = _BELOW_ZERO.sub("负", text)
     text = digits_for_numerals(arithmetic.share_units(text))
     if " " in text:
-        text = _NUMBER_GAP.sub("", text)
+        text = " ".join(_NUMBER_GAP.sub("", text).split())
     if not _ANY_DIGIT.search(text):
         return text
     text = _times(_durations(rewrite_dates(_signs(text))))
