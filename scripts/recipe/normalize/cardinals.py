@@ -31,7 +31,7 @@ class Grammar:
 _DIGIT = f"[{''.join(DIGITS).replace('两', '')}]"
 # Of a version or an address: 0 to 999, digits one by one or not. Hours in a row (八点九点十点) end in 点.
 _PART = rf"(?:\d{{1,3}}|[一二三四五六七八九]百(?:零?{_DIGIT}|{_DIGIT}?十{_DIGIT}?)?|{_DIGIT}?十{_DIGIT}?|{_DIGIT}{{1,3}})"
-_POINTS = re.compile(rf"(?<![\d.点十百千万亿億]){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})")
+_POINTS = re.compile(rf"(?<![\d.点十百千万亿億])(?<!{_DIGIT}){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})")
 
 
 def digits_of_chains(text: str, grammar: Grammar) -> str:

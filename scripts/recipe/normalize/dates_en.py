@@ -31,6 +31,8 @@ _YEAR_FIRST = re.compile(
     rf"(\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})"
 )
 _NUMERIC = re.compile(r"(?<![\d./-])(0?[1-9]|[12]\d|3[01])([/-])(0?[1-9]|[12]\d|3[01])\2((?:19|20)\d\d)(?![\d/-]|\.\d)")
+# With points the day is first; where it could be a month, too, it is left as it is.
+_WITH_POINTS = re.compile(r"(?<![\w.:/-])(1[3-9]|2\d|3[01])\.(0?[1-9]|1[0-2])\.((?:19|20)\d\d)(?![\w:/-]|\.\w)")
 _ANY_MONTH = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
 
 
@@ -47,8 +49,10 @@ def _numeric(match: re.Match) -> str:
 
 
 def in_digits(text: str) -> str:
-    """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`."""
-    return _NUMERIC.sub(_numeric, text) if "/" in text or "-" in text else text
+    """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`, `21.06.1985`."""
+    if "/" in text or "-" in text:
+        text = _NUMERIC.sub(_numeric, text)
+    return _WITH_POINTS.sub(lambda match: date(match[3], int(match[2]), int(match[1])), text) if "." in text else text
 
 
 def dates(text: str) -> str:

@@ -15,7 +15,7 @@ _OXIDE = re.compile(rf"(?<![\w'])([cns]) o (?={DIGIT}{_NO_DIGITS}(?! {DIGIT}\b))
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
 _TWO_LETTERS = frozenset("tv uk us pc cd dj dc ny hr pr vp id eu un mp ad bc am pm ok dr mr kg km cm mm".split())
-_WITH_I = frozenset(("iq", "ip"))
+_WITH_I = frozenset(("iq", "ip", "ie"))
 _AND_LETTER = re.compile(r" and [b-hj-z](?![\w'])")  # a t and t
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
 # The network, not the weight in grams.
@@ -78,7 +78,8 @@ def _joined(match: re.Match) -> str:
     if letters[:-1] in (["a"], ["i"]) and "".join(letters) not in _WITH_I:
         if not (following[1:2].isdigit() or _AND_LETTER.match(match.string, match.end())):
             return match[0]  # the first is a word, the second perhaps a mark at school
-    if len(letters) < 2 or not (following[1:2].isdigit() or any(map(_CONSONANT.match, letters))):
+    sounded = following[1:2].isdigit() or letters == ["i", "e"] or any(map(_CONSONANT.match, letters))
+    if len(letters) < 2 or not sounded:
         return match[0]
     return " ".join(["".join(letters), *reversed(kept)])
 

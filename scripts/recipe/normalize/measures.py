@@ -63,6 +63,8 @@ _CURRENCY_SYMBOLS = {
     "₺": "lira", "₫": "dong", "฿": "baht", "₱": "pesos", "₪": "shekels",
 }  # fmt: skip
 _SYMBOLS = f"[{''.join(_CURRENCY_SYMBOLS)}]"
+_NAMES_OF_SIGNS = {**_CURRENCY_SYMBOLS, "r$": "reais"}
+_SIGN = rf"(?:(?<![a-z])r(?=\$))?{_SYMBOLS}"
 _CURRENCIES = {
     "dollars": ("us dollars?", "dollars?", "美元", "美金"),
     "euros": ("euros?", "欧元"),
@@ -73,10 +75,10 @@ _CURRENCIES = {
     "rubles": ("rubles?", "roubles?", "卢布"),
 }
 _ANY_SYMBOL = re.compile(_SYMBOLS)
-_SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SYMBOLS}) ?({_NUMBER})(?: ?元)?")
+_SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SIGN}) ?({_NUMBER})(?: ?元)?")
 # $5-10 and $5-$10: between amounts a hyphen is no sign.
-_SHARED_SYMBOL = re.compile(rf"({_SYMBOLS})({_NUMBER})-(?={_NUMBER}(?![\d.]*[-:/]))")
-_RANGE_OF_MONEY = re.compile(rf"({_SYMBOLS} ?{_NUMBER}) ?-(?= ?{_SYMBOLS})")
+_SHARED_SYMBOL = re.compile(rf"({_SIGN})({_NUMBER})-(?={_NUMBER}(?![\d.]*[-:/]))")
+_RANGE_OF_MONEY = re.compile(rf"({_SYMBOLS} ?{_NUMBER}) ?-(?= ?{_SIGN})")
 _SYMBOL_LAST = re.compile(rf"({_NUMBER}) ?({_SYMBOLS})(?!\d)")
 _CURRENCY = _number_and(_CURRENCIES)
 _AND_CENTS = re.compile(
@@ -91,7 +93,7 @@ def _money(text: str) -> str:
     """The amount and then the currency: `$8.16`, `eight dollars and sixteen cents` -> `8.16 dollars`."""
     if _ANY_SYMBOL.search(text):
         text = _RANGE_OF_MONEY.sub(r"\1 - ", _SHARED_SYMBOL.sub(r"\2 - \1", text))
-        text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_CURRENCY_SYMBOLS[match[1]]} ", text)
+        text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_NAMES_OF_SIGNS[match[1]]} ", text)
         text = _SYMBOL_LAST.sub(lambda match: f"{match[1]} {_CURRENCY_SYMBOLS[match[2]]} ", text)
     text = " ".join(_CURRENCY.sub(lambda match: _name(match, _CURRENCIES), text).split())
     if " cents" in text or " pence" in text:

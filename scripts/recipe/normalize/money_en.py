@@ -70,6 +70,7 @@ _PER_TIME = re.compile(
     r"(\d (?:dollars|cents|euros|pounds|pence|yen|rupees)) an? "
     r"(?=(?:hour|minute|day|week|month|year|night|person|head|pound|lb|kilo|kg|gallon|gal|mile|mi|share|barrel|ton)\b)"
 )
+_CENT_LETTER = re.compile(r"(?<= dollars and )(\d\d?) ?c\b|(?<= euros and )(\d\d?) ?c\b")
 _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(?<= pounds) and 0 pence\b")
 
 
@@ -107,4 +108,5 @@ def amounts(text: str) -> str:
     text = _NAMED.sub(lambda match: f"{_scaled(match[1], match[2])} ", text)
     text = _NAME.sub(lambda match: f"{match[1]} {list(_NAMES)[match.lastindex - 2]}", text)
     text = _PENNY.sub(lambda match: f"{match[1] or match[2]} pence", " ".join(text.split()))
+    text = _CENT_LETTER.sub(lambda match: f"{match[1] or match[2]} cents", text)
     return _NO_CENTS.sub("", _PER_TIME.sub(r"\1 per ", text) if " a" in text else text)

@@ -52,7 +52,7 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_ALONE = [("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz")]
+_ALONE = [("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz"), ("electron ?volts?", "ev")]
 _NAMES = [*_COMPOUND, *_ALONE]
 _PREFIXED_SYMBOLS = {
     (prefix, symbol): _PREFIXES[prefix] + symbol for _, symbol, prefixes in _METRIC for prefix in prefixes.split()
@@ -79,7 +79,7 @@ _SYMBOLS = sorted(
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINT = re.compile("|".join([*_PREFIXES, " per ", " an hour", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]))
+_HINT = re.compile("|".join([*_PREFIXES, " per ", " an hour", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz", "electron"]))
 _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
