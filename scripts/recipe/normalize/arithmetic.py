@@ -21,7 +21,9 @@ def _pattern(operators: dict[str, str]) -> re.Pattern:
 
 _OPERATION_ZH = _pattern(_OPERATORS_ZH)
 _OPERATION_JA = _pattern(_OPERATORS_JA)
-_EQUATION_ZH = re.compile(rf"(?<=[a-z\d%]) ?({'|'.join(word for word in _OPERATORS_ZH if word.endswith('于'))}){_AFTER}")
+_EQUATION_ZH = re.compile(
+    rf"(?<=[a-z\d%]) ?({'|'.join(word for word in _OPERATORS_ZH if word.endswith('于'))}){_AFTER}"
+)
 _MAYBE_OPERATION = re.compile(r"[a-z\d%] ?[大小不约等加减乘除到至]")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")

@@ -30,8 +30,12 @@ class Grammar:
 
 _DIGIT = f"[{''.join(DIGITS).replace('两', '')}]"
 # Of a version or an address: 0 to 999, digits one by one or not. Hours in a row (八点九点十点) end in 点.
-_PART = rf"(?:\d{{1,3}}|[一二三四五六七八九]百(?:零?{_DIGIT}|{_DIGIT}?十{_DIGIT}?)?|{_DIGIT}?十{_DIGIT}?|{_DIGIT}{{1,3}})"
-_POINTS = re.compile(rf"(?<![\d.点十百千万亿億])(?<!{_DIGIT}){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})")
+_PART = (
+    rf"(?:\d{{1,3}}|[一二三四五六七八九]?百(?:零?{_DIGIT}|{_DIGIT}?十{_DIGIT}?)?|{_DIGIT}?十{_DIGIT}?|{_DIGIT}{{1,3}})"
+)
+_POINTS = re.compile(
+    rf"(?<![\d.点十百千万亿億])(?<!{_DIGIT}){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})"
+)
 
 
 def digits_of_chains(text: str, grammar: Grammar) -> str:
@@ -40,12 +44,14 @@ def digits_of_chains(text: str, grammar: Grammar) -> str:
 
 
 def _chain(numeral: str, grammar: Grammar) -> str:
-    return ".".join(
-        "".join(DIGITS.get(character, character) for character in part)
-        if SMALL.keys().isdisjoint(part)
-        else "".join(read_cardinals(list(part), grammar))
-        for part in numeral.split("点")
-    )
+    parts = [_part(part, grammar) for part in numeral.split("点")]
+    return ".".join(parts) if all(map(str.isdigit, parts)) else numeral
+
+
+def _part(numeral: str, grammar: Grammar) -> str:
+    if SMALL.keys().isdisjoint(numeral):
+        return "".join(DIGITS.get(character, character) for character in numeral)
+    return "".join(read_cardinals(list(numeral), grammar))
 
 
 class _Cardinal:

@@ -12,8 +12,10 @@ _SPOKEN_TO = re.compile(
     r"(?!\w+[ -](?:hundred|thousand|percent|\w+s\b))"
 )
 # Twenty is no hour of half a day.
-_TWENTY_TO = re.compile(rf"\b(twenty(?:[ -]five)?) (?:to|till|until) (?=(?:{_HOUR_WORDS}) [ap]\.? ?m\b)"
-    rf"|^(twenty(?:[ -]five)?) to (?=(?:{_HOUR_WORDS})[.?!]?$)")
+_TWENTY_TO = re.compile(
+    rf"\b(twenty(?:[ -]five)?) (?:to|till|until) (?=(?:{_HOUR_WORDS}) [ap]\.? ?m\b)"
+    rf"|^(twenty(?:[ -]five)?) to (?=(?:{_HOUR_WORDS})[.?!]?$)"
+)
 # Hours as an army says them: oh six hundred.
 _HUNDRED_HOURS = re.compile(
     rf"\b(?:(?<=\bat )(?:oh|o)|oh(?= \w+ hundred hours\b)|zero) ({_DIGIT_WORDS}) hundred\b(?! and\b)"

@@ -2,7 +2,9 @@
 
 import re
 
-_HALF_POWER = re.compile(r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion|percent|per cent)\b)")
+_HALF_POWER = re.compile(
+    r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion|percent|per cent)\b)"
+)
 _UNIT = (
     "hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre|kilo(?:met(?:er|re))?"
     "|met(?:er|re)|lit(?:er|re)|gram|ton"
@@ -11,7 +13,7 @@ _HALF_UNIT = re.compile(rf"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? 
 _AND_HALF = re.compile(rf"\b(?:an? |one |1 )({_UNIT}) and a half\b")
 _NAMED_PARTS = "third fourth fifth sixth seventh eighth ninth tenth".split()
 _MIXED = re.compile(
-    r"(?<![\d.:/-])(\d+)(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
+    r"(?<![\d.:/])(?<!\d-)(\d+)(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
 )
 # A third of them, and a third alone; a second is of time.
 _PART_OF = re.compile(

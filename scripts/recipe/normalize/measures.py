@@ -84,7 +84,7 @@ _CURRENCY = _number_and(_CURRENCIES)
 _AND_CENTS = re.compile(
     r"(?<![\d.:/])(\d+) (?:(dollars|euros) (?:and )?(\d{1,2}) cents|(pounds) (?:and )?(\d{1,2}) pence)\b"
 )
-_ONLY_CENTS = re.compile(r"(?<![\d.,:/-])0\.(\d\d) (dollars|pounds)\b")
+_ONLY_CENTS = re.compile(r"(?<![\d.,:/~-])(?<!\d to )(?<!\d and )(?<!\d - )(?<!\d ~ )0\.(\d\d) (dollars|pounds)\b")
 _SMALL_COINS = {"dollars": "cents", "pounds": "pence"}
 _NO_CENTS = re.compile(r"(?<=\d)\.00(?= (?:dollars|euros|pounds|元))")
 

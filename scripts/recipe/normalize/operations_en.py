@@ -18,11 +18,14 @@ _WORDS = [
     (re.compile(r"(?<=\d) (?:is )?less than (?=-?\d)"), " < "),
     (re.compile(r"(?<=\d) ?× ?(?=-?\d)"), " * "),
 ]
-_WORD = re.compile(r"×|(?:\d|(?<![\w'])[b-hj-z]) (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) ")
+_WORD = re.compile(
+    r"×|(?:\d|(?<![\w'])[b-hj-z]) (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) "
+)
 _HINT = re.compile(
     r"-|\+|×|\*|=|\d ?x ?\d|5050|2020| (?:(?<=[a-z%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
 )
 _PLUS_OR_MINUS = re.compile(r"\bplus or (?:minus |-)(?=\d)|(?<=\d) plus or minus(?= \d)")
+_TIMES_TEN = re.compile(r"(?<=\d) ?x ?(?=10\^)")
 _BY = re.compile(r"(?<=\d) ?x ?(?=\d)")
 _EVEN = re.compile(r"(?<![\w.:/-])50-50(?![\w.:/-])|(?<![\w.:/-])5050(?= (?:chance|split|odds|deal|bet)\b)")
 _SIGHT = re.compile(r"(?<![\w.:/-])(?:2020|20-20)(?= (?:vision|hindsight)\b)")
@@ -32,7 +35,9 @@ _OVER = re.compile(
 )
 _MINUS = re.compile(r"(?<=\d) minus (?=\d)")
 # $5-10: the sign is written once.
-_SHARED_CURRENCY = re.compile(r"(?<![a-z])([a-z]{0,2}[$€£¥₹₩])(\d++(?:\.\d++)?) ?- ?(?=\d++(?:\.\d++)?(?![\d.]*[-:/]))")
+_SHARED_CURRENCY = re.compile(
+    r"(?<![a-z])([a-z]{0,2}[$€£¥₹₩])(\d+(?:\.\d+?)??)(?:\.00)?(?:-| - )(?=\d++(?:\.\d++)?(?![\d.]*[-:/]))"
+)
 _UNARY_PLUS = re.compile(r"(?<![\w%)\]+])(?<![\d%] )\+(?=\d)")
 # Groups of digits with dashes, three and more, are a name of seven digits and more (a telephone, a passport, an ISBN).
 _GROUPS = re.compile(
@@ -98,7 +103,7 @@ def operations(text: str) -> str:
     else:
         if "50" in text or "20" in text:
             text = _SIGHT.sub("20/20", _EVEN.sub("50/50", text))
-        text = _BY.sub(" by ", text)
+        text = _BY.sub(" by ", _TIMES_TEN.sub(" * ", text))
         if "-" in text:
             text = _RANGE.sub(r"\1 to ", _SHARED_CURRENCY.sub(r"\2 to \1", text))
     if " or " in text:

@@ -52,7 +52,13 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_ALONE = [("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz"), ("electron ?volts?", "ev")]
+_ALONE = [
+    ("watt[ -]?hours?", "wh"),
+    ("amp(?:ere)?[ -]?hours?", "ah"),
+    ("microns?", "μm"),
+    ("hertz", "hz"),
+    ("electron ?volts?", "ev"),
+]
 _NAMES = [*_COMPOUND, *_ALONE]
 _PREFIXED_SYMBOLS = {
     (prefix, symbol): _PREFIXES[prefix] + symbol for _, symbol, prefixes in _METRIC for prefix in prefixes.split()
@@ -79,7 +85,24 @@ _SYMBOLS = sorted(
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINT = re.compile("|".join([*_PREFIXES, " per ", " an hour", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz", "electron"]))
+_HINT = re.compile(
+    "|".join(
+        [
+            *_PREFIXES,
+            " per ",
+            " an hour",
+            "horse",
+            "unit",
+            "light",
+            "atmos",
+            "micron",
+            "watt",
+            "amp",
+            "hertz",
+            "electron",
+        ]
+    )
+)
 _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
@@ -125,7 +148,9 @@ _PER_UNIT = re.compile(
 )
 _SQUARED = re.compile(r"(?<= per second) squared\b")
 _POWERS = re.compile(r"(\d|(?<![\w'])[b-hj-z]) (?:(squared)|cubed)\b")
-_TO_POWER = re.compile(r"(?<![\d.:/-])(\d[\d.]*) to the (?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])")
+_TO_POWER = re.compile(
+    r"(?<![\d.:/-])(\d[\d.]*) to the (?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])"
+)
 _POWER_OF_TEN = re.compile(r"(?<=\* 10) to the (\d+)(?:st|nd|rd|th)\b")
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
 

@@ -37,7 +37,9 @@ _WITH_PERIOD = {
     "gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint", "hon": "honorable",
     "ft": "fort", "pres": "president", "supt": "superintendent", "co": "company", "ave": "avenue", "rd": "road",
 }  # fmt: skip
-_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )(?<!\b(?:sq|cu) )(?<!\b(?:sq|cu)\. )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
+_TITLE = re.compile(
+    rf"(?<![a-z0-9.'])(?<!\d )(?<!\b(?:sq|cu) )(?<!\b(?:sq|cu)\. )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)"
+)
 # And these a number.
 _BEFORE_NUMBER = {
     "no": "number",
