@@ -356,7 +356,7 @@ one two five ten twenty fifteen hundred thousand million and a half quarter poin
 till at am pm p m o'clock st. ave k K M m g s h lb pounds dollars cents yen $ £ ¥ usd per / - + = * x % . , @ dot slash
 www. .com a.b@c.de ii chapter henry may april 5 10 2 05 9:15 3-5 555 1234 ° degrees square cm2 ft kilo
 watt dog's in' 'em few 's lakh hundreds over times equals n b i u.s. 12 S Main fl 95051 # 2024-02-29 3/4/1998 1960s
-401 5g mW jan. people ½ 5'6"
+401 5g mW jan. people ½ 5'6" foot dash or squared power gmt e-05 5x4 2h30m $5-10 50-50 o an hour p. pct ± R$ over
 """
 PARTS = FRAGMENTS.split()
 

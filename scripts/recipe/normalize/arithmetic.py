@@ -27,7 +27,10 @@ _EQUATION_ZH = re.compile(
 _MAYBE_OPERATION = re.compile(r"[a-z\d%] ?[大小不约等加减乘除到至]")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
-_COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台点时楼间套组节课门头匹双口杯碗瓶袋包盒轮场回遍步颗粒句字行集期届亩寸尺斤两角毛]"
+_COUNTED = (
+    "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周级层页章只件条张本辆台点时楼间套组节课门头匹双口杯碗瓶"
+    "袋包盒轮场回遍步颗粒句字行集期届亩寸尺斤两角毛]"
+)
 _HYPHEN = re.compile(
     rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?(?:{_COUNTED}|[a-zμ°]))"
 )

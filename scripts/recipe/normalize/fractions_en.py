@@ -11,13 +11,15 @@ _UNIT = (
 )
 _HALF_UNIT = re.compile(rf"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? )?(?=(?:{_UNIT})s?\b)")
 _AND_HALF = re.compile(rf"\b(?:an? |one |1 )({_UNIT}) and a half\b")
-_NAMED_PARTS = "third fourth fifth sixth seventh eighth ninth tenth".split()
+_NAMED_PARTS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _MIXED = re.compile(
-    r"(?<![\d.:/])(?<!\d-)(\d+)(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
+    r"(?<![\d.:/])(?<!\d-)(\d+)"
+    r"(?: and an? (?:(half|quarter|1/\d+)|(\d+)(?:rd|th)(?=$|[.,;!?]| of\b))\b| and(?= \d+/\d)\b)"
 )
 # A third of them, and a third alone; a second is of time.
 _PART_OF = re.compile(
-    rf"(?:^|(?<= ))(?:a|an) (?:{'|'.join(f'({name})' for name in _NAMED_PARTS)})(?= of (?:the|it|them|us|all|its|their|his|her|an?|my|our|your)\b|$)"
+    rf"(?:^|(?<= ))(?:a|an) (?:{'|'.join(f'({name})' for name in _NAMED_PARTS)})"
+    r"(?= of (?:the|it|them|us|all|its|their|his|her|an?|my|our|your)\b|$)"
 )
 _PARTS = {"half": "1/2", "quarter": "1/4"}
 

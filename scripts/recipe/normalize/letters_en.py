@@ -14,7 +14,7 @@ _TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} (?!o\b){DIGIT}){
 _OXIDE = re.compile(rf"(?<![\w'])([cns]) o (?={DIGIT}{_NO_DIGITS}(?! {DIGIT}\b))")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
-_TWO_LETTERS = frozenset("tv uk us pc cd dj dc ny hr pr vp id eu un mp ad bc am pm ok dr mr kg km cm mm".split())
+_TWO_LETTERS = frozenset(re.findall(r"\w+", "tv uk us pc cd dj dc ny hr pr vp id eu un mp ad bc am pm ok kg km cm mm"))
 _WITH_I = frozenset(("iq", "ip", "ie"))
 _AND_LETTER = re.compile(r" and [b-hj-z](?![\w'])")  # a t and t
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
@@ -75,13 +75,14 @@ def _joined(match: re.Match) -> str:
     while named and letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
         kept.append(letters.pop())
         following = " ??"
-    if letters[:-1] in (["a"], ["i"]) and "".join(letters) not in _WITH_I:
-        if not (following[1:2].isdigit() or _AND_LETTER.match(match.string, match.end())):
-            return match[0]  # the first is a word, the second perhaps a mark at school
-    sounded = following[1:2].isdigit() or letters == ["i", "e"] or any(map(_CONSONANT.match, letters))
-    if len(letters) < 2 or not sounded:
+    name, numbered = "".join(letters), following[1:2].isdigit()
+    if letters[:-1] in (["a"], ["i"]) and not (
+        numbered or name in _WITH_I or _AND_LETTER.match(match.string, match.end())
+    ):
+        return match[0]  # the first is a word, the second perhaps a mark at school
+    if len(letters) < 2 or not (numbered or name in _WITH_I or _CONSONANT.search(name)):
         return match[0]
-    return " ".join(["".join(letters), *reversed(kept)])
+    return " ".join([name, *reversed(kept)])
 
 
 def _stands_alone(letter: str, following: str) -> bool:

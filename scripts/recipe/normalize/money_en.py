@@ -83,9 +83,12 @@ _HINT = re.compile(
 )
 
 
-_TEENS = "ten|eleven|twelve|\\w+teen"
-_TENS = "(?:twenty|thirty|fou?rty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?"
-_CENTS = re.compile(rf"\b(dollars?|euros?|pounds?) ({_TEENS}|{_TENS})(?=[.,;!?]?$|[.,;!?] )")
+# Ten to ninety-nine, with nothing behind that would be counted.
+_CENTS = re.compile(
+    r"\b(dollars?|euros?|pounds?) "
+    r"(ten|eleven|twelve|\w+teen|(?:twenty|thirty|fou?rty|fifty|sixty|seventy|eighty|ninety)"
+    r"(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)(?=[.,;!?]?$|[.,;!?] )"
+)
 
 
 def cents_in_words(text: str) -> str:

@@ -22,7 +22,8 @@ _WORD = re.compile(
     r"×|(?:\d|(?<![\w'])[b-hj-z]) (?:plus|times|multiplied|divided|equals?|is equal|is greater|is less|greater|less) "
 )
 _HINT = re.compile(
-    r"-|\+|×|\*|=|\d ?x ?\d|5050|2020| (?:(?<=[a-z%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
+    r"-|\+|×|\*|=|\d ?x ?\d|5050|2020"
+    r"| (?:(?<=[a-z%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
 )
 _PLUS_OR_MINUS = re.compile(r"\bplus or (?:minus |-)(?=\d)|(?<=\d) plus or minus(?= \d)")
 _TIMES_TEN = re.compile(r"(?<=\d) ?x ?(?=10\^)")

@@ -17,8 +17,8 @@ _OF_TIME_BEFORE = re.compile(r"\b(?:per|each|split) $")
 # Words whose number is a name of three digits or four, letters apart among them (l g a 1150).
 _NAMED_BEFORE = re.compile(
     r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
-    r"|no\.?|box|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
-    r"|car) $"
+    r"|no\.?|box|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker"
+    r"|seat|car) $"
     r"|\b(?:height|weight|speed|score|total|i ?q|cost|price|value|average|maximum|minimum|limit|distance|length) of $"
     r"|(?<![a-z'])[a-z] [a-z] $|\bflight [a-z] $"
 )

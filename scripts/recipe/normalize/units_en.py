@@ -68,8 +68,8 @@ _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
     "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules",
     "newtons": "newton", "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars",
-    "mol": "mole moles mols", "ohm": "ohms ω", "kohm": "kω", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
-    "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
+    "mol": "mole moles mols", "ohm": "ohms ω", "kohm": "kω", "bps": "", "kg": "kilo kilos kgs", "km": "kms",
+    "mi": "mile miles", "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
     "gal": "gallon gallons gals", "pt": "pint pints", "qt": "quart quarts", "acres": "acre",
     "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kts", "rad": "radian radians",
     "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
@@ -126,9 +126,11 @@ _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])
 _TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
 _BELOW_ZERO = re.compile(r"(?<![\w.:/-])(\d[\d.]*) (degrees?(?: celsius| fahrenheit| [cf]\b)? )?below (?:zero|0)\b")
 _FEET_INCHES = re.compile(r"(?<![\d.:/])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
-# Six foot two: what is behind a foot without a unit are inches.
+# Six foot two: what is behind a foot without a unit or something counted are inches.
 _FOOT = re.compile(
-    r"(?<![\d.:/-])(\d{1,2}) (?:foot|f(?:ee)?t(?= \d+[.,;]?$)) (\d(?:\.\d+)?|1[01])(?![\d.:/%]\d|\d| ?(?:by|x|inch|in\b|\d|\"|'))"
+    r"(?<![\d.:/-])(\d{1,2}) (?:foot|f(?:ee)?t(?= \d+[.,;]?$)) (\d(?:\.\d+)?|1[01])"
+    r"(?![\d.:/%]\d|\d| ?(?:[\d%\"']|in(?= ?(?:$|[.,;])| (?:long|wide|tall))"
+    rf"|(?:by|x|{'|'.join(_SYMBOL_OF)}|[a-z]{{2,}}[^\W\dsu]s)\b))"
 )
 _INCHES = re.compile(r'(?<=\d)"')
 _DEGREE = re.compile(
@@ -149,7 +151,8 @@ _PER_UNIT = re.compile(
 _SQUARED = re.compile(r"(?<= per second) squared\b")
 _POWERS = re.compile(r"(\d|(?<![\w'])[b-hj-z]) (?:(squared)|cubed)\b")
 _TO_POWER = re.compile(
-    r"(?<![\d.:/-])(\d[\d.]*) to the (?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])"
+    r"(?<![\d.:/-])(\d[\d.]*) to the "
+    r"(?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])"
 )
 _POWER_OF_TEN = re.compile(r"(?<=\* 10) to the (\d+)(?:st|nd|rd|th)\b")
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
