@@ -32,6 +32,12 @@ SAME = {
         ("a six forty p picture", "a 640p picture"),
         ("an i q of one thirty", "an IQ of 130"),
     ],
+    "several numbers": [
+        ("forty one thousand thirty thousand six", "41000 30006"),
+        ("hundred thousand, hundred thousand", "100000, 100000"),
+        ("six million two million", "6000000 2000000"),
+        ("three hundred thousand million", "300000000000"),
+    ],
     "points in a row": [
         ("release four point zero point six", "release 4.0.6"),
         ("release seven point twelve point two", "release 7.12.2"),
@@ -109,6 +115,7 @@ SAME = {
         ("$9 an hour", "$9/hour"),
         ("R$ 30", "30 reais"),
         ("half a percent", "0.5%"),
+        ("1/2 kg", "half a kilogram"),
         ("US$7", "seven united states dollars"),
         ("USD 7", "7 US dollars"),
         ("A$30", "thirty Australian dollars"),
@@ -198,6 +205,7 @@ SAME = {
         ("#spring", "hashtag spring"),
         ("thanks @acme", "thanks at acme"),
         ("p. 31", "page thirty one"),
+        ("Vol. III, apt 7", "volume three, apartment seven"),
         ("WWII", "World War Two"),
         ("IBM", "i b m"),
         ("ZX9", "z x nine"),

@@ -6,7 +6,7 @@ _HALF_POWER = re.compile(
     r"(?<!\ba )\bhalf (?:a )?(?=(?:hundred|thousand|lakh|million|crore|billion|trillion|percent|per cent)\b)"
 )
 _UNIT = (
-    "hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre|kilo(?:met(?:er|re))?"
+    "hour|minute|second|day|week|month|year|mile|inch|pound|ounce|gallon|pint|cup|dozen|acre|yard|teaspoon|tablespoon|kilo(?:met(?:er|re)|gram)?"
     "|met(?:er|re)|lit(?:er|re)|gram|ton"
 )
 _HALF_UNIT = re.compile(rf"(?<!\band )(?<!\ba )(?<!\bone )(?<!\d )\bhalf (?:an? )?(?=(?:{_UNIT})s?\b)")

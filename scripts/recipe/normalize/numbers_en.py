@@ -179,6 +179,8 @@ class _Reader:
             exact = False
         scalable = value.count(".") < 2
         while scalable and (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
+            if power < _ALL_POWERS.get(_singular(self.words[self.position - 1]), 0):
+                break  # of the next number: hundred thousand, hundred thousand
             value = scale(value, power)
             large = power > 3
             self.take()
@@ -245,6 +247,7 @@ class _Reader:
         if self.peek() == "a":
             self.words[self.position] = "one"
         total, group, limit = 0, int(self.peek() in _ALL_POWERS), 10**36
+        start = self.position  # of the group
         room = 1000  # the next part of the group must be smaller than this
         while True:
             word = _singular(self.peek())
@@ -258,7 +261,10 @@ class _Reader:
                 room = 100
             elif base in _POWERS and group and 10 ** _POWERS[base] < limit:
                 limit = 10 ** _POWERS[base]
-                total, group, room = total + group * limit, 0, 1000
+                total, group, room, start = total + group * limit, 0, 1000, self.position + 1
+            elif base in _POWERS and group and 10 ** _POWERS[base] == limit:  # 53 thousand, 20 thousand
+                self.position = start
+                return str(total), False
             elif base in _ALL_POWERS and word != base and not (total or group):
                 total = 10 ** _ALL_POWERS[base]
             elif word == "and" and self._and_continues(room, limit):

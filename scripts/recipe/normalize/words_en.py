@@ -30,7 +30,7 @@ _ABBREVIATIONS = {
     "approx": "approximately", "etc": "et cetera", "vs": "versus", "ok": "okay", "mt": "mount", "mts": "mountains",
     "hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "expy": "expressway", "jpg": "jpeg",
     "acknowledgement": "acknowledgment", "judgement": "judgment", "grey": "gray", "ageing": "aging",
-    "wwi": "world war 1", "wwii": "world war 2", "doughnut": "donut", "doughnuts": "donuts",
+    "tues": "tuesday", "thurs": "thursday", "wwi": "world war 1", "wwii": "world war 2", "doughnut": "donut", "doughnuts": "donuts",
 }  # fmt: skip
 # Those that are also words of their own need their period and a word behind it.
 _WITH_PERIOD = {
@@ -42,6 +42,9 @@ _TITLE = re.compile(
 )
 # And these a number.
 _BEFORE_NUMBER = {
+    "ste": "suite",
+    "rt": "route",
+    "fl": "floor",
     "no": "number",
     "nos": "numbers",
     "vol": "volume",
@@ -51,7 +54,7 @@ _BEFORE_NUMBER = {
     "p": "page",
     "pp": "pages",
 }
-_NUMBERED = re.compile(rf"(?<![\w'])({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)")
+_NUMBERED = re.compile(rf"(?<![\w'])(?:({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)|(apt) (?=\d)|(vol)\. (?=[ivx]{{2}}))")
 _A_POUND = re.compile(r"\b(an?|half|per) lbs?\b\.?")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
@@ -95,8 +98,8 @@ def _abbreviations(text: str) -> str:
     if _SIGN.search(text):
         text = _HASHTAG.sub("hashtag ", text)
         text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
-    if "." in text:
-        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text)
+    if "." in text or "apt " in text:
+        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[match.lastindex]]} ", text)
     text = streets_en.addresses(text)
     if "." not in text:
         return text
