@@ -30,7 +30,8 @@ _ABBREVIATIONS = {
     "approx": "approximately", "etc": "et cetera", "vs": "versus", "ok": "okay", "mt": "mount", "mts": "mountains",
     "hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "expy": "expressway", "jpg": "jpeg",
     "acknowledgement": "acknowledgment", "judgement": "judgment", "grey": "gray", "ageing": "aging",
-    "tues": "tuesday", "thurs": "thursday", "wwi": "world war 1", "wwii": "world war 2", "doughnut": "donut", "doughnuts": "donuts",
+    "tues": "tuesday", "thurs": "thursday", "wwi": "world war 1", "wwii": "world war 2",
+    "doughnut": "donut", "doughnuts": "donuts",
 }  # fmt: skip
 # Those that are also words of their own need their period and a word behind it.
 _WITH_PERIOD = {
