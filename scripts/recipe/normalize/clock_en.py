@@ -37,6 +37,7 @@ _TO = re.compile(
 _HOURS_MINUTES = re.compile(r"(?<![\w.:/$-])(\d{1,2}) ?h ?(\d{1,2}) ?m(?![a-z'])")
 _UNIT = "year|month|week|day|hour|hr|minute|min|second|sec"
 _AND = re.compile(rf"(?<=\d )((?:{_UNIT})s?) and (?=\d+(?:\.\d+)? (?:{_UNIT})s?\b)")
+_H_AND_M, _AND_NUMBER = re.compile(r"h ?\d\d? ?m"), re.compile(r" and \d")
 _PAST_OR_TO = re.compile(r"(?:quarter|half|\d|minutes?) (?:past|after|to|till|until|before|of) \d")
 _M = re.compile(r"\d ?[ap]\.? ?m")
 
@@ -55,8 +56,9 @@ def before_numbers(text: str) -> str:
 
 def times(text: str) -> str:
     """Times of day with digits, as `9:15` and `9:00 am`; durations without `and`."""
-    text = _HOURS_MINUTES.sub(r"\1 hours \2 minutes", text)
-    if " and " in text:
+    if _H_AND_M.search(text):
+        text = _HOURS_MINUTES.sub(r"\1 hours \2 minutes", text)
+    if _AND_NUMBER.search(text):
         text = _AND.sub(r"\1 ", text)
     if "oclock" in text:
         text = _WHOLE_HOUR.sub(r"\1:00", text)

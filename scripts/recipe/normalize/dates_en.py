@@ -52,7 +52,11 @@ def in_digits(text: str) -> str:
     """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`, `21.06.1985`."""
     if "/" in text or "-" in text:
         text = _NUMERIC.sub(_numeric, text)
-    return _WITH_POINTS.sub(lambda match: date(match[3], int(match[2]), int(match[1])), text) if "." in text else text
+    return (
+        _WITH_POINTS.sub(lambda match: date(match[3], int(match[2]), int(match[1])), text)
+        if ".19" in text or ".20" in text
+        else text
+    )
 
 
 def dates(text: str) -> str:

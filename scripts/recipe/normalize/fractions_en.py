@@ -28,7 +28,7 @@ def halves(text: str) -> str:
     """Halves of what is no number word: `half a million`, `half an hour`, `an hour and a half`."""
     if "half " in text:
         text = _HALF_UNIT.sub("1/2 ", _HALF_POWER.sub("0.5 ", text))
-    if "th" in text:
+    if "th of " in text or "rd of " in text or text[:1] == "a":
         text = _PART_OF.sub(lambda match: f"1/{match.lastindex + 2}", text)
     return _AND_HALF.sub(lambda match: f"1.5 {match[1]}s", text) if " and a half" in text else text
 

@@ -149,6 +149,8 @@ LETTERS_JA = ("メートル", "グラム", "トン")
 
 def name_letters(text: str, names: tuple[str, str, str]) -> str:
     """9m as 9米, in text whose letters are as they were written."""
+    if "m" not in text and "g" not in text and "t" not in text:
+        return text
     return _LETTER_UNIT.sub(lambda match: match[1] + names[match.lastindex - 2], text)
 
 

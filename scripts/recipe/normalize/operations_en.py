@@ -23,7 +23,8 @@ _WORD = re.compile(
 )
 _HINT = re.compile(
     r"-|\+|×|\*|=|\d ?x ?\d|5050|2020"
-    r"| (?:(?<=[a-z%\d] )(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
+    r"| (?:(?:(?<=[smdkp%\d] )|(?<= [a-z] )|(?<=^[a-z] ))"
+    r"(?:plus|minus|times|mult|div|equal|is |greater|less|over)|plus \d)"
 )
 _PLUS_OR_MINUS = re.compile(r"\bplus or (?:minus |-)(?=\d)|(?<=\d) plus or minus(?= \d)")
 _TIMES_TEN = re.compile(r"(?<=\d) ?x ?(?=10\^)")
@@ -61,7 +62,8 @@ _PLUS_NUMBER = re.compile(r"(?<![\d%] )\bplus (?=\d{7,}\b)")
 def spoken_groups(text: str) -> str:
     """Digit words in groups with commas between them, seven digits and more, are one number; so is `one eight hundred`
     before seven."""
-    text = _FREE_CALL.sub(lambda match: f"one {match[1]} zero zero ", text)
+    if " hundred " in text:
+        text = _FREE_CALL.sub(lambda match: f"one {match[1]} zero zero ", text)
     return _COMMAS.sub(_spoken_group, text) if "," in text else text
 
 

@@ -115,7 +115,8 @@ def _signs_and_units(text: str) -> str:
     if _DIGIT.search(text):
         text = units_en.lengths(web_en.point_numbers(text))
         text = money_en.amounts(operations_en.operations(operations_en.groups(text)))
-        text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
+        if "k" in text:
+            text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
     return romans_en.numerals(units_en.symbols(text))
 
 

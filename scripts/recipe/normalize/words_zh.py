@@ -49,7 +49,8 @@ def prepare(text: str) -> str:
 
 def rewrite(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios, money and signs in one form."""
-    text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
+    if "俩" in text or "仨" in text:
+        text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
     if not _ANY_NUMERAL.search(text):
         return text
     if "百" in text:
@@ -58,7 +59,9 @@ def rewrite(text: str) -> str:
         text = _BELOW_ZERO.sub("负", text)
     text = digits_for_numerals(arithmetic.share_units(text))
     if " " in text:
-        text = " ".join(_NUMBER_GAP.sub("", text).split())
+        text = _NUMBER_GAP.sub("", text)
+        if "  " in text:
+            text = " ".join(text.split())
     if not _ANY_DIGIT.search(text):
         return text
     text = _times(_durations(rewrite_dates(_signs(text))))
