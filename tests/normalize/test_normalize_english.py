@@ -134,6 +134,7 @@ SAME = {
     "times and dates": [
         ("the sixth of august sixteen forty two", "6 August 1642"),
         ("on march first twelve fifteen", "on March 1, 1215"),
+        ("2019-07-04", "twenty nineteen dash oh seven dash oh four"),
         ("21.11.1974", "the twenty first of november nineteen seventy four"),
         ("3:40 a.m.", "twenty to four a m"),
         ("3:35", "twenty five to four"),

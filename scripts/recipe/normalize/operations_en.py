@@ -2,6 +2,7 @@
 
 import re
 
+from recipe.normalize.dates_en import date
 from recipe.normalize.numbers_en import DIGIT, one_by_one
 
 _EQUATION = re.compile(r"\d ?(?:[=+*×÷]|equals?|is equal to|plus|times) ?-?\d")
@@ -48,6 +49,9 @@ _GROUPS = re.compile(
 )
 # A telephone's groups behind the code of a country: +44 20 7946 0958.
 _DASHES = re.compile(r"(?<![\w.:/$-])(?<!dash )\d+(?: dash \d+){2,}(?![\w/-]|[.:]\d| dash)")
+_SPOKEN_DATE = re.compile(
+    r"(?<![\w.:/$-])(?<!dash )((?:19|20)\d\d) dash (0?[1-9]|1[0-2]) dash (0?[1-9]|[12]\d|3[01])(?![\w/-]|[.:]\d| dash)"
+)
 _ZONE = re.compile(r"\b(gmt|utc) (plus|minus) (?=\d)")
 _ABROAD = re.compile(r"(?<![\w%)] )(?<![\w%)])(?:\+|plus )(\d{1,3}(?: \d{1,12}){2,})(?![\w%]|[.:/-]\d| \d)")
 _LOCAL = re.compile(r"(?<![\w.:/$-])(\d{3})-(\d{3}[1-9])(?![\w/-]|[.:%]\d)")
@@ -77,12 +81,16 @@ def groups(text: str) -> str:
     if "-" in text or "(" in text:
         text = _LOCAL.sub(r"\1\2", _GROUPS.sub(_join, text))
     if " dash " in text:
-        text = _DASHES.sub(_join, text)
+        text = _DASHES.sub(_join, _SPOKEN_DATE.sub(_date, text))
     if "gmt" in text or "utc" in text:
         text = _ZONE.sub(lambda zone: f"{zone[1]} {'+ ' if zone[2] == 'plus' else '-'}", text)
     if "+" in text or "plus " in text:
         text = _ABROAD.sub(_join_abroad, text)
     return _UNARY_PLUS.sub("plus ", text) if "+" in text else text
+
+
+def _date(match: re.Match) -> str:
+    return date(match[1], int(match[2]), int(match[3]))
 
 
 def _join_abroad(match: re.Match) -> str:
