@@ -25,7 +25,7 @@ from recipe.text import tables
 from recipe.text.prompt import listed_hotwords, split_hotwords
 
 # A version changes whenever some output of its mode changes; it is recorded with every score.
-VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "5", "raw": "1"}
+VERSIONS: dict[str, str] = {"compatible": "2", "faithful": "6", "raw": "1"}
 
 _BATCH = 500  # lines; enough that sending them to a worker costs little
 _SMALL = 300_000  # bytes; below this, starting workers takes longer than the work

@@ -21,10 +21,16 @@ def _pattern(operators: dict[str, str]) -> re.Pattern:
 
 _OPERATION_ZH = _pattern(_OPERATORS_ZH)
 _OPERATION_JA = _pattern(_OPERATORS_JA)
-_MAYBE_OPERATION = re.compile(r"[\d%] ?[大小不约等加减乘除到至]")
+_EQUATION_ZH = re.compile(
+    rf"(?<=[a-z\d%]) ?({'|'.join(word for word in _OPERATORS_ZH if word.endswith('于'))}){_AFTER}"
+)
+_MAYBE_OPERATION = re.compile(r"[a-z\d%] ?[大小不约等加减乘除到至]")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
-_COUNTED = "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周岁级层页章只件条张本辆台]"
+_COUNTED = (
+    "[个万亿年月日天号岁次名人位倍度%米升克吨公千元块厘毫小分秒周级层页章只件条张本辆台点时楼间套组节课门头匹双口杯碗瓶"
+    "袋包盒轮场回遍步颗粒句字行集期届亩寸尺斤两角毛]"
+)
 _HYPHEN = re.compile(
     rf"(?<![\d.:/+=*<>~-])(?<![a-z])(\d{{1,4}}(?:\.\d+)?)-(\d{{1,4}}(?:\.\d+)?)(?= ?(?:{_COUNTED}|[a-zμ°]))"
 )
@@ -41,7 +47,8 @@ _TO_JA = re.compile(r"(?<=[\d%年月日時分秒人度円歳個回代])(?:から
 def rewrite_zh(text: str) -> str:
     """Words between two numbers as signs: + - × ÷ = ≠ ≈ < > ≤ ≥, and ~ for a range."""
     if _MAYBE_OPERATION.search(text):
-        text = _OPERATION_ZH.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
+        for pattern in (_OPERATION_ZH, _EQUATION_ZH):
+            text = pattern.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
         text = _TO_ZH.sub("~", text)
     return _HYPHEN.sub(_range, text) if "-" in text else text
 

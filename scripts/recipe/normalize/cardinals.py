@@ -28,15 +28,30 @@ class Grammar:
     alone: frozenset[str]
 
 
-_DIGIT = f"[{''.join(DIGITS)}]"
-_ADDRESS = re.compile(rf"{_DIGIT}{{1,3}}(?:点{_DIGIT}{{1,3}}){{3}}(?![点十百]|{_DIGIT})")
+_DIGIT = f"[{''.join(DIGITS).replace('两', '')}]"
+# Of a version or an address: 0 to 999, digits one by one or not. Hours in a row (八点九点十点) end in 点.
+_PART = (
+    rf"(?:\d{{1,3}}|[一二三四五六七八九]?百(?:零?{_DIGIT}|{_DIGIT}?十{_DIGIT}?)?|{_DIGIT}?十{_DIGIT}?|{_DIGIT}{{1,3}})"
+)
+_POINTS = re.compile(
+    rf"(?<![\d.点十百千万亿億])(?<!{_DIGIT}){_PART}(?:点{_PART}){{2,}}(?![\d.点十百千万亿億時时分刻半钟]|{_DIGIT})"
+)
 
 
-def digits_of_addresses(text: str) -> str:
-    """一九二点一六八点零点一 as 192.168.0.1."""
-    if text.count("点") < 3:
-        return text
-    return _ADDRESS.sub(lambda match: "".join(DIGITS.get(character, ".") for character in match[0]), text)
+def digits_of_chains(text: str, grammar: Grammar) -> str:
+    """Numbers with several points as versions and addresses have them: 一九二点一六八点零点一 as 192.168.0.1."""
+    return text if text.count("点") < 2 else _POINTS.sub(lambda match: _chain(match[0], grammar), text)
+
+
+def _chain(numeral: str, grammar: Grammar) -> str:
+    parts = [_part(part, grammar) for part in numeral.split("点")]
+    return ".".join(parts) if all(map(str.isdigit, parts)) else numeral
+
+
+def _part(numeral: str, grammar: Grammar) -> str:
+    if SMALL.keys().isdisjoint(numeral):
+        return "".join(DIGITS.get(character, character) for character in numeral)
+    return "".join(read_cardinals(list(numeral), grammar))
 
 
 class _Cardinal:
@@ -58,7 +73,7 @@ class _Cardinal:
         """Whether 十, 百 or 千 can follow; `alone` says whether it counts once without a digit."""
         if power >= self.limit or (self.waiting is None and not alone):
             return False
-        amount = 1 if self.waiting is None or (power == 1 and self.waiting == "0") else int(self.waiting)
+        amount = 1 if self.waiting is None or (power == 1 and not self.waiting.strip("0")) else int(self.waiting)
         self.below += amount * 10**power
         self._close(power, power)
         return True
@@ -132,10 +147,10 @@ class _CardinalReader:
     def _amount(self, digits: str) -> None:
         number = self.number
         fits = number.unit is None or len(digits.lstrip("0")) <= number.unit
-        leading_zero = number.waiting == "0" and number.unit is None  # 零三十 is 30
-        if (number.waiting is not None and not leading_zero) or not fits:
+        zeros = number.waiting if number.unit is None and number.waiting and not number.waiting.strip("0") else ""
+        if (number.waiting is not None and not zeros) or not fits:
             self.close()
-        self.number.waiting = digits
+        self.number.waiting = zeros + digits  # 零三十 is 30, and behind a number 零零三 stays
         self.number.after_large = False
 
     def _small(self, unit: str, following: list[str]) -> None:

@@ -4,12 +4,23 @@ import re
 
 _O_CLOCK = re.compile(r"\bo ?' ?clock\b|\bo clock\b")
 _WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d{1,2})(?::00)? oclock\b")
-_HOUR_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_DIGIT_WORDS = "one|two|three|four|five|six|seven|eight|nine"
+_HOUR_WORDS = f"{_DIGIT_WORDS}|ten|eleven|twelve"
 # Ten to eleven is a range as well: only these say that it is a time of day.
 _SPOKEN_TO = re.compile(
     rf"\b((?:at|it is|it was) (?:five|ten|twenty(?:[ -]five)?)) (?:to|till|until) (?={_HOUR_WORDS})"
     r"(?!\w+[ -](?:hundred|thousand|percent|\w+s\b))"
 )
+# Twenty is no hour of half a day.
+_TWENTY_TO = re.compile(
+    rf"\b(twenty(?:[ -]five)?) (?:to|till|until) (?=(?:{_HOUR_WORDS}) [ap]\.? ?m\b)"
+    rf"|^(twenty(?:[ -]five)?) to (?=(?:{_HOUR_WORDS})[.?!]?$)"
+)
+# Hours as an army says them: oh six hundred.
+_HUNDRED_HOURS = re.compile(
+    rf"\b(?:(?<=\bat )(?:oh|o)|oh(?= \w+ hundred hours\b)|zero) ({_DIGIT_WORDS}) hundred\b(?! and\b)"
+)
+_HOURS_OF_DIGITS = {word: str(value) for value, word in enumerate(_DIGIT_WORDS.split("|"), 1)}
 _HALF_DAY = re.compile(r"(?<![\d.:/$-])(\d{1,2})(?:([.:])(\d\d))? ?([ap])(?:\. ?m\b\.?| ?m\b(?!'))")
 _LETTERS = re.compile(rf"\b({_HOUR_WORDS}|twenty|thirty|forty|fifty|\w+teen|clock|\d+) ([ap]) m\b")
 _PAST = re.compile(
@@ -23,6 +34,10 @@ _TO = re.compile(
 )
 
 
+_HOURS_MINUTES = re.compile(r"(?<![\w.:/$-])(\d{1,2}) ?h ?(\d{1,2}) ?m(?![a-z'])")
+_UNIT = "year|month|week|day|hour|hr|minute|min|second|sec"
+_AND = re.compile(rf"(?<=\d )((?:{_UNIT})s?) and (?=\d+(?:\.\d+)? (?:{_UNIT})s?\b)")
+_H_AND_M, _AND_NUMBER = re.compile(r"h ?\d\d? ?m"), re.compile(r" and \d")
 _PAST_OR_TO = re.compile(r"(?:quarter|half|\d|minutes?) (?:past|after|to|till|until|before|of) \d")
 _M = re.compile(r"\d ?[ap]\.? ?m")
 
@@ -33,11 +48,18 @@ def before_numbers(text: str) -> str:
         text = _O_CLOCK.sub("oclock", text)
     if " to " in text or " till " in text or " until " in text:
         text = _SPOKEN_TO.sub(r"\1 minutes to ", text)
+        text = _TWENTY_TO.sub(lambda match: f"{match[1] or match[2]} minutes to ", text)
+    if " hundred" in text:
+        text = _HUNDRED_HOURS.sub(lambda match: f"0{_HOURS_OF_DIGITS[match[1]]}00", text)
     return _LETTERS.sub(r"\1 \2m", text) if " m" in text else text
 
 
 def times(text: str) -> str:
-    """Times of day with digits, as `9:15` and `9:00 am`."""
+    """Times of day with digits, as `9:15` and `9:00 am`; durations without `and`."""
+    if _H_AND_M.search(text):
+        text = _HOURS_MINUTES.sub(r"\1 hours \2 minutes", text)
+    if _AND_NUMBER.search(text):
+        text = _AND.sub(r"\1 ", text)
     if "oclock" in text:
         text = _WHOLE_HOUR.sub(r"\1:00", text)
     if _PAST_OR_TO.search(text):

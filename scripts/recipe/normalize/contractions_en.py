@@ -33,6 +33,7 @@ _CONTRACTIONS = [
         (r"^([a-z]{2,})'s(?=[.!?]*$)", r"\1 is"),
         (rf"\b({_SUBJECT})'d (?=(?:been|gone|done|better|had)\b)", r"\1 had "),
         (rf"\b({_SUBJECT})'d\b", r"\1 would"),
+        (r"\b(where|how|why|when)'d\b", r"\1 did"),
         (r"(?<=[a-z])'re\b", " are"),
         (r"(?<=[a-z])'ll\b", " will"),
         (r"(?<=[a-z])'ve\b", " have"),

@@ -3,8 +3,10 @@
 import re
 
 _YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[/-](0[1-9]|1[0-2])(?![\d/.-])")
-# Without zeros 8/8 is a fraction.
-_MONTH_DAY = re.compile(r"(?<![\d./-])(0[1-9]|1[0-2])[/-](0[1-9]|[12]\d|3[01])(?![\d/.-])")
+# Without a zero 8/8 and 11/12 are fractions, and 10-20 is a range.
+_MONTH_DAY = re.compile(
+    r"(?<![\d./-])(?=0|1\d.0)(0[1-9]|1[0-2])[/-](0[1-9]|[12]\d|3[01])(?![\d/.-]| ?(?:%|[^\W\d_a-z]*[元円]))"
+)
 _ZERO_IN_DATE = re.compile(r"(?<!\d)0(?=\d[月日号])")
 _HALF_OF_DAY = re.compile(r"(?<![\d.:])(\d{1,2}(?::\d\d){1,2}|\d{1,2}[点時]) ?([ap])\.? ?m(?![a-z])\.?")
 

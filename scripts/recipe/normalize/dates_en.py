@@ -14,7 +14,7 @@ _NAMES = list(dict.fromkeys(_MONTHS.values()))
 _MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
 _DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
 _ORDINAL_DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)"
-_YEAR = r"(?:19|20)\d\d\b"
+_YEAR = r"(?:1\d|20)\d\d\b"
 # March, may and the like are other words too: a year, `of` or an ordinal says that a month is meant.
 _OF_MONTH = re.compile(rf"(?:\bthe )?{_DAY} of {_MONTH}\.?")
 _DAY_MONTH_YEAR = re.compile(rf"(?:\bthe )?{_DAY}[ -]{_MONTH}\.?(?=[, -]*{_YEAR})")
@@ -31,6 +31,8 @@ _YEAR_FIRST = re.compile(
     rf"(\d{{1,2}})(?:st|nd|rd|th)?\b(?![.:/-]\d)(?! {_YEAR})"
 )
 _NUMERIC = re.compile(r"(?<![\d./-])(0?[1-9]|[12]\d|3[01])([/-])(0?[1-9]|[12]\d|3[01])\2((?:19|20)\d\d)(?![\d/-]|\.\d)")
+# With points the day is first; where it could be a month, too, it is left as it is.
+_WITH_POINTS = re.compile(r"(?<![\w.:/-])(1[3-9]|2\d|3[01])\.(0?[1-9]|1[0-2])\.((?:19|20)\d\d)(?![\w:/-]|\.\w)")
 _ANY_MONTH = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
 
 
@@ -47,8 +49,14 @@ def _numeric(match: re.Match) -> str:
 
 
 def in_digits(text: str) -> str:
-    """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`."""
-    return _NUMERIC.sub(_numeric, text) if "/" in text or "-" in text else text
+    """Dates all in digits with the year last: `3/4/2021`, `15-01-2020`, `21.06.1985`."""
+    if "/" in text or "-" in text:
+        text = _NUMERIC.sub(_numeric, text)
+    return (
+        _WITH_POINTS.sub(lambda match: date(match[3], int(match[2]), int(match[1])), text)
+        if ".19" in text or ".20" in text
+        else text
+    )
 
 
 def dates(text: str) -> str:

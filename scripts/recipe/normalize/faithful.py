@@ -32,6 +32,9 @@ _SCRIPT_CHANGE = re.compile(rf"(?<=[{_CJK}])(?=[a-z])|(?<=[a-z])(?=[{_CJK}])")
 
 # --- Numbers in digits, in any language ---
 _DIGIT = re.compile("[0-9]")
+_SCIENTIFIC = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)?)e(?:\+|(-))0*(\d+)(?![\w.,]*\d)")
+_TIME_ZONE = re.compile(r"\b(gmt|utc) ?([-+]) ?(?=\d)")
+_SIGN_APART = re.compile(r"^- (?=[\d./ ]+%?$)")  # nothing else in the line
 _BARE_DECIMAL = re.compile(r"(?<![\d.a-z])\.(?=\d)")
 _ISO_DATE = re.compile(r"(?<![\d./-])((?:19|20)\d\d)([-./])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)")
 _PHONE = re.compile(
@@ -103,6 +106,10 @@ def _numbers(text: str, spoken: frozenset[str]) -> str:
             text = _PHONE.sub(separators.digits_only, text)
         if "-" in text or "." in text or "/" in text:
             text = _dates(text, spoken)
+        if "-" in text or "+" in text:
+            text = _SCIENTIFIC.sub(lambda number: f"{number[1]}×10^{number[2] or ''}{number[3]}", text)
+            text = _TIME_ZONE.sub(lambda zone: f"{zone[1]} {'-' if zone[2] == '-' else '+ '}", text)
+            text = _SIGN_APART.sub("-", text)
     return _SCRIPT_CHANGE.sub(" ", text) if not text.isascii() and languages.LATIN.search(text) else text
 
 

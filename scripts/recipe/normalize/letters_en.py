@@ -9,9 +9,14 @@ _SPACED_INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\. )+(?=[a-z]\.)")
 _INITIALS = re.compile(r"(?<![a-z0-9.'])(?:[a-z]\.)+(?:[a-z](?![a-z0-9'])\.?|(?<=\.[a-z]\.)(?![a-z0-9]))")
 _NO_DIGITS = r"(?![\w'-]| (?:hundred|thousand|million|point)\b)"
 _DIGITS = re.compile(rf"(?<=(?<![\w'])[a-np-z] [a-np-z] )({DIGIT}(?: {DIGIT})+){_NO_DIGITS}")
-_TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} {DIGIT}){_NO_DIGITS}(?! {DIGIT}\b)")
+# Behind one digit alone a letter o is no zero (b two o).
+_TWO_DIGITS = re.compile(rf"(?<=(?<![\w'])[b-hj-np-z] )({DIGIT} (?!o\b){DIGIT}){_NO_DIGITS}(?! {DIGIT}\b)")
+_OXIDE = re.compile(rf"(?<![\w'])([cns]) o (?={DIGIT}{_NO_DIGITS}(?! {DIGIT}\b))")
 _SIGN = r"[-=<>+*&@^/×÷]"
 _APART = re.compile(rf"(?<![\w'])(?<!{_SIGN} )(?<!{_SIGN})[a-z](?: [a-z])+(?![\w'.]| ?{_SIGN} ?[\w-])")
+_TWO_LETTERS = frozenset(re.findall(r"\w+", "tv uk us pc cd dj dc ny hr pr vp id eu un mp ad bc am pm ok kg km cm mm"))
+_WITH_I = frozenset(("iq", "ip", "ie"))
+_AND_LETTER = re.compile(r" and [b-hj-z](?![\w'])")  # a t and t
 _CONSONANT = re.compile("[b-df-hj-np-tv-xz]")
 # The network, not the weight in grams.
 _GENERATION = re.compile(
@@ -43,6 +48,8 @@ def before_numbers(text: str) -> str:
     if not _ALONE.search(text):
         return text
     text = _ERA.sub(lambda match: f"{match[1]} {match[2].replace(' ', '')}", text)
+    if " o " in text:
+        text = _OXIDE.sub(r"\1o ", text)
     text = _TWO_DIGITS.sub(lambda match: one_by_one(match[1]), _DIGITS.sub(lambda match: one_by_one(match[1]), text))
     return _GENERATION.sub(_generation, text) if " g" in text else text
 
@@ -63,14 +70,19 @@ def _joined(match: re.Match) -> str:
     kept: list[str] = []
     if letters[-1] == "x" and len(letters) > 3 and following[1:2].isdigit():  # the times of an x8
         kept.append(letters.pop())
-    while letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
+    # Of three, the last is an article or a pronoun only behind what two letters name.
+    named = len(letters) != 3 or "".join(letters[:2]) in _TWO_LETTERS
+    while named and letters != ["u", "s", "a"] and letters and _stands_alone(letters[-1], following):
         kept.append(letters.pop())
         following = " ??"
-    if letters[:-1] in (["a"], ["i"]) and not following[1:2].isdigit():
+    name, numbered = "".join(letters), following[1:2].isdigit()
+    if letters[:-1] in (["a"], ["i"]) and not (
+        numbered or name in _WITH_I or _AND_LETTER.match(match.string, match.end())
+    ):
         return match[0]  # the first is a word, the second perhaps a mark at school
-    if len(letters) < 2 or not any(map(_CONSONANT.match, letters)):
+    if len(letters) < 2 or not (numbered or name in _WITH_I or _CONSONANT.search(name)):
         return match[0]
-    return " ".join(["".join(letters), *reversed(kept)])
+    return " ".join([name, *reversed(kept)])
 
 
 def _stands_alone(letter: str, following: str) -> bool:

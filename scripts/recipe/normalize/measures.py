@@ -5,7 +5,7 @@ import re
 # With a decimal comma where `separators` had to leave it.
 _NUMBER = r"(?<!\d)(?:(?<![.,])\d{1,3},\d{3}(?![\d,])|\d++(?:\.\d++)?)"
 
-_PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b)")
+_PERCENT = re.compile(r"(?<=\d) ?(?:%|percent\b|per cent\b|pct\b)")
 _AND_HALF = re.compile(r"(?<![\d.:/-])(\d+) 1/2(?![\d/.])")
 _PER_THOUSANDS = re.compile(r"(?<![\d.])(\d++) ?([‰‱])")
 _THOUSANDS_OF = {"‰": "1000", "‱": "10000"}
@@ -63,6 +63,8 @@ _CURRENCY_SYMBOLS = {
     "₺": "lira", "₫": "dong", "฿": "baht", "₱": "pesos", "₪": "shekels",
 }  # fmt: skip
 _SYMBOLS = f"[{''.join(_CURRENCY_SYMBOLS)}]"
+_NAMES_OF_SIGNS = {**_CURRENCY_SYMBOLS, "r$": "reais"}
+_SIGN = rf"(?:(?<![a-z])r(?=\$))?{_SYMBOLS}"
 _CURRENCIES = {
     "dollars": ("us dollars?", "dollars?", "美元", "美金"),
     "euros": ("euros?", "欧元"),
@@ -73,13 +75,16 @@ _CURRENCIES = {
     "rubles": ("rubles?", "roubles?", "卢布"),
 }
 _ANY_SYMBOL = re.compile(_SYMBOLS)
-_SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SYMBOLS}) ?({_NUMBER})(?: ?元)?")
+_SYMBOL_FIRST = re.compile(rf"(?:(?<![a-z])us ?(?=\$))?({_SIGN}) ?({_NUMBER})(?: ?元)?")
+# $5-10 and $5-$10: between amounts a hyphen is no sign.
+_SHARED_SYMBOL = re.compile(rf"({_SIGN})({_NUMBER})-(?={_NUMBER}(?![\d.]*[-:/]))")
+_RANGE_OF_MONEY = re.compile(rf"({_SYMBOLS} ?{_NUMBER}) ?-(?= ?{_SIGN})")
 _SYMBOL_LAST = re.compile(rf"({_NUMBER}) ?({_SYMBOLS})(?!\d)")
 _CURRENCY = _number_and(_CURRENCIES)
 _AND_CENTS = re.compile(
     r"(?<![\d.:/])(\d+) (?:(dollars|euros) (?:and )?(\d{1,2}) cents|(pounds) (?:and )?(\d{1,2}) pence)\b"
 )
-_ONLY_CENTS = re.compile(r"(?<![\d.,:/-])0\.(\d\d) (dollars|pounds)\b")
+_ONLY_CENTS = re.compile(r"(?<![\d.,:/~-])(?<!\d to )(?<!\d and )(?<!\d - )(?<!\d ~ )0\.(\d\d) (dollars|pounds)\b")
 _SMALL_COINS = {"dollars": "cents", "pounds": "pence"}
 _NO_CENTS = re.compile(r"(?<=\d)\.00(?= (?:dollars|euros|pounds|元))")
 
@@ -87,7 +92,8 @@ _NO_CENTS = re.compile(r"(?<=\d)\.00(?= (?:dollars|euros|pounds|元))")
 def _money(text: str) -> str:
     """The amount and then the currency: `$8.16`, `eight dollars and sixteen cents` -> `8.16 dollars`."""
     if _ANY_SYMBOL.search(text):
-        text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_CURRENCY_SYMBOLS[match[1]]} ", text)
+        text = _RANGE_OF_MONEY.sub(r"\1 - ", _SHARED_SYMBOL.sub(r"\2 - \1", text))
+        text = _SYMBOL_FIRST.sub(lambda match: f"{match[2]} {_NAMES_OF_SIGNS[match[1]]} ", text)
         text = _SYMBOL_LAST.sub(lambda match: f"{match[1]} {_CURRENCY_SYMBOLS[match[2]]} ", text)
     text = " ".join(_CURRENCY.sub(lambda match: _name(match, _CURRENCIES), text).split())
     if " cents" in text or " pence" in text:
@@ -106,7 +112,7 @@ def rewrite(text: str) -> str:
     """`25 percent` -> `25%`, `5 kilometers` -> `5 km`, `$5` -> `5 dollars`."""
     if " 1/2" in text:
         text = _AND_HALF.sub(r"\1.5", text)
-    if "%" in text or "per" in text:
+    if "%" in text or "per" in text or "pct" in text:
         text = _PERCENT.sub("%", text)
     if "‰" in text or "‱" in text:
         text = _PER_THOUSANDS.sub(lambda match: f"{match[1]}/{_THOUSANDS_OF[match[2]]}", text)

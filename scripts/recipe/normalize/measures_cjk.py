@@ -122,7 +122,7 @@ _before_zh = _Names(_AHEAD, _CODES, _SIGNS, _BEFORE_ZH, {"元": "¥"})
 _before_ja = _Names(_AHEAD, _CODES, _SIGNS, {"yen": "¥"})
 
 # Where there may be a name: most numbers in running text have another character behind them.
-_MAYBE_BEHIND = re.compile(r"\d ?(?:[^\W\d个年月日号点时時分元块岁人名位次]|日[元圆币]|人民)")
+_MAYBE_BEHIND = re.compile(r"\d ?(?:[^\W\d个年月日号点时時分元块岁人名位次]|日[元圆币]|元?人民)")
 _MAYBE_AHEAD = re.compile(rf"[{''.join(_SIGNS.values())}¥a-z币金]|[港日]元")
 
 # --- Degrees and speeds, whose words stand around the number ---
@@ -149,6 +149,8 @@ LETTERS_JA = ("メートル", "グラム", "トン")
 
 def name_letters(text: str, names: tuple[str, str, str]) -> str:
     """9m as 9米, in text whose letters are as they were written."""
+    if "m" not in text and "g" not in text and "t" not in text:
+        return text
     return _LETTER_UNIT.sub(lambda match: match[1] + names[match.lastindex - 2], text)
 
 

@@ -66,6 +66,11 @@ _NAMES = {
 }
 _NAME = re.compile(rf"(?<![\d.])({_AMOUNT}) (?:{'|'.join(f'({name})' for name in _NAMES.values())})(?![a-z])")
 _PENNY = re.compile(r"(?<= pounds )((?:and )?\d+) (?:penny|p)\b|(?<= pound )((?:and )?\d+) (?:penny|p)\b")
+_PER_TIME = re.compile(
+    r"(\d (?:dollars|cents|euros|pounds|pence|yen|rupees)) an? "
+    r"(?=(?:hour|minute|day|week|month|year|night|person|head|pound|lb|kilo|kg|gallon|gal|mile|mi|share|barrel|ton)\b)"
+)
+_CENT_LETTER = re.compile(r"(?<= dollars and )(\d\d?) ?c\b|(?<= euros and )(\d\d?) ?c\b")
 _NO_CENTS = re.compile(r"(?<= dollars) and 0 cents\b|(?<= euros) and 0 cents\b|(?<= pounds) and 0 pence\b")
 
 
@@ -76,6 +81,21 @@ _HINT = re.compile(
     )
     + r"|\$|€|£|¥|₹|₩|rs(?![a-z])| le\b|l\.e"
 )
+
+
+# Ten to ninety-nine, with nothing behind that would be counted.
+_CENTS = re.compile(
+    r"\b(dollars?|euros?|pounds?) "
+    r"(ten|eleven|twelve|\w+teen|(?:twenty|thirty|fou?rty|fifty|sixty|seventy|eighty|ninety)"
+    r"(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)(?=[.,;!?]?$|[.,;!?] )"
+)
+
+
+def cents_in_words(text: str) -> str:
+    """`two dollars fifty` with `and` and `cents` around the fifty; before number words are digits."""
+    if "dollar" not in text and "euro" not in text and "pound" not in text:
+        return text
+    return _CENTS.sub(lambda match: f"{match[1]} and {match[2]} {'pence' if match[1][0] == 'p' else 'cents'}", text)
 
 
 def _scaled(amount: str, suffix: str | None) -> str:
@@ -91,4 +111,5 @@ def amounts(text: str) -> str:
     text = _NAMED.sub(lambda match: f"{_scaled(match[1], match[2])} ", text)
     text = _NAME.sub(lambda match: f"{match[1]} {list(_NAMES)[match.lastindex - 2]}", text)
     text = _PENNY.sub(lambda match: f"{match[1] or match[2]} pence", " ".join(text.split()))
-    return _NO_CENTS.sub("", text)
+    text = _CENT_LETTER.sub(lambda match: f"{match[1] or match[2]} cents", text)
+    return _NO_CENTS.sub("", _PER_TIME.sub(r"\1 per ", text) if " a" in text else text)

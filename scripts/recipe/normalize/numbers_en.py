@@ -113,6 +113,9 @@ class _Reader:
             return self._signed(before)
         if word in _TIMES and self.peek(1) in _DIGITS:
             return _Item(one_by_one(f"{self.take()} {self.take()}"), "digit")
+        if word in ("oh", "o") and self.peek(1) == "point" and self.peek(2) in _DIGITS:
+            self.take()
+            return _Item("0" + self._decimals(), "number")
         if word in ("oh", "o"):
             self.take()
             return _Item(word, "zero")
@@ -166,14 +169,18 @@ class _Reader:
         """Decimals, `and a half` and a power after a number; whether there were none of them."""
         exact = True
         large = _POWERS.get(_singular(self.words[self.position - 1]), 0) > 3
-        if self.peek() == "point" and "." not in value and (self.peek(1) in _POINT_STARTS or self.peek(1).isdigit()):
-            value += self._decimals()
+        if self._points_follow():
+            while self._points_follow():  # several in a version: 3.1.4
+                value += self._decimals()
             exact = False
         elif [self.peek(ahead) for ahead in range(3)] == ["and", "a", "half"] and "." not in value and not large:
             self.position += 3
             value += ".5"
             exact = False
-        while (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
+        scalable = value.count(".") < 2
+        while scalable and (power := _ALL_POWERS.get(_singular(self.peek()))) and self.peek() != "thousands":
+            if power < _ALL_POWERS.get(_singular(self.words[self.position - 1]), 0):
+                break  # of the next number: hundred thousand, hundred thousand
             value = scale(value, power)
             large = power > 3
             self.take()
@@ -181,6 +188,9 @@ class _Reader:
         if large and "." not in value and (part := self._part_of_power()):
             return _sum(value, *part), False
         return value, exact
+
+    def _points_follow(self) -> bool:
+        return self.peek() == "point" and (self.peek(1) in _POINT_STARTS or self.peek(1).isdigit())
 
     def _part_of_power(self) -> tuple[int, int] | None:
         """Numerator and denominator of what is added to six million in `six million and a half`."""
@@ -237,6 +247,7 @@ class _Reader:
         if self.peek() == "a":
             self.words[self.position] = "one"
         total, group, limit = 0, int(self.peek() in _ALL_POWERS), 10**36
+        start = self.position  # of the group
         room = 1000  # the next part of the group must be smaller than this
         while True:
             word = _singular(self.peek())
@@ -250,7 +261,10 @@ class _Reader:
                 room = 100
             elif base in _POWERS and group and 10 ** _POWERS[base] < limit:
                 limit = 10 ** _POWERS[base]
-                total, group, room = total + group * limit, 0, 1000
+                total, group, room, start = total + group * limit, 0, 1000, self.position + 1
+            elif base in _POWERS and group and 10 ** _POWERS[base] == limit:  # 53 thousand, 20 thousand
+                self.position = start
+                return str(total), False
             elif base in _ALL_POWERS and word != base and not (total or group):
                 total = 10 ** _ALL_POWERS[base]
             elif word == "and" and self._and_continues(room, limit):
@@ -306,8 +320,10 @@ def _join(items: list[_Item], context: Surroundings, *, first: bool) -> list[str
             return [f"{first}:{second}"]
         return [first + second]
     if kinds == ["tens", "zero", "digit"]:
-        hour = int(texts[0]) <= 12 and not context.count
+        hour = int(texts[0]) <= 12 and not context.count and not context.year
         return [f"{texts[0]}:0{texts[2]}" if hour else f"{texts[0]}0{texts[2]}"]
+    if kinds == ["zero", "digit", "tens"] and context.clock and int(texts[2]) < 60:
+        return [f"{texts[1]}:{texts[2]}"]
     if kinds == ["digit", "zero", "digit"] and context.clock and all(len(text) == 1 for text in (texts[0], texts[2])):
         return [f"{texts[0]}:0{texts[2]}"]
     if kinds == ["tens", "decade"]:

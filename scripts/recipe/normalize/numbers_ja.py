@@ -2,7 +2,7 @@
 
 import re
 
-from recipe.normalize.cardinals import DIGITS, UNITS, Grammar, about, digits_of_addresses, read_cardinals, read_scaled
+from recipe.normalize.cardinals import DIGITS, UNITS, Grammar, about, digits_of_chains, read_cardinals, read_scaled
 from recipe.normalize.decimals import scale
 
 _GRAMMAR = Grammar(tenths=False, alone=frozenset("十百千"))
@@ -21,9 +21,15 @@ _RUN = re.compile(
     rf"(?:[{_NUMERAL}]|\d++(?= ?{_UNIT})|(?<=[百千万億兆京])\d++(?![.:/%\d-]|年))++"
     rf"(?:点([{_DIGIT}]++)(?![十点])([百千万億兆]?))?"
 )
-# A middle dot is a decimal point before two digits or before what is measured (二・五倍), else it parts two things.
+# A middle dot is a decimal point before two digits, before what is measured (二・五倍) or where nothing else is in the
+# line, else it parts two things.
+_MEASURED = (
+    "[倍割度％%秒万億兆畳]|パーセント|ポイント|キロ|センチ|ミリ|マイクロ|ナノ|メガ|ギガ|テラ|ヘクタ|メートル|グラム|リットル|トン"
+    "|ボルト|ワット|アンペア|オーム|ヘルツ|バイト|カロリー|デシベル|マイル|インチ|フィート|ポンド|オンス|ドル|ユーロ|平方|立方"
+)
 _MIDDLE_DOT = re.compile(
-    rf"(?<=[\d{_NUMERAL}])[・･](?=[\d{_DIGIT}]{{2}}|[\d{_DIGIT}](?:[倍割度％%秒万億兆]|パーセント|ポイント|キロ|センチ|メートル|グラム))"
+    rf"(?<=[\d{_NUMERAL}])[・･](?=[\d{_DIGIT}]{{2}}|[\d{_DIGIT}](?:{_MEASURED}|[a-zA-Z]{{1,3}}(?![a-zA-Z])))"
+    rf"|(?<=^[\d{_DIGIT}])[・･](?=[\d{_DIGIT}]$)"
 )
 _ELEMENT = re.compile(r"\d+(?:\.\d+)?|\D")
 
@@ -62,4 +68,4 @@ def digits_for_numerals(text: str) -> str:
     text = text.translate(_FORMAL)
     if "コンマ" in text:
         text = _COMMA_WORD.sub("点", _NO_INTEGER.sub("零点", text))
-    return _RUN.sub(_rewrite, digits_of_addresses(text))
+    return _RUN.sub(_rewrite, digits_of_chains(text, _GRAMMAR))

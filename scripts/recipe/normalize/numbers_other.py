@@ -19,6 +19,8 @@ _BEHIND_DIGITS = re.compile(r"\d[ -]?$")  # 20 mil
 _BETWEEN = re.compile("([ '-])")
 _LONGEST = 16  # words of one number
 _MINUS = re.compile(r"(?<![\d%] )\b(?:minus|miinus|mínusz?|mīnus|минус|мінус) (?=\d)")
+# At a line's start they are a sign: elsewhere au moins 5 is at least 5, and nove meno 5 a time.
+_MINUS_AT_START = re.compile(r"^(?:moins|menos|meno) (?=\d)")
 _PERCENT = {
     "de": "prozent", "nl": "procent", "sv": "procent", "da": "procent", "no": "prosent", "fi": "prosent(?:ti|tia|in)",
     "fr": "pour ?cents?", "es": "por ciento", "pt": "por cento", "it": "per ?cento", "ca": "per cent",
@@ -203,4 +205,4 @@ def rewrite(text: str, code: str) -> str:
     for word, following in zip(parts[1::2], parts[2::2], strict=True):
         number = output.rstrip(" ")
         output = (number + "%" if number[-1:].isdigit() else output + word) + following
-    return _MINUS.sub("-", output)
+    return _MINUS_AT_START.sub("-", _MINUS.sub("-", output))

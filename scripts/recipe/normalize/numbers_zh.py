@@ -2,7 +2,7 @@
 
 import re
 
-from recipe.normalize.cardinals import DIGITS, LARGE, Grammar, about, digits_of_addresses, read_cardinals, read_scaled
+from recipe.normalize.cardinals import DIGITS, LARGE, Grammar, about, digits_of_chains, read_cardinals, read_scaled
 from recipe.normalize.decimals import scale
 
 _GRAMMAR = Grammar(tenths=True, alone=frozenset("十"))
@@ -114,4 +114,4 @@ def digits_for_numerals(text: str) -> str:
         return text
     text = _FORMAL_NUMERAL.sub(lambda match: match[0].translate(_FORMAL) if match[1] else match[0], text)
     text = _TENS_CHARACTER.sub(lambda match: _TENS[match[0]], text)
-    return _RUN.sub(_rewrite, digits_of_addresses(text))
+    return _RUN.sub(_rewrite, digits_of_chains(text, _GRAMMAR))

@@ -17,6 +17,8 @@ _NAME = rf"(?:{_NO_NAME}[a-z]+|\d+(?:st|nd|rd|th))"
 _STREET = re.compile(
     rf"(?<![\w.:/$-])(\d+[a-z]? (?:[nsew]\.? )?{_NAME} (?:{_NAME} )?(?:{_NAME} )??)({_KIND})\b(?!')\.?(?! ft\b)"
     rf"|((?<!\w)on {_NAME} (?:{_NAME} )?)(st|ave|rd|blvd|dr|ln)\b(?!')\.?(?=$|,| (?:and|at|in|near|is|was)\b)"
+    r"|((?<![\w.'])\d+(?:st|nd|rd|th) )(ave|blvd|st)\b(?!'|\. [a-z])\.?"
+    rf"|((?<![\w.'])[a-z]+ )(st|rd|ave|blvd|ln)(?:\.?$|\.(?=[,;]))"  # at an end it is no saint
 )
 _KIND_WORD = re.compile(rf" (?:{_KIND})(?![a-z0-9'])")
 _COMPASS = {"n": "north", "s": "south", "e": "east", "w": "west"}
@@ -61,4 +63,5 @@ def addresses(text: str) -> str:
 
 
 def _street(match: re.Match) -> str:
-    return f"{match[1] or match[3]}{_KINDS[match[2] or match[4]]}"
+    name, kind = filter(None, match.groups())
+    return f"{name}{_KINDS[kind]}"

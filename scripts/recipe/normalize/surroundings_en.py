@@ -4,6 +4,12 @@ import dataclasses
 import re
 
 _YEAR_BEFORE = re.compile(r"\b(?:in|year) $")
+# A year is behind a day with its month.
+_MONTH_BEFORE = re.compile(
+    r"\b(of )?(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? (?:the )?$"
+)
+_ORDINAL = re.compile(r"(?:[a-z]+[ -])?(?:first|second|third|[a-z]+th) ")
 _CLOCK_AFTER = re.compile(r" ?[ap]\.? ?m\b| (?:in the (?:morning|afternoon|evening)|at night|tonight|sharp)\b")
 _CLOCK_BEFORE = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")
 _VAGUE_BEFORE = re.compile(r"\b(?:few|several|many|some|couple(?: of)?|how many) $")
@@ -11,9 +17,10 @@ _OF_TIME_BEFORE = re.compile(r"\b(?:per|each|split) $")
 # Words whose number is a name of three digits or four, letters apart among them (l g a 1150).
 _NAMED_BEFORE = re.compile(
     r"\b(?:flight|rooms?|routes?|highway|interstate|freeway|pages?|chapter|channel|apartment|suite|exit|bus|gate|number"
-    r"|no\.?|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker|seat"
-    r"|car) $"
-    r"|(?<![a-z'])[a-z] [a-z] $"
+    r"|no\.?|box|section|hymn|psalm|form|model|boeing|airbus|unit|lot|building|article|area code|code|extension|locker"
+    r"|seat|car) $"
+    r"|\b(?:height|weight|speed|score|total|i ?q|cost|price|value|average|maximum|minimum|limit|distance|length) of $"
+    r"|(?<![a-z'])[a-z] [a-z] $|\bflight [a-z] $"
 )
 _STREET = (
     "street|st|avenue|ave|road|rd|court|ct|drive|dr|lane|ln|boulevard|blvd|highway|hwy|expressway|expy|parkway|pkwy|place"
@@ -40,6 +47,9 @@ _PLURAL_AFTER = re.compile(
     r"[a-z]{2,}[^\W\dsui]s(?![a-z'])"
 )
 _RANGE = re.compile(r" (?:to|or) ")
+_OVER = re.compile(r" over (?=\w)")
+_PIXELS = re.compile(r" p(?![\w.']| m\b)")  # lines of a picture: seven twenty p
+_BEHIND_HUNDRED = re.compile(r"hundred(?: and)?(?: [a-z]+){0,2} to $")
 
 
 @dataclasses.dataclass
@@ -67,15 +77,23 @@ def around(match: re.Match, sequence: re.Pattern) -> Surroundings:
     counted = _counted(text, end, clock)
     if not counted and (word := _RANGE.match(text, end)) and (other := sequence.match(text, word.end())):
         counted = _counted(text, other.end(), clock)
+    if not counted and (word := _OVER.match(text, end)):
+        counted = bool(sequence.match(text, word.end()))
+    counted = counted or bool(_PIXELS.match(text, end) or _BEHIND_HUNDRED.search(before))
     return Surroundings(
         at=before.endswith(" at ") or before == "at ",
         clock=clock,
-        year=bool(_YEAR_BEFORE.search(before)) and not clock,
+        year=not clock and (bool(_YEAR_BEFORE.search(before)) or _behind_day(before, match[0])),
         count=counted or bool(_NAMED_BEFORE.search(before)),
         vague=bool(_VAGUE_BEFORE.search(before)),
         of_time=bool(_OF_TIME_BEFORE.search(before)),
         exclaimed=text[match.end() : match.end() + 1] == " " and not _CLOCK_AFTER.match(text, match.end()),
     )
+
+
+def _behind_day(before: str, words: str) -> bool:
+    month = _MONTH_BEFORE.search(before)
+    return bool(month and (month[1] or _ORDINAL.match(words)))
 
 
 def _counted(text: str, end: int, clock: bool) -> bool:

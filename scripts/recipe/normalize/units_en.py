@@ -52,7 +52,13 @@ _COMPOUND = [
     ("horse ?powers?", "hp"),
     ("british thermal units?", "btu"),
 ]
-_ALONE = [("watt[ -]?hours?", "wh"), ("amp(?:ere)?[ -]?hours?", "ah"), ("microns?", "μm"), ("hertz", "hz")]
+_ALONE = [
+    ("watt[ -]?hours?", "wh"),
+    ("amp(?:ere)?[ -]?hours?", "ah"),
+    ("microns?", "μm"),
+    ("hertz", "hz"),
+    ("electron ?volts?", "ev"),
+]
 _NAMES = [*_COMPOUND, *_ALONE]
 _PREFIXED_SYMBOLS = {
     (prefix, symbol): _PREFIXES[prefix] + symbol for _, symbol, prefixes in _METRIC for prefix in prefixes.split()
@@ -62,8 +68,8 @@ _BEHIND_NUMBER = {
     "m": "meter meters metre metres", "g": "gram grams gramme grammes", "l": "liter liters litre litres",
     "v": "volt volts", "w": "watt watts", "wh": "", "amps": "amp ampere amperes", "j": "joule joules",
     "newtons": "newton", "pa": "pascal pascals", "cal": "calorie calories cals", "bar": "bars",
-    "mol": "mole moles mols", "ohm": "ohms", "bps": "", "kg": "kilo kilos kgs", "km": "kms", "mi": "mile miles",
-    "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
+    "mol": "mole moles mols", "ohm": "ohms ω", "kohm": "kω", "bps": "", "kg": "kilo kilos kgs", "km": "kms",
+    "mi": "mile miles", "yd": "yard yards yds", "inches": "inch", "ft": "foot feet", "oz": "ounce ounces", "lb": "lbs",
     "gal": "gallon gallons gals", "pt": "pint pints", "qt": "quart quarts", "acres": "acre",
     "tons": "ton tonne tonnes", "kelvin": "kelvins", "knots": "knot kts", "rad": "radian radians",
     "lm": "lumen lumens", "lx": "lux", "μg": "mcg ug", "μm": "um", "μl": "ul", "kmh": "kph",
@@ -79,12 +85,29 @@ _SYMBOLS = sorted(
 _SYMBOL = "|".join(map(re.escape, _SYMBOLS))
 
 _DIGIT = re.compile(r"\d")
-_HINT = re.compile("|".join([*_PREFIXES, " per ", "horse", "unit", "light", "atmos", "micron", "watt", "amp", "hertz"]))
+_HINT = re.compile(
+    "|".join(
+        [
+            *_PREFIXES,
+            " per ",
+            " an hour",
+            "horse",
+            "unit",
+            "light",
+            "atmos",
+            "micron",
+            "watt",
+            "amp",
+            "hertz",
+            "electron",
+        ]
+    )
+)
 _PREFIXED = re.compile(
     rf"(?<![a-z])({'|'.join(_PREFIXES)})[ -]?(?:{'|'.join(f'({name})' for name, _, _ in _METRIC)})(?![a-z])"
 )
 _NAME = re.compile("(?<![a-z])(?:" + "|".join(f"({name})" for name, _ in _NAMES) + ")(?![a-z])")
-_UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμ]+)(?![a-z\d']|-[a-z])")
+_UNIT = re.compile(r"(\d)(?: ?|-(?=[a-z]{3}))([a-zμω]+)(?![a-z\d']|-[a-z])")
 _GENERATION = re.compile(r"(?<![\w.])[2-6]g(?!\w)")  # of mobile networks
 # Pounds are money, unless something is weighed.
 _POUNDS = re.compile(
@@ -103,6 +126,12 @@ _POWER = re.compile(rf"(?:(?<=\d)|(?<=\d )|(?<=/)|(?<=per ))({_SYMBOL})\^?([23])
 _TWO_OR_THREE = re.compile(r"[a-z\u03bc]\^?[23]")
 _BELOW_ZERO = re.compile(r"(?<![\w.:/-])(\d[\d.]*) (degrees?(?: celsius| fahrenheit| [cf]\b)? )?below (?:zero|0)\b")
 _FEET_INCHES = re.compile(r"(?<![\d.:/])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
+# Six foot two: what is behind a foot without a unit or something counted are inches.
+_FOOT = re.compile(
+    r"(?<![\d.:/-])(\d{1,2}) (?:foot|f(?:ee)?t(?= \d+[.,;]?$)) (\d(?:\.\d+)?|1[01])"
+    r"(?![\d.:/%]\d|\d| ?(?:[\d%\"']|in(?= ?(?:$|[.,;])| (?:long|wide|tall))"
+    rf"|(?:by|x|{'|'.join(_SYMBOL_OF)}|[a-z]{{2,}}[^\W\dsu]s)\b))"
+)
 _INCHES = re.compile(r'(?<=\d)"')
 _DEGREE = re.compile(
     r"(\d) ?(?:(?:°|degrees?|deg\b\.?) ?(celsius|centigrade|fahrenheit|[cf](?![a-z+#]))?"
@@ -119,6 +148,13 @@ _PER_UNIT = re.compile(
     rf"(\d(?: ?(?:{_CURRENCY}|(?:sq|cu)?(?:{_SYMBOL})))?) ?/ ?"
     rf"(?:({'|'.join(_PER)})|((?:sq|cu)?(?:{_SYMBOL})))(?![a-z\d'])"
 )
+_SQUARED = re.compile(r"(?<= per second) squared\b")
+_POWERS = re.compile(r"(\d|(?<![\w'])[b-hj-z]) (?:(squared)|cubed)\b")
+_TO_POWER = re.compile(
+    r"(?<![\d.:/-])(\d[\d.]*) to the "
+    r"(?:power(?: of)? (-?\d+)|(-?\d+)(?:st|nd|rd|th)? power|(-\d+)(?:st|nd|rd|th)?)(?![\w.:/%])"
+)
+_POWER_OF_TEN = re.compile(r"(?<=\* 10) to the (\d+)(?:st|nd|rd|th)\b")
 _AFTER_PER = re.compile("(?<= per )([a-zμ]+)(?![a-z'])")
 
 
@@ -163,6 +199,8 @@ def lengths(text: str) -> str:
     """Lengths and depths with signs or words around the number: `5'10"`, `8"`, `5 degrees below zero`."""
     if " below " in text:
         text = _BELOW_ZERO.sub(lambda match: f"-{match[1]} {match[2] or 'degrees '}", text)
+    if " f" in text:
+        text = _FOOT.sub(r"\1 ft \2 inches", text)
     return _INCHES.sub(" inches", text) if text.count('"') == 1 else text
 
 
@@ -177,6 +215,11 @@ def symbols(text: str) -> str:
         text = _NAME.sub(lambda match: _NAMES[match.lastindex - 1][1], _PREFIXED.sub(_with_prefix, text))
     if "sq" in text or "cu" in text:
         text = _SQUARE.sub(_squared, text)
+    if "ed" in text:
+        text = _POWERS.sub(lambda match: f"{match[1]}^{2 if match[2] else 3}", _SQUARED.sub(" ^ 2", text))
+    if " to the " in text:
+        text = _POWER_OF_TEN.sub(r"^\1", text)
+        text = _TO_POWER.sub(lambda match: f"{match[1]}^{match[2] or match[3] or match[4]}", text)
     if "per " in text:
         text = _AFTER_PER.sub(_after_per, text)
     if not _DIGIT.search(text):

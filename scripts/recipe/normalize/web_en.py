@@ -15,6 +15,7 @@ _ENDING = (
 _DOMAIN = rf"(?:www\.[^\s<>]+|[a-z0-9-]++(?:\.[a-z0-9-]++)*?\.(?:{_ENDING})(?![\w-]|\.[a-z])(?:/[^\s<>]*)?)"
 _ADDRESS = re.compile(rf"(?<![\w@./&+-])(?:{_SCHEME}|{_MAIL}|{_DOMAIN})")
 _ALONE = re.compile(r"[a-z0-9-]{3,}(?:\.[a-z0-9-]+)*\.[a-z]{2,4}(?:/\S*)?")
+_HANDLE = re.compile(r"(?<![^\s(\"'.:])@(?=[a-z])")
 _HINT = re.compile(r"[@/.](?=[a-z0-9])")
 _SIGNS = {
     "@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "&": "ampersand",
@@ -43,7 +44,8 @@ def spell_signs(text: str) -> str:
         return text
     if " " not in text and _ALONE.fullmatch(text) and _ALPHABET.search(text):
         text = _read(_ALONE.fullmatch(text))
-    return " ".join(_ADDRESS.sub(_read, text).split())
+    text = _ADDRESS.sub(_read, text)
+    return " ".join(_HANDLE.sub("at ", text).split())
 
 
 def join_digits(text: str) -> str:

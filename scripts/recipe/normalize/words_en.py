@@ -30,6 +30,7 @@ _ABBREVIATIONS = {
     "approx": "approximately", "etc": "et cetera", "vs": "versus", "ok": "okay", "mt": "mount", "mts": "mountains",
     "hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "expy": "expressway", "jpg": "jpeg",
     "acknowledgement": "acknowledgment", "judgement": "judgment", "grey": "gray", "ageing": "aging",
+    "tues": "tuesday", "thurs": "thursday", "wwi": "world war 1", "wwii": "world war 2",
     "doughnut": "donut", "doughnuts": "donuts",
 }  # fmt: skip
 # Those that are also words of their own need their period and a word behind it.
@@ -37,21 +38,28 @@ _WITH_PERIOD = {
     "gen": "general", "rep": "representative", "rev": "reverend", "col": "colonel", "st": "saint", "hon": "honorable",
     "ft": "fort", "pres": "president", "supt": "superintendent", "co": "company", "ave": "avenue", "rd": "road",
 }  # fmt: skip
-_TITLE = re.compile(rf"(?<![a-z0-9.'])(?<!\d )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)")
+_TITLE = re.compile(
+    rf"(?<![a-z0-9.'])(?<!\d )(?<!\b(?:sq|cu) )(?<!\b(?:sq|cu)\. )({'|'.join(_WITH_PERIOD)})\.(?: (?=[a-z])|$)"
+)
 # And these a number.
 _BEFORE_NUMBER = {
+    "ste": "suite",
+    "rt": "route",
+    "fl": "floor",
     "no": "number",
     "nos": "numbers",
     "vol": "volume",
     "fig": "figure",
     "ext": "extension",
     "apt": "apartment",
+    "p": "page",
     "pp": "pages",
 }
-_NUMBERED = re.compile(rf"(?<![\w'])({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)")
+_NUMBERED = re.compile(rf"(?<![\w'])(?:({'|'.join(_BEFORE_NUMBER)})\. ?(?=\d)|(apt) (?=\d)|(vol)\. (?=[ivx]{{2}}))")
 _A_POUND = re.compile(r"\b(an?|half|per) lbs?\b\.?")
 _AMPERSAND = re.compile(r"(?<=[a-z0-9.]) ?& ?(?=[a-z0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![a-z0-9#])# ?(?=\d)")
+_HASHTAG = re.compile(r"(?<![\w&#])#(?=[a-z])")
 _SECTION_SIGN = re.compile(r"§+ ?(?=\d)")
 _SIGN = re.compile("[#&§]")
 _INDIAN_GROUPS = re.compile(r"(?<![\d,.])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
@@ -73,7 +81,7 @@ def rewrite(text: str, alone: bool = True) -> str:
     text = fractions_en.halves(clock_en.before_numbers(text))
     if ", " in text:
         text = _COMMA_IN_NUMBER.sub(r"\1 ", text)
-    text = digits_for_words(letters_en.before_numbers(text))
+    text = digits_for_words(letters_en.before_numbers(money_en.cents_in_words(text)))
     if _DIGIT.search(text):
         text = dates_en.dates(clock_en.times(fractions_en.mixed_fractions(text)))
     return _signs_and_units(text) if alone else text
@@ -89,9 +97,10 @@ def _written_groups(text: str) -> str:
 
 def _abbreviations(text: str) -> str:
     if _SIGN.search(text):
+        text = _HASHTAG.sub("hashtag ", text)
         text = _NUMBER_SIGN.sub("number ", _AMPERSAND.sub(" and ", _SECTION_SIGN.sub("section ", text)))
-    if "." in text:
-        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[1]]} ", text)
+    if "." in text or "apt " in text:
+        text = _NUMBERED.sub(lambda match: f"{_BEFORE_NUMBER[match[match.lastindex]]} ", text)
     text = streets_en.addresses(text)
     if "." not in text:
         return text
@@ -106,7 +115,8 @@ def _signs_and_units(text: str) -> str:
     if _DIGIT.search(text):
         text = units_en.lengths(web_en.point_numbers(text))
         text = money_en.amounts(operations_en.operations(operations_en.groups(text)))
-        text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
+        if "k" in text:
+            text = _THOUSANDS.sub(lambda match: scale(match[1], 3), text)
     return romans_en.numerals(units_en.symbols(text))
 
 

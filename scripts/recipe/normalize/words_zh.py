@@ -25,18 +25,20 @@ _ZERO_BETWEEN_LONG = re.compile(
 )
 _CLOCK = re.compile(
     r"(?<![\d.:/-])(\d{1,2})[点时]"
-    r"(?:(\d{1,2})分(?![之贝钟])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿])|(半|整)|([13])刻)"
+    r"(?:(\d{1,2})分(?![之贝钟])(?:(\d{1,2})秒)?|([1-5]\d)(?![\d.:/%]|[多万亿点])|(半|整)|([13])刻)"
 )
 _WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d|1\d|2[0-4]):00(?![:.\d/%])")
-_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻])(?=(分(?!贝|钟))?)")
+_DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.刻点])(?=(分(?!贝|钟))?)")
 _PERCENT = re.compile(r"百分之(-?\d++(?:\.\d++)?)(?:( ?[~到至] ?)(?:百分之)?(\d++(?:\.\d++)?)(?![\d%.]))?")
 _PERCENT_RANGE = re.compile(r"(?<=\d)%(?= ?[~到至] ?\d++(?:\.\d++)?%)")
+_PERCENT_HYPHEN = re.compile(r"(?<![\d.+*/×=~-])(\d++(?:\.\d++)?)% ?- ?(\d++(?:\.\d++)?)%(?! ?[=*/×+-])")
 _DENOMINATORS = {"千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "百亿": 10, "千亿": 11}
 _FRACTION = re.compile(r"(?<![\d.])(\d+|[十百千]?万|[百千]?亿|千)分之(\d++(?:\.\d++)?)(?![\d.])")
 _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 _SCORE = re.compile("比分|爆冷|战平|[战大险完]胜|不敌|领先|落后|击败")
 _COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?![\d钟])")
 _ROUND = re.compile(r"(?<=\d) ?圆(?=[整正\d]|$|[^形圈周柱的])")
+_PLUS = re.compile(r"(?<![a-z\d%)+])(?<![a-z\d%)+] )\+ ?(?=\d)")
 _PHONE_PLUS = re.compile(r"\+ ?(\d{1,3})[ -]?(\d{7,11})(?!\d)")
 
 
@@ -47,7 +49,8 @@ def prepare(text: str) -> str:
 
 def rewrite(text: str) -> str:
     """Numerals as digits, then dates, times, decimals, fractions, ratios, money and signs in one form."""
-    text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
+    if "俩" in text or "仨" in text:
+        text = _TWO_OR_THREE.sub(lambda match: _TWO_THREE[match[1]], text)
     if not _ANY_NUMERAL.search(text):
         return text
     if "百" in text:
@@ -57,13 +60,15 @@ def rewrite(text: str) -> str:
     text = digits_for_numerals(arithmetic.share_units(text))
     if " " in text:
         text = _NUMBER_GAP.sub("", text)
+        if "  " in text:
+            text = " ".join(text.split())
     if not _ANY_DIGIT.search(text):
         return text
     text = _times(_durations(rewrite_dates(_signs(text))))
     if "分之" in text:
         text = _FRACTION.sub(_fraction, _PERCENT.sub(_percent, text))
     if "%" in text:
-        text = _PERCENT_RANGE.sub("", text)
+        text = _PERCENT_RANGE.sub("", _PERCENT_HYPHEN.sub(_percent_range, text) if "-" in text else text)
     if "圆" in text:
         text = _ROUND.sub("元", text)
     if "分" in text or "毛" in text or "角" in text:
@@ -76,7 +81,7 @@ def rewrite(text: str) -> str:
 def _signs(text: str) -> str:
     if "负" in text:
         text = _NEGATIVE.sub(lambda match: "±" if match[1] else "-", text)
-    return _PHONE_PLUS.sub(r"\1\2", text) if "+" in text else text
+    return _PLUS.sub("正", _PHONE_PLUS.sub(r"\1\2", text)) if "+" in text else text
 
 
 def _times(text: str) -> str:
@@ -116,6 +121,11 @@ def _percent(match: re.Match) -> str:
         if to and float(second) > float(first)
         else match[0].replace(f"百分之{first}", f"{first}%")
     )
+
+
+def _percent_range(match: re.Match) -> str:
+    first, second = match.groups()
+    return f"{first}~{second}%" if float(first) < float(second) else match[0]
 
 
 def _fraction(match: re.Match) -> str:
