@@ -56,11 +56,11 @@ FORMATS = {
     "lhotse": Format(lhotse_manifests.read, "lhotse: supervisions with recordings, cuts, or a Shar folder", ("root",)),
     "kaldi": Format(kaldi.read, "data directory of Kaldi", ("root",)),
     "espnet": Format(espnet.read, "data directory of ESPnet, or data.json", ("root", "audio")),
-    "wenet": Format(wenet.read, "WeNet's data.list: raw, or shards (tar files)", ("root",)),
+    "wenet": Format(wenet.read, "WeNet's data.list: raw, or shards (tar files), WebDataset's too", ("root",)),
     "funasr": Format(chats.funasr, "FunASR's JSONL: source and target, or chats", ("root",)),
     "ms-swift": Format(chats.swift, "ms-swift's JSONL: messages and audios", ("root", "prompts")),
     "qwen3-asr": Format(chats.qwen3_asr, "Qwen3-ASR's JSONL: audio and text", ("root", "prompts")),
-    "label-studio": Format(label_studio.read, "Label Studio's JSON or JSON-MIN", ("audio", "root", "columns")),
+    "label-studio": Format(label_studio.read, "Label Studio's JSON, JSON-MIN or CSV", ("audio", "root", "columns")),
     "audacity": Format(labels.audacity, "Audacity's label tracks, *.txt", _LABELS),
     "subtitles": Format(subtitles.read, "subtitles, *.srt and *.vtt", _LABELS),
     "textgrid": Format(textgrid.read, "Praat's *.TextGrid", (*_LABELS, "tier")),
@@ -70,7 +70,8 @@ FORMATS = {
 # Other names of the same.
 ALIASES = {
     "huggingface": "hf", "csv": "table", "tsv": "table", "commonvoice": "common-voice", "swift": "ms-swift",
-    "qwen3": "qwen3-asr", "srt": "subtitles", "vtt": "subtitles", "praat": "textgrid", "labelstudio": "label-studio",
+    "qwen3": "qwen3-asr", "webdataset": "wenet", "srt": "subtitles", "vtt": "subtitles", "praat": "textgrid",
+    "labelstudio": "label-studio",
 }  # fmt: skip
 
 
