@@ -39,6 +39,19 @@ class RecipeError(Exception):
 
     status = 2  # that a stage's script exits with
 
+    def __init__(self, message: str):
+        super().__init__("\n".join(map(_shortened, message.split("\n"))))
+
+
+_LONGEST, _HEAD, _TAIL = 1500, 1000, 400  # characters of a line of an error, and of one that is too long
+
+
+def _shortened(line: str) -> str:
+    """A line of an error without its middle, if a value in it is so long that nobody would find what is around it."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[:_HEAD]} [... {len(line) - _HEAD - _TAIL} characters ...] {line[-_TAIL:]}"
+
 
 # What a machine refuses today and allows tomorrow; `recipe.cli` says what to do about it.
 _MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
