@@ -27,6 +27,26 @@ def talks(tmp_path):
     return tmp_path / "t"
 
 
+def test_a_text_file_for_each_recording(talks, tmp_path, monkeypatch):
+    write_wav(talks / "deep/b.wav", 2.0)
+    write_wav(talks / "deep/empty.wav", 1.0)
+    (talks / "talk.txt").write_text("\ufeffzwei\r\nZeilen\r\n")
+    (talks / "deep/b.lab").write_text("你好\n")
+    (talks / "deep/empty.txt").write_text("\n")
+    (talks / "lost.txt").write_bytes(b"no recording")
+    (talks / "README.txt").write_bytes(b"\xff\xfe\xfd")
+    result = run(monkeypatch, "txt", talks, tmp_path / "out")
+    records = manifest(monkeypatch, result)
+    assert {key: said(record)[:2] for key, record in records.items()} == {
+        "talk": ("zwei Zeilen", 10.0), "deep/b": ("你好", 2.0)
+    }  # fmt: skip
+    assert not (tmp_path / "out/segments").exists()
+    assert sorted(result.rejects()) == [
+        ("README", "bad-utf8"), ("deep/empty", "transcript-empty"), ("lost", "audio-missing"),
+        ("other/unlabelled", "recording-without-labels"),
+    ]  # fmt: skip
+
+
 def test_audacity(talks, tmp_path, monkeypatch, capsys):
     (talks / "talk.txt").write_text(
         "0.000000\t1.500000\thello there\n\\\t100.0\t2000.0\n1,5\t2,25\tdecimal comma\r\n3.0\t3.0\ta point\n"

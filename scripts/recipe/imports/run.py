@@ -61,6 +61,7 @@ FORMATS = {
     "ms-swift": Format(chats.swift, "ms-swift's JSONL: messages and audios", ("root", "prompts")),
     "qwen3-asr": Format(chats.qwen3_asr, "Qwen3-ASR's JSONL: audio and text", ("root", "prompts")),
     "label-studio": Format(label_studio.read, "Label Studio's JSON, JSON-MIN or CSV", ("audio", "root", "columns")),
+    "txt": Format(labels.transcripts, "a text file, *.txt or *.lab, for each recording", _LABELS),
     "audacity": Format(labels.audacity, "Audacity's label tracks, *.txt", _LABELS),
     "subtitles": Format(subtitles.read, "subtitles, *.srt and *.vtt", _LABELS),
     "textgrid": Format(textgrid.read, "Praat's *.TextGrid", (*_LABELS, "tier")),
