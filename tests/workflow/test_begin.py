@@ -81,7 +81,7 @@ def test_what_is_missing_is_named(corpus):
     [
         (["wavs/a.wav", "list.csv"], "import_corpus.py table {folder}/list.csv"),
         (["data/train-00000-of-00001.parquet", "README.md"], "import_corpus.py hf {folder} "),
-        (["train/spk/a.wav", "train/spk/a.txt"], "import_corpus.py txt {folder} "),
+        (["train/spk/a.wav", "train/spk/a.txt"], "import_corpus.py txt {folder}/train corpora/train`"),
         (["clips/a.mp3", "validated.tsv", "train.tsv"], "import_corpus.py common-voice {folder} "),
         (["wav.scp", "text"], "split_corpus.py {folder} OUT"),
         (["a.wav"], "copy config/own.yaml"),

@@ -121,7 +121,7 @@ def transcripts(source: Path, options: ImportOptions, notes: Notes) -> Iterator[
 
 
 def _whole(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Labelled]:
-    yield Labelled(0.0, None, text, "1")
+    yield Labelled(0.0, None, text.strip(), "1")
 
 
 # --- Audacity ---------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def import_corpus(
             if writer.entries % 100_000 == 0:
                 logger.info("%d entries", writer.entries)
         writer.finish({"format": ALIASES.get(name, name), "source": source})
-    _tell(writer, folder, source, dry_run)
+    _tell(writer, ALIASES.get(name, name), folder, source, dry_run)
     return writer.report()
 
 
@@ -114,7 +114,7 @@ def _refuse_inside(source: str, folder: str) -> None:
         raise RecipeError(f"{folder}: is or holds the corpus itself; name another folder to write to")
 
 
-def _tell(writer: DataDirWriter, folder: str, source: str, dry_run: bool) -> None:
+def _tell(writer: DataDirWriter, name: str, folder: str, source: str, dry_run: bool) -> None:
     """Say what was found. RecipeError if that is nothing."""
     rejected = ", ".join(f"{reason} {number}" for reason, number in writer.rejected.most_common())
     told = f"{writer.entries} entries = {writer.imported} imported + {writer.rejected.total()} rejected"
@@ -128,4 +128,7 @@ def _tell(writer: DataDirWriter, folder: str, source: str, dry_run: bool) -> Non
     if not writer.imported:
         examples = "; ".join(f"{reason}: {writer.examples[reason]}" for reason, _ in writer.rejected.most_common(3))
         where = "" if dry_run else f" Look into {folder}/rejects.tsv."
-        raise RecipeError(f"{source}: nothing could be imported, of {writer.entries} entries. {examples or ''}{where}")
+        if "audio-missing" in writer.rejected and "root" in FORMATS[name].options:
+            where = f" Where relative paths count from another folder, name it by --root.{where}"
+        told = f"{examples}." if examples else ""
+        raise RecipeError(f"{source}: nothing could be imported, of {writer.entries} entries. {told}{where}")

@@ -62,10 +62,12 @@ def _remedy(folder: Path) -> str | None:
     files = [place.relative_to(folder) for place in sorted(folder.rglob("*")) if place.is_file()]
     for pattern, name, whole in _FORMATS:
         if first := next((file for file in files if file.match(pattern)), None):
-            source = folder if whole else folder / first
+            part = first.parts[0] if _role(folder / first.parts[0]) else ""
+            source = folder / (part if whole else first)
+            into = f"corpora/{part.partition('.')[0] or 'train'}"
             return (
-                f"There is {first}: `python scripts/import_corpus.py {name} {source} corpora/train` makes such a "
-                "folder, and likewise valid and test; what is one set only is parted by scripts/split_corpus.py"
+                f"There is {first}: `python scripts/import_corpus.py {name} {source} {into}` makes such a "
+                "folder, and likewise the others; what is one set only is parted by scripts/split_corpus.py"
             )
     return None
 
