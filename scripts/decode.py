@@ -12,7 +12,8 @@ Out: --output-file with `key<TAB>text` in the order of the input, and beside it 
      times of words also a .TextGrid and a .ctm). What a
      killed call had found lies in OUTPUT_FILE.jsonl.unfinished, and the same call goes on behind it.
 Exit status: 0; 2 if input or settings are wrong, and nothing is written; 3 if part of the input could not be read: such
-a key has empty text and its error in the JSONL (with --strict it is 2); 4 if memory ran out. Any other is a defect.
+a key has empty text and its error in the JSONL (with --strict it is 2), or if nothing of it is a recording; 4 if memory
+ran out. Any other is a defect.
 """
 
 import argparse
@@ -260,7 +261,7 @@ def main() -> int:
     write_lines(args.output_file, (f"{h.key}\t{h.text}" for h in found))
     unread = any(True for _ in rejects.unreadable(found))
     found.finish()
-    return PARTLY_UNREADABLE if unread or rejects.lost(left_out) else 0
+    return PARTLY_UNREADABLE if unread or rejects.lost(left_out) or not entries else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a stage says when it cannot go on: one line for what a user can mend, a traceback for a defect of ours."""
 
 import errno
+import runpy
 import subprocess
 import sys
 
@@ -48,6 +49,39 @@ def test_a_defect_keeps_its_traceback(tmp_path):
 def test_threads_that_wait_leave_the_processors_to_others(given, count):
     code = "import os\nfrom recipe.cli import run\nrun(lambda: print(os.environ.get('GOMP_SPINCOUNT')))"
     assert python(code, **given).stdout.split() == [count]
+
+
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in (ROOT / "scripts").glob("*.py") if path.name != "check_python.py")
+)
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["--out", ""], "--out: its value is empty"), (["a", ""], "argument 2 is empty")]
+)
+def test_empty_values_are_refused_before_anything_is_read(script, arguments, words, tmp_path, monkeypatch, capsys):
+    """As of variables of a shell that are not set; a path that is empty would be the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [script, *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / script), run_name="__main__")
+    assert ended.value.code == 2 and not list(tmp_path.iterdir())
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"{script}: error: ") and words in last
+
+
+def test_a_flag_with_nothing_behind_its_equals_sign_is_refused(tmp_path):
+    done = python("from recipe.cli import run\nrun(lambda: print('ran'))", "--output-dir=", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and "--output-dir: its value is empty" in done.stderr
+    done = python(
+        "from recipe.cli import run\nrun(lambda: print('ran'))", "--columns=text=b", "--dry-run", cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+
+
+def test_errors_with_values_of_any_length_show_what_is_around_them(tmp_path):
+    done = run_stage(
+        "__import__('recipe.files').files.RecipeError('a.yaml: is ' + 'x' * 9000 + ', expected y')", tmp_path
+    )
+    assert len(done.stderr) < 1600 and "a.yaml: is x" in done.stderr and done.stderr.endswith("x, expected y\n")
 
 
 def test_no_script_loads_torch_before_its_main_runs():

@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from recipe import record
 from recipe.files import RecipeError
@@ -36,6 +37,7 @@ def run(main: Callable[[], int | None]) -> None:
         stream=sys.stderr,
     )
     try:
+        _refuse_empty(sys.argv[1:])
         status = main()
         if (file := os.environ.get(RECORD)) and not int(os.environ.get("RANK", 0)):
             record.write(file)
@@ -94,6 +96,16 @@ def _share_processors() -> None:
     beside other work a training step took five times as long; alone it is as fast. To be called before torch loads."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """RecipeError for a flag without a value, as of a variable of the shell that is not set: a path that is empty would
+    be the working directory, or no file at all."""
+    for flag, value in pairwise([*arguments, "end"]):
+        if flag.startswith("--") and (value == "" or (flag.endswith("=") and "=" not in flag[:-1])):
+            raise RecipeError(f"{flag.rstrip('=')}: its value is empty; give one, or leave the flag out")
+    if "" in arguments:
+        raise RecipeError(f"argument {arguments.index('') + 1} is empty; give a value")
 
 
 def _fail(message: str, status: int = RecipeError.status) -> None:

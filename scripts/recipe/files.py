@@ -23,6 +23,8 @@ from typing import Any
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+# How the first line begins of JSON that is no JSON lines.
+_OPENING = re.compile(rb"\s*(?:(\[)\s*(?:\{|\Z)|(\{)\s*\Z)")
 # How files begin that are given in the place of tables, and what they are.
 _NO_TEXT = {
     "a recording": re.compile(rb"RIFF.{4}WAVE|fLaC\x00|OggS\x00|ID3[\x02-\x04]", re.DOTALL),
@@ -36,6 +38,19 @@ class RecipeError(Exception):
     """Bad input or settings. The message names the file, line or key, what was found and what to do."""
 
     status = 2  # that a stage's script exits with
+
+    def __init__(self, message: str):
+        super().__init__("\n".join(map(_shortened, message.split("\n"))))
+
+
+_LONGEST, _HEAD, _TAIL = 1500, 1000, 400  # characters of a line of an error, and of one that is too long
+
+
+def _shortened(line: str) -> str:
+    """A line of an error without its middle, if a value in it is so long that nobody would find what is around it."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[:_HEAD]} [... {len(line) - _HEAD - _TAIL} characters ...] {line[-_TAIL:]}"
 
 
 # What a machine refuses today and allows tomorrow; `recipe.cli` says what to do about it.
@@ -120,10 +135,24 @@ def json_line(value: Any) -> str:
 
 def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
     """Yield (line number from 1, object) of a JSON-lines file; blank lines are passed over."""
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        yield number, json_object(line, f"{path}:{number}")
+    for number, raw in object_lines(path):
+        where = f"{path}:{number}"
+        yield number, json_object(line_text(raw, where), where)
+
+
+def object_lines(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, bytes of the line with its end) of a JSON-lines file, blank lines left out.
+    RecipeError if it begins as a list, or as an object over several lines: then no line is an object."""
+    lines = ((number, raw) for number, raw in enumerate(byte_lines(path), 1) if raw.strip())
+    for number, raw in itertools.islice(lines, 1):
+        if opening := _OPENING.match(raw):
+            what, each = ("a list", ".[]") if opening[1] == b"[" else ("an object over several lines", ".")
+            raise RecipeError(
+                f"{path}:{number}: JSON begins here as {what} (pretty-printed?), expected JSON lines, each an object; "
+                f"make them by: jq -c '{each}' {path}"
+            )
+        yield number, raw
+    yield from lines
 
 
 def json_object(line: str, where: str) -> dict:

@@ -68,6 +68,11 @@ def test_of_a_test_set_only_what_cannot_be_read_is_rejected(odd, full_model):
     assert {r["key"]: r["messages"][2]["content"] for r in records}["noise"] == ""
 
 
+def test_what_is_shorter_than_a_frame_is_remarked_in_a_test_set(odd, full_model):
+    scp2jsonl(odd, full_model, "--purpose", "scoring", "--remarks-file", str(odd / "remarks.tsv"))
+    assert remarks(odd) == {"short": "shorter-than-a-frame"}
+
+
 def test_training_is_protected_by_limits(odd, full_model):
     records, rejects, _ = scp2jsonl(odd, full_model)
     assert [r["key"] for r in records] == ["good"]
@@ -82,7 +87,7 @@ def test_a_list_of_recordings_may_be_a_part_of_a_larger_set(odd, full_model):
         file.writelines(f"elsewhere{i} hello\n" for i in range(1000))
     _, rejects, done = scp2jsonl(odd, full_model, "--max-reject-ratio", "0.5", "--purpose", "scoring")
     assert sum(row["reason"] == "key-without-audio" for row in rejects) == 1000
-    assert "1013 entries: 8 accepted, 1005 rejected" in done.stderr
+    assert "1013 entries: 8 accepted (of these shorter-than-a-frame 1), 1005 rejected" in done.stderr
     _, _, done = scp2jsonl(odd, full_model, "--max-reject-ratio", "0.3", "--purpose", "scoring", check=False)
     assert done.returncode == 2 and "more than max_reject_ratio 0.3" in done.stderr
 

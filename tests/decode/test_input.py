@@ -178,7 +178,7 @@ class TestRejects:
         assert done.returncode == 2 and "no entries" in done.stderr
         (tmp_path / "folder/notes.txt").write_text("no recording")
         done = self.decode(full_model, tmp_path / "text", "--audio-dir", tmp_path / "folder")
-        assert done.returncode == 0 and (tmp_path / "text").read_text() == ""
+        assert done.returncode == 3 and (tmp_path / "text").read_text() == ""
         assert list(self.rows(tmp_path / "text.rejects.tsv").values()) == ["not-audio"]
 
     def test_what_may_have_been_a_recording_counts_as_unreadable_input(self):

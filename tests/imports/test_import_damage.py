@@ -38,7 +38,8 @@ RECORDS = [
 ]  # fmt: skip
 TEXTS = [
     ("subtitles", "a.srt", SRT), ("subtitles", "a.vtt", VTT), ("textgrid", "a.TextGrid", LONG),
-    ("textgrid", "a.TextGrid", SHORT), ("audacity", "a.txt", "0\t0.5\tx\n0.5\t1\ty\n"), ("ctm", "a.ctm", CTM),
+    ("textgrid", "a.TextGrid", SHORT), ("txt", "a.txt", "one two\n"),
+    ("audacity", "a.txt", "0\t0.5\tx\n0.5\t1\ty\n"), ("ctm", "a.ctm", CTM),
     ("stm", "a.stm", "a 1 s 0 0.5 <o> hi\na 1 s 0.5 1 ho\n"), ("table", "t.csv", 'audio,text\na.wav,"x, y"\na.wav,z\n'),
     ("ljspeech", "metadata.csv", "a|x|y\n"),
     ("common-voice", "validated.tsv", "path\tsentence\tclient_id\na.wav\tx\ts\n"),

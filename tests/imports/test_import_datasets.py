@@ -1,6 +1,7 @@
 """Data sets as `datasets` writes them, as data directories; skipped where the package is not there."""
 
 import io
+import shutil
 
 import pytest
 import soundfile
@@ -99,6 +100,35 @@ def test_splits_and_columns_are_named(corpus, tmp_path, monkeypatch, capsys):
     assert "x.parquet" in refused(monkeypatch, capsys, "hf", tmp_path / "x.parquet", out)
     monkeypatch.chdir(tmp_path)
     assert "nobody/such-a-set" in refused(monkeypatch, capsys, "hf", "nobody/such-a-set", out)
+
+
+def test_a_clone_of_the_hub_has_configurations(corpus, tmp_path, monkeypatch, capsys):
+    clone = tmp_path / "clone"
+    for name, split in (("en", "train"), ("de", "test")):
+        (clone / name).mkdir(parents=True)
+        shutil.copy(corpus / f"parquet/{split}-00000-of-00001.parquet", clone / name / "train-00000-of-00001.parquet")
+    assert "--config" in refused(monkeypatch, capsys, "hf", clone, tmp_path / "a", "--config", "de")
+    files = "".join(
+        f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n" for name in ("en", "de")
+    )
+    (clone / "README.md").write_text(f"---\nconfigs:\n{files}---\n# A corpus\n")
+    assert "en, de" in refused(monkeypatch, capsys, "hf", clone, tmp_path / "b")
+    result = run(monkeypatch, "hf", clone, tmp_path / "out", "--config", "de")
+    assert list(result.table("text").values()) == ["one"]
+
+
+def test_audiofolder_with_a_table_in_parquet(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    for split in ("train", "test"):
+        write_wav(tmp_path / f"af/{split}/a.wav", 1.0)
+        pq.write_table(
+            pa.table({"file_name": ["a.wav"], "transcription": [split]}), tmp_path / f"af/{split}/metadata.parquet"
+        )
+    result = run(monkeypatch, "hf", tmp_path / "af", tmp_path / "out", "--split", "test")
+    assert result.table("text") == {"test/a": "test"}
+    assert result.table("wav.scp") == {"test/a": str(tmp_path / "af/test/a.wav")}
 
 
 def test_without_the_package_it_is_said_how_to_install_it(tmp_path, monkeypatch, capsys):

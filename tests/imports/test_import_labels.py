@@ -1,5 +1,6 @@
 """Labels of long recordings as segments."""
 
+import csv
 import json
 
 import pytest
@@ -24,6 +25,26 @@ def talks(tmp_path):
     write_wav(tmp_path / "t/talk.wav", 10.0)
     write_wav(tmp_path / "t/other/unlabelled.flac", 1.0)
     return tmp_path / "t"
+
+
+def test_a_text_file_for_each_recording(talks, tmp_path, monkeypatch):
+    write_wav(talks / "deep/b.wav", 2.0)
+    write_wav(talks / "deep/empty.wav", 1.0)
+    (talks / "talk.txt").write_text("\ufeffzwei\r\nZeilen\r\n")
+    (talks / "deep/b.lab").write_text("你好\n")
+    (talks / "deep/empty.txt").write_text("\n")
+    (talks / "lost.txt").write_bytes(b"no recording")
+    (talks / "README.txt").write_bytes(b"\xff\xfe\xfd")
+    result = run(monkeypatch, "txt", talks, tmp_path / "out")
+    records = manifest(monkeypatch, result)
+    assert {key: said(record)[:2] for key, record in records.items()} == {
+        "talk": ("zwei Zeilen", 10.0), "deep/b": ("你好", 2.0)
+    }  # fmt: skip
+    assert not (tmp_path / "out/segments").exists()
+    assert sorted(result.rejects()) == [
+        ("README", "bad-utf8"), ("deep/empty", "transcript-empty"), ("lost", "audio-missing"),
+        ("other/unlabelled", "recording-without-labels"),
+    ]  # fmt: skip
 
 
 def test_audacity(talks, tmp_path, monkeypatch, capsys):
@@ -88,6 +109,45 @@ too late
 <v Bob>a</v>
 <v Eve>b <00:02.500>c</v>
 """
+
+
+ROLLING = """WEBVTT
+Kind: captions
+Language: en
+
+00:00:00.080 --> 00:00:02.000 align:start position:0%
+@
+so<00:00:00.480><c> here</c><00:00:00.800><c> we</c>
+
+00:00:02.000 --> 00:00:02.010 align:start position:0%
+so here we
+@
+
+00:00:02.010 --> 00:00:04.000 align:start position:0%
+so here we
+no<00:00:02.480><c> no</c>
+
+00:00:04.000 --> 00:00:04.010 align:start position:0%
+no no
+@
+
+00:00:04.010 --> 00:00:06.000 align:start position:0%
+no no
+no no
+""".replace("@", " ")  # lines of a space are lines
+
+
+def test_captions_that_roll_up_say_each_line_once(talks, tmp_path, monkeypatch):
+    (talks / "talk.en.vtt").write_text(ROLLING)
+    result = run(monkeypatch, "subtitles", talks, tmp_path / "out")
+    assert list(result.table("text").values()) == ["so here we", "no no", "no no"]
+    assert [found.split()[1:] for found in result.table("segments").values()] == [
+        ["0.08", "2"], ["2.01", "4"], ["4.01", "6"],
+    ]  # fmt: skip
+    assert next(number for what, number in result.counts["notes"].items() if "roll up" in what) == 2
+    (talks / "talk.en.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nyes\n\n00:01.000 --> 00:02.000\nyes\nno\n")
+    again = run(monkeypatch, "subtitles", talks, tmp_path / "again")
+    assert list(again.table("text").values()) == ["yes", "yes no"]
 
 
 def test_subtitles(talks, tmp_path, monkeypatch):
@@ -253,6 +313,23 @@ def test_ctm_by_pauses(talks, tmp_path, monkeypatch):
     assert {"hello", "there"} <= set(short.table("text").values())
 
 
+def test_the_first_of_alternatives_counts(talks, tmp_path, monkeypatch):
+    (tmp_path / "ref.ctm").write_text(
+        ";; NIST's example\ntalk A 1.0 0.2 YES -6.7\ntalk A   *    *   <ALT_BEGIN>\ntalk A 1.3 0.3 UM\n"
+        "talk A   *    *   <ALT>\ntalk A 1.3 0.3 UH\ntalk A   *    *   <ALT_END>\ntalk A 1.7 0.2 FINE 0.9\n"
+        "talk A * * <ALT_BEGIN>\ntalk A * * <ALT>\ntalk A 2.0 0.1 EH\ntalk A * * <ALT_END>\n"
+    )
+    result = run(monkeypatch, "ctm", tmp_path / "ref.ctm", tmp_path / "out", "--audio", talks)
+    assert list(result.table("text").values()) == ["YES UM FINE"] and not result.rejects()
+    (tmp_path / "ref.stm").write_text(
+        "talk 1 ann 0 1 <o,f0,female> i've { um / uh / @ } as { far / { fur / @ } } as { @ / er } that\n"
+        "talk 1 ann 1 2 a { lone brace / here\n"
+    )
+    result = run(monkeypatch, "stm", tmp_path / "ref.stm", tmp_path / "stm", "--audio", talks)
+    assert list(result.table("text").values()) == ["i've um as far as that", "a { lone brace / here"]
+    assert list(result.counts["notes"].values()) == [3]
+
+
 def test_ctm_by_segments(talks, tmp_path, monkeypatch, capsys):
     (tmp_path / "hyp.ctm").write_text(CTM)
     (tmp_path / "segments").write_text("u1 talk 0.4 1.0\nu2 talk 2.4 4.0\nu3 talk 5 6\n")
@@ -379,3 +456,26 @@ def test_label_studio_json_min(talks, tmp_path, monkeypatch):
     assert sorted(result.table("text").values()) == ["first", "second", "whole", "with times", "x"]
     assert set(result.table("utt2group").values()) == {"A", "B"}
     assert reasons(result) == ["transcript-ambiguous", "transcript-missing"]
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("export.csv", ","), ("export.tsv", "\t")])
+def test_label_studio_csv(talks, tmp_path, monkeypatch, capsys, name, delimiter):
+    spans = [{"start": 0, "end": 1.5, "labels": ["A"]}, {"start": 2, "end": 3, "labels": ["B"]}]
+    talk = {"audio": "/data/upload/7/1a2b3c4d-talk.wav", "annotator": 1, "was_cancelled": False}
+    rows = [
+        talk | {"id": 1, "labels": json.dumps(spans), "transcription": json.dumps(['first, "it"', "第二"])},
+        talk | {"id": 2, "audio": "/data/upload/7/1a2b3c4d-unlabelled.flac", "transcription": "[whole"},
+        talk | {"id": 3, "transcription": "not counted", "was_cancelled": True},
+        talk | {"id": 4},
+    ]
+    with open(tmp_path / name, "w", encoding="utf-8", newline="") as file:
+        columns = ["annotator", "audio", "id", "labels", "transcription", "was_cancelled"]
+        writer = csv.DictWriter(file, columns, delimiter=delimiter, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writeheader()
+        writer.writerows(rows)
+    result = run(monkeypatch, "label-studio", tmp_path / name, tmp_path / "out", "--audio", talks)
+    assert sorted(result.table("text").values()) == ["[whole", 'first, "it"', "第二"]
+    assert set(result.table("utt2group").values()) == {"A", "B"}
+    assert result.rejects() == [("task-3", "transcript-missing"), ("task-4", "transcript-missing")]
+    (tmp_path / name).write_text('"audio"\n"a" b\n')
+    assert f"{name}:2" in refused(monkeypatch, capsys, "label-studio", tmp_path / name, tmp_path / "x")

@@ -314,6 +314,40 @@ def test_wenet_shards(tmp_path, monkeypatch):
     assert said(records["k1"])[:2] == ("你好", 1.0) and said(records["k1-2"])[:2] == ("again", 0.5)
 
 
+def test_shards_of_webdataset_have_texts_in_json(tmp_path, monkeypatch):
+    about = {"id": "EN_1", "text": " Said so.", "duration": 1.0, "speaker": "EN_S1", "language": "en", "dnsmos": 3.3}
+    wav = audio_bytes(1.0)
+    members = [
+        ("EN_1.mp3", wav), ("EN_1.json", json.dumps(about).encode()), ("b.json", b'{"transcription": 7}'),
+        ("b.wav", wav), ("c.json", b"{"), ("c.wav", wav), ("d.json", b"{}"), ("d.wav", wav),
+        ("e.json", b'{"text": "not this"}'), ("e.txt", b"this"), ("e.wav", wav),
+    ]  # fmt: skip
+    (tmp_path / "s").mkdir()
+    write_tar(tmp_path / "s/EN-000000.tar", members)
+    result = run(monkeypatch, "webdataset", tmp_path / "s", tmp_path / "out")
+    assert result.table("text") == {"EN_1": "Said so.", "b": "7", "e": "this"}
+    assert result.table("utt2spk") == {"EN_1": "EN_S1"} and result.table("utt2lang") == {"EN_1": "en"}
+    assert result.rejects() == [("c", "jsonl-invalid"), ("d", "transcript-missing")]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (json.dumps({"source": "a.wav", "target": "x"}, indent=2), "an object over several lines"),
+        (json.dumps([{"source": "a.wav", "target": "x"}], indent=4), "a list"),
+        (json.dumps([{"source": "a.wav", "target": "x"}]), "a list"),
+    ],
+)
+def test_json_that_is_no_json_lines_is_one_line(tmp_path, monkeypatch, capsys, content, words):
+    write_wav(tmp_path / "a.wav", 1.0)
+    (tmp_path / "set.jsonl").write_text(f"\n{content}\n")
+    found = refused(monkeypatch, capsys, "funasr", tmp_path / "set.jsonl", tmp_path / "out")
+    assert "set.jsonl:2: " in found and words in found and "jq -c" in found
+    (tmp_path / "set.json").write_text(content)
+    if words == "a list":  # is read as it is
+        assert list(run(monkeypatch, "funasr", tmp_path / "set.json", tmp_path / "o").table("text").values()) == ["x"]
+
+
 # --- Chats ------------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,9 @@ def common_voice(tmp_path):
         ("s2", "common_voice_en_2.mp3", 'a "quoted" word', "en"),
         ("s1", "common_voice_en_3", "of an early release", "en"),
         ("s3", "common_voice_en_4.mp3", "no such clip", "en"),
+        ("s1", "common_voice_en_5.mp3", '"He said ""no"" to it."', "en"),
+        ("s1", "common_voice_en_6.mp3", '"""Go,"" he said."', "en"),
+        ("s1", "common_voice_en_7.mp3", '"A quotation."', "en"),
     ]
     lines = ["\t".join(CV_COLUMNS.split())]
     for client, path, sentence, locale in rows:
@@ -38,6 +41,9 @@ def test_common_voice(common_voice, tmp_path, monkeypatch, capsys):
         "common_voice_en_1": 'She said "go',
         "common_voice_en_2": 'a "quoted" word',
         "common_voice_en_3": "of an early release",
+        "common_voice_en_5": 'He said "no" to it.',
+        "common_voice_en_6": '"Go," he said.',
+        "common_voice_en_7": '"A quotation."',
     }
     assert result.table("utt2spk")["common_voice_en_3"] == "s1"
     assert set(result.table("utt2lang").values()) == {"en"}
@@ -51,7 +57,7 @@ def test_common_voice(common_voice, tmp_path, monkeypatch, capsys):
     )
 
 
-def test_ljspeech(tmp_path, monkeypatch):
+def test_ljspeech(tmp_path, monkeypatch, capsys):
     corpus = tmp_path / "lj"
     for i in (1, 2):
         write_wav(corpus / f"wavs/LJ001-000{i}.wav", i)
@@ -63,6 +69,12 @@ def test_ljspeech(tmp_path, monkeypatch):
     assert said(records["LJ001-0001"]) == ('In eighteen thirty-nine "he said', 1.0, None)
     assert said(records["LJ001-0002"]) == ("Only one.", 2.0, None)
     assert records["LJ001-0001"]["language"] == "en"
+    (corpus / "metadata.csv").write_text("audio_file|text|speaker_name\nwavs/LJ001-0001.wav|Only one.|ann\n")
+    words = refused(monkeypatch, capsys, "ljspeech", corpus, tmp_path / "x")
+    assert "metadata.csv:1" in words and "`table`" in words
+    table = run(monkeypatch, "table", corpus / "metadata.csv", tmp_path / "table")
+    assert table.table("text") == {"wavs/LJ001-0001": "Only one."}
+    assert table.table("utt2spk") == {"wavs/LJ001-0001": "ann"}
 
 
 def test_a_table_of_any_columns(tmp_path, monkeypatch):

@@ -76,6 +76,34 @@ def test_what_is_missing_is_named(corpus):
         begin.find_sets(corpus / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["wavs/a.wav", "list.csv"], "import_corpus.py table {folder}/list.csv"),
+        (["data/train-00000-of-00001.parquet", "README.md"], "import_corpus.py hf {folder} "),
+        (["train/spk/a.wav", "train/spk/a.txt"], "import_corpus.py txt {folder}/train corpora/train`"),
+        (["clips/a.mp3", "validated.tsv", "train.tsv"], "import_corpus.py common-voice {folder} "),
+        (["wav.scp", "text"], "split_corpus.py {folder} OUT"),
+        (["a.wav"], "copy config/own.yaml"),
+    ],
+)
+def test_what_makes_sets_of_another_corpus_is_said(tmp_path, files, words):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("")
+    with pytest.raises(RecipeError) as refused:
+        begin.find_sets(tmp_path)
+    assert words.format(folder=tmp_path) in str(refused.value)
+
+
+def test_json_lines_of_another_format_are_no_set(corpus):
+    (corpus / "train_more.jsonl").write_text('{"audio": "a.wav", "text": "words"}\n')
+    assert begin.find_sets(corpus).incomplete[0].startswith(f"{corpus}/train_more.jsonl (without messages")
+    (corpus / "train_more.jsonl").write_text('{\n  "messages": []\n}\n')
+    with pytest.raises(RecipeError, match=r"train_more\.jsonl:1: JSON begins here as an object over several lines"):
+        begin.find_sets(corpus)
+
+
 @pytest.mark.parametrize("presets", [[], ["lora"], ["telephone"], ["full", "telephone", "adaptor", "lora"]])
 def test_what_is_written_says_what_was_found(corpus, tmp_path, presets):
     told = ["--preset", *presets] if presets else []

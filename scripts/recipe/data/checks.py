@@ -85,7 +85,7 @@ def _utterance(entry: Entry, policy: CheckPolicy) -> tuple[manifest.Utterance, l
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)
     info = _measured(source, entry, policy) if policy.checks.verify == "full" else header(source, policy.fetch_policy)
     seconds, end, found = part(entry, info, policy.scoring)
-    _check_length(info, seconds, source, policy)
+    found += _check_length(info, seconds, source, policy)
     channel = _channel(entry, info, source, policy.checks)
     return manifest.Utterance(
         entry.key, source, entry.prompt, text, manifest.speech_length(seconds), 0, seconds, entry.after,
@@ -169,16 +169,19 @@ def length(entry: Entry, seconds: float) -> float:
     return end - entry.start
 
 
-def _check_length(info: AudioInfo, seconds: float, source: str, policy: CheckPolicy) -> None:
+def _check_length(info: AudioInfo, seconds: float, source: str, policy: CheckPolicy) -> list[Problem]:
+    """What is to be remarked about an utterance's length, by which one to train on may be unfit."""
     if info.samples == 0:
         raise AudioError("audio-empty", f"{source}: no samples")
     if policy.scoring:
-        return
+        detail = f"{seconds:.4f} s, less than one frame of features ({MIN_SECONDS:g} s): silence is put behind it"
+        return [("shorter-than-a-frame", detail)] if seconds < MIN_SECONDS else []
     least = max(policy.checks.min_seconds, MIN_SECONDS)
     if seconds < least:
         raise AudioError("audio-too-short", f"{seconds:.3f} s, at least {least:g} s needed")
     if seconds > policy.checks.max_seconds:
         raise AudioError("audio-too-long", f"{seconds:.3f} s, at most {policy.checks.max_seconds:g} s allowed")
+    return []
 
 
 def _channel(entry: Entry, info: AudioInfo, source: str, checks: Checks) -> int | None:

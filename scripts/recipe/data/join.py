@@ -15,7 +15,7 @@ from typing import NamedTuple
 from recipe.data import datadir
 from recipe.data.excluded import Excluded
 from recipe.data.sorting import Sorter, is_sorted, sorted_rows
-from recipe.files import RecipeError
+from recipe.files import RecipeError, object_lines
 from recipe.text import tables as lines
 from recipe.text.languages import UnknownLanguage
 from recipe.text.tables import Row
@@ -325,7 +325,7 @@ def from_jsonl(path: str, shard: tuple[int, int] = (0, 1), excluded: Excluded | 
 
 
 def _jsonl_rows(path: str) -> Iterator[Row]:
-    return (_jsonl_row(raw, number, path) for number, raw in datadir.raw_lines(path))
+    return (_jsonl_row(raw, number, path) for number, raw in object_lines(path))
 
 
 def _jsonl_row(raw: bytes, number: int, path: str) -> Row:

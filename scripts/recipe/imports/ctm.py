@@ -17,6 +17,8 @@ from recipe.text import tables
 
 _LABEL = re.compile(r"<[^<>]*>")
 _NO_SCORE = "ignore_time_segment_in_scoring"
+_ALTERNATIVES = re.compile(rb"\s\*\s+\*\s+<ALT(_BEGIN|_END|)>\s*\Z")
+_OTHERS = "words of a second or later alternative, left out"
 _DENSE = re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")  # scripts without spaces between words
 
 
@@ -51,11 +53,19 @@ def ctm(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
     shelf = sources.Shelf(options.audio or source.parent)
     stretches = _stretches(Path(options.segments)) if options.segments else None
     words: list[Word] = []
+    other = False  # within another alternative than the first
     for number, raw in datadir.raw_lines(source):
         if raw.lstrip().startswith((b";;", b"#")):
             continue
+        if mark := _ALTERNATIVES.search(raw):
+            other = mark[1] == b""
+            continue
         try:
-            words.append(_word(raw, number))
+            word = _word(raw, number)
+            if other:
+                notes.add(_OTHERS)
+            else:
+                words.append(word)
         except NotImportable as error:
             yield Rejected(f"{source.stem}-{number:08d}", error.reason, f"{source}:{number}: {error.detail}")
     if not words:
@@ -206,10 +216,10 @@ def stm(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
             sides.setdefault(cells[0], set()).add(cells[1])
     for number, cells in rows:
         key = f"{source.stem}-{number:08d}"
-        yield from guarded(key, f"{source}:{number}", lambda cells=cells: _line(cells, sides, shelf))
+        yield from guarded(key, f"{source}:{number}", lambda cells=cells: _line(cells, sides, shelf, notes))
 
 
-def _line(cells: list[str], sides: dict[str, set[str]], shelf: sources.Shelf) -> Imported:
+def _line(cells: list[str], sides: dict[str, set[str]], shelf: sources.Shelf, notes: Notes) -> Imported:
     if len(cells) < 5:
         raise NotImportable("row-invalid", f"{len(cells)} columns, expected recording channel speaker begin end text")
     recording, channel, speaker, begin, finish, *words = cells
@@ -217,9 +227,33 @@ def _line(cells: list[str], sides: dict[str, set[str]], shelf: sources.Shelf) ->
     label = words.pop(0) if words and _LABEL.fullmatch(words[0]) else None
     if words and words[0].lower() == _NO_SCORE:
         raise NotImportable("not-scored", f"{recording} from {start:g} to {end:g} s is {_NO_SCORE}")
+    words = _first_alternatives(words, notes)
     index = _index(channel, sides[recording])
     name = recording if index is None else f"{recording}-{index}"
     return Imported(
         part_key(name, start, end), shelf.find(recording), " ".join(words) or None, start, end, recording, speaker,
         group=label and label.strip("<>"), channel=index,
     )  # fmt: skip
+
+
+def _first_alternatives(words: list[str], notes: Notes) -> list[str]:
+    """Words with the first of each `{ um / uh / @ }`, in which @ is no word; as they are if the braces are no pairs."""
+    kept: list[str] = []
+    firsts: list[bool] = []  # of each brace that is open, whether this is its first alternative
+    others = 0
+    for word in words:
+        if word == "{":
+            firsts.append(True)
+        elif word == "/" and firsts:
+            firsts[-1] = False
+        elif word == "}" and firsts:
+            firsts.pop()
+        elif not all(firsts):
+            others += word != "@"
+        elif word != "@" or not firsts:
+            kept.append(word)
+    if firsts:
+        return words
+    if others:
+        notes.add(_OTHERS, others)
+    return kept

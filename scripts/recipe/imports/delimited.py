@@ -53,6 +53,7 @@ def common_voice(source: Path, options: ImportOptions, notes: Notes) -> Iterator
 def ljspeech(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
     """LJSpeech and what is laid out like it: metadata.csv with `name|text|normalized text`, no header, and wavs/."""
     table = source / "metadata.csv" if source.is_dir() else source
+    _refuse_header(sources.need(table))
     folder = Path(options.root or table.parent / "wavs")
 
     def with_suffix(row: dict) -> dict:
@@ -102,8 +103,9 @@ def _rows(
 ) -> Iterator[Found]:  # fmt: skip
     _refuse_sheet(sources.need(source))
     header = options.header if header is None else header
+    delimiter = _delimiter(source, options, default)
     reader = csv.reader(
-        _lines(source), delimiter=_delimiter(source, options, default), strict=True,
+        _lines(source), delimiter=delimiter, strict=True,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
     )  # fmt: skip
     rows = _counted(reader, source)
@@ -122,12 +124,31 @@ def _rows(
         if len(row) != len(there) and header:
             raise NotImportable("row-invalid", f"{len(row)} columns, {len(there)} in the first line{_hint(row, there)}")
         _refuse_bytes(row)
+        if delimiter == "\t" and not quoted:
+            row = [_unquoted(cell) for cell in row]
         cells = {name: cell or None for name, cell in zip(there, row)}
         return columns.utterance(mend(cells), roles, folders, _key(source, number))
 
     for number, row in rows:
         if row:
             yield from guarded(_key(source, number), f"{source}:{number}", lambda n=number, r=row: found(n, r))
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quotes that a CSV needs around others, doubled. Common Voice's tables have such cells though
+    tabs need none; quotes that stand alone are those of the text."""
+    inner = cell[1:-1]
+    if cell[:1] == cell[-1:] == '"' and '"' in inner and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
+    return cell
+
+
+def _refuse_header(table: Path) -> None:
+    """RecipeError for names of columns on the first line: in tables that have them, the third may be a speaker."""
+    if table.is_file():
+        names = [name.strip().casefold() for name in next(_lines(table), "").split("|")]
+        if names[0] in columns.GUESSES["audio"] and set(names[1:]) & set(columns.GUESSES["text"]):
+            raise RecipeError(f"{table}:1: names of columns, which LJSpeech has none of; import it as `table`")
 
 
 def _key(source: Path, number: int) -> str:

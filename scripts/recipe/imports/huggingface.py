@@ -88,6 +88,15 @@ def _loaded(datasets, source: Path, options: ImportOptions):
     if source.is_dir():
         if (source / "dataset_dict.json").is_file() or (source / "state.json").is_file():
             return datasets.load_from_disk(str(source))
+        if (source / "README.md").is_file():  # as cloned from the hub: says what its configurations and splits are
+            names = datasets.get_dataset_config_names(str(source))
+            if len(names) > 1 and options.config is None:
+                raise RecipeError(f"{source}: several configurations ({', '.join(names)}); name one by --config")
+            return datasets.load_dataset(str(source), options.config, streaming=True)
+        if options.config:
+            raise RecipeError(f"--config: {source} has no README.md, which names configurations; name a folder in it")
+        if next(source.rglob("metadata.parquet"), None):
+            return datasets.load_dataset("audiofolder", data_dir=str(source), streaming=True)
         if next(source.rglob("*.parquet"), None):
             return datasets.load_dataset("parquet", data_dir=str(source), streaming=True)
         raise RecipeError(

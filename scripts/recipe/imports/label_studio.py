@@ -1,5 +1,7 @@
-"""Label Studio's exports: JSON (tasks with annotations of regions) and JSON-MIN (a row an annotation)."""
+"""Label Studio's exports: JSON (tasks with annotations of regions), JSON-MIN and CSV (a row an annotation)."""
 
+import csv
+import json
 import os
 import re
 import urllib.parse
@@ -9,7 +11,7 @@ from typing import Any
 
 from recipe.audio import fetch
 from recipe.data.checked import Rejected
-from recipe.files import RecipeError, read_json
+from recipe.files import RecipeError, read_json, read_lines
 from recipe.imports import sources
 from recipe.imports.items import (
     Embedded,
@@ -29,6 +31,7 @@ from recipe.imports.options import ImportOptions
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")  # a name as it is kept after an upload
 _OTHERS = "annotations beside the one that counts (the ground truth, or the first that was not cancelled)"
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _AUDIO = ("audio", "audio_url", "url", "sound", "speech", "recording", "file")
 
 
@@ -38,12 +41,12 @@ def read(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
     Recordings are found by name in the folder of --audio, or beside the export: an upload has eight digits before it.
     """
     if source.is_dir():
-        raise RecipeError(f"{source}: is a folder; name the exported JSON file")
-    tasks = read_json(source)
+        raise RecipeError(f"{source}: is a folder; name the exported file, JSON or CSV")
+    tasks = _table(source) if source.suffix.lower() in _DELIMITERS else read_json(source)
     if isinstance(tasks, dict):
         tasks = [tasks]
     if not isinstance(tasks, list) or not any(isinstance(task, dict) for task in tasks):
-        raise RecipeError(f"{source}: no list of tasks, as Label Studio exports it (JSON or JSON-MIN)")
+        raise RecipeError(f"{source}: no list of tasks, as Label Studio exports it (JSON, JSON-MIN or CSV)")
     return _tasks(tasks, source, _Recordings(options, source), notes, options)
 
 
@@ -61,6 +64,23 @@ def _tasks(
         yield from guarded(key, where, lambda task=task, key=key, where=where, one=one: one(
             task, key, where, recordings, notes, options
         ))  # fmt: skip
+
+
+def _table(source: Path) -> list[dict]:
+    """The rows of a CSV or TSV as those of a JSON-MIN: lists and objects stand in its cells as JSON."""
+    lines = (f"{line}\n" for _, line in read_lines(source))
+    rows = csv.DictReader(lines, delimiter=_DELIMITERS[source.suffix.lower()], strict=True)
+    try:
+        return [{name: _cell(cell) for name, cell in row.items() if name and cell} for row in rows]
+    except csv.Error as error:
+        raise RecipeError(f"{source}:{rows.reader.line_num}: {error}; export it again, or as JSON") from None
+
+
+def _cell(cell: str) -> Any:
+    try:
+        return json.loads(cell) if cell.startswith(("[", "{")) else cell
+    except (ValueError, RecursionError):
+        return cell
 
 
 class _Recordings:
@@ -166,8 +186,10 @@ def _one(region: dict, audio, stem: str, key: str, has_channels: bool) -> Import
 
 
 def _minimal(row: dict, key: str, where: str, recordings: _Recordings, notes: Notes, options: ImportOptions):
-    """A row of JSON-MIN: fields of the task, and of each control what it gave. Regions are a list of spans, and their
-    texts another one in the same order."""
+    """A row of JSON-MIN or CSV: fields of the task, and of each control what it gave. Regions are a list of spans, and
+    their texts another one in the same order."""
+    if row.get("was_cancelled") in (True, "True"):
+        raise NotImportable("transcript-missing", "the annotation was cancelled (skipped)", key)
     with_spans = [name for name, value in row.items() if _is_spans(value)]
     spans_field = next((name for name in with_spans if "labels" in row[name][0]), (with_spans or [None])[0])
     named = options.columns.get("audio") or next((name for name in _AUDIO if isinstance(row.get(name), str)), None)

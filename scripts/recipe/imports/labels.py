@@ -25,7 +25,7 @@ class Labelled:
     """A labelled part of a recording, in seconds; `where` is its line or number in the file."""
 
     start: float
-    end: float
+    end: float | None  # None: of its recording
     text: str | None
     where: str
     speaker: str | None = None
@@ -88,7 +88,8 @@ def _utterances(
     if not found:
         yield Rejected(stem, "transcript-missing", f"{path}: no labels in it")
     for span in found:
-        key, where = part_key(stem, span.start, span.end), f"{path}:{span.where}"
+        key = stem if span.end is None else part_key(stem, span.start, span.end)
+        where = f"{path}:{span.where}"
         if span.problem or isinstance(audio, NotImportable):
             reason, detail = span.problem or (audio.reason, audio.detail)
             yield Rejected(key, reason, f"{where}: {detail}")
@@ -109,6 +110,18 @@ def content(path: Path) -> str:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise NotImportable("bad-utf8", f"{error}; convert it to UTF-8 (iconv)") from None
+
+
+# --- Transcripts ------------------------------------------------------------------------------------------------------
+
+
+def transcripts(source: Path, options: ImportOptions, notes: Notes) -> Iterator[Found]:
+    """Text files, each the transcript of all of the recording of its stem, beside it or in the folder of --audio."""
+    return read(source, options, notes, (".txt", ".lab"), _whole)
+
+
+def _whole(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterator[Labelled]:
+    yield Labelled(0.0, None, text.strip(), "1")
 
 
 # --- Audacity ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from recipe.data import datadir
-from recipe.files import RecipeError, read_json
+from recipe.files import RecipeError, object_lines, read_json
 from recipe.imports.items import Found, NotImportable, guarded
 from recipe.text import tables
 
@@ -40,7 +40,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(line number, JSON) of each object; of a file that is one list, its elements."""
     first = next((raw for _, raw in datadir.raw_lines(path)), b"")
     if not first.lstrip().startswith(b"[") or not path.name.endswith(".json"):
-        return datadir.raw_lines(path)
+        return object_lines(path)
     found = read_json(path)
     return ((number, json.dumps(value).encode()) for number, value in enumerate(found, 1))
 

@@ -56,11 +56,12 @@ FORMATS = {
     "lhotse": Format(lhotse_manifests.read, "lhotse: supervisions with recordings, cuts, or a Shar folder", ("root",)),
     "kaldi": Format(kaldi.read, "data directory of Kaldi", ("root",)),
     "espnet": Format(espnet.read, "data directory of ESPnet, or data.json", ("root", "audio")),
-    "wenet": Format(wenet.read, "WeNet's data.list: raw, or shards (tar files)", ("root",)),
+    "wenet": Format(wenet.read, "WeNet's data.list: raw, or shards (tar files), WebDataset's too", ("root",)),
     "funasr": Format(chats.funasr, "FunASR's JSONL: source and target, or chats", ("root",)),
     "ms-swift": Format(chats.swift, "ms-swift's JSONL: messages and audios", ("root", "prompts")),
     "qwen3-asr": Format(chats.qwen3_asr, "Qwen3-ASR's JSONL: audio and text", ("root", "prompts")),
-    "label-studio": Format(label_studio.read, "Label Studio's JSON or JSON-MIN", ("audio", "root", "columns")),
+    "label-studio": Format(label_studio.read, "Label Studio's JSON, JSON-MIN or CSV", ("audio", "root", "columns")),
+    "txt": Format(labels.transcripts, "a text file, *.txt or *.lab, for each recording", _LABELS),
     "audacity": Format(labels.audacity, "Audacity's label tracks, *.txt", _LABELS),
     "subtitles": Format(subtitles.read, "subtitles, *.srt and *.vtt", _LABELS),
     "textgrid": Format(textgrid.read, "Praat's *.TextGrid", (*_LABELS, "tier")),
@@ -70,7 +71,8 @@ FORMATS = {
 # Other names of the same.
 ALIASES = {
     "huggingface": "hf", "csv": "table", "tsv": "table", "commonvoice": "common-voice", "swift": "ms-swift",
-    "qwen3": "qwen3-asr", "srt": "subtitles", "vtt": "subtitles", "praat": "textgrid", "labelstudio": "label-studio",
+    "qwen3": "qwen3-asr", "webdataset": "wenet", "srt": "subtitles", "vtt": "subtitles", "praat": "textgrid",
+    "labelstudio": "label-studio",
 }  # fmt: skip
 
 
@@ -101,7 +103,7 @@ def import_corpus(
             if writer.entries % 100_000 == 0:
                 logger.info("%d entries", writer.entries)
         writer.finish({"format": ALIASES.get(name, name), "source": source})
-    _tell(writer, folder, source, dry_run)
+    _tell(writer, ALIASES.get(name, name), folder, source, dry_run)
     return writer.report()
 
 
@@ -112,7 +114,7 @@ def _refuse_inside(source: str, folder: str) -> None:
         raise RecipeError(f"{folder}: is or holds the corpus itself; name another folder to write to")
 
 
-def _tell(writer: DataDirWriter, folder: str, source: str, dry_run: bool) -> None:
+def _tell(writer: DataDirWriter, name: str, folder: str, source: str, dry_run: bool) -> None:
     """Say what was found. RecipeError if that is nothing."""
     rejected = ", ".join(f"{reason} {number}" for reason, number in writer.rejected.most_common())
     told = f"{writer.entries} entries = {writer.imported} imported + {writer.rejected.total()} rejected"
@@ -126,4 +128,7 @@ def _tell(writer: DataDirWriter, folder: str, source: str, dry_run: bool) -> Non
     if not writer.imported:
         examples = "; ".join(f"{reason}: {writer.examples[reason]}" for reason, _ in writer.rejected.most_common(3))
         where = "" if dry_run else f" Look into {folder}/rejects.tsv."
-        raise RecipeError(f"{source}: nothing could be imported, of {writer.entries} entries. {examples or ''}{where}")
+        if "audio-missing" in writer.rejected and "root" in FORMATS[name].options:
+            where = f" Where relative paths count from another folder, name it by --root.{where}"
+        told = f"{examples}." if examples else ""
+        raise RecipeError(f"{source}: nothing could be imported, of {writer.entries} entries. {told}{where}")

@@ -14,6 +14,8 @@ _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,3}))?"
 _ARROW = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]+)>")
 _TAGS = re.compile(r"</?(?:[a-zA-Z][^<>]*|\d{2,}:[\d:.]+)>|\{\\[^{}]*\}")
+# Words that appear one by one, as in generated captions, which show each line again in the cue that follows.
+_WORD_TIME = re.compile(r"<\d{2}:\d{2}:\d{2}\.\d{3}><c>")
 _BLOCKS = ("NOTE", "STYLE", "REGION")
 
 
@@ -30,10 +32,25 @@ def _cues(text: str, path: Path, options: ImportOptions, notes: Notes) -> Iterat
     arrows = [number for number, line in enumerate(lines) if "-->" in line]
     if not arrows:
         raise NotImportable("labels-invalid", "no line `begin --> end`")
+    rolls_up = is_vtt and _WORD_TIME.search(text)
+    shown: list[str] = []
     for number, following in zip(arrows, [*arrows[1:], len(lines)]):
         if is_vtt and _in_block(lines, number):
             continue
-        yield _cue(lines, number, _body(lines[number + 1 : following], not is_vtt, following < len(lines)), is_vtt)
+        body = _body(lines[number + 1 : following], not is_vtt, following < len(lines))
+        if rolls_up:
+            plain = [_TAGS.sub("", line).strip() for line in body]
+            body, shown = body[_repeated(plain, shown) :], plain
+            if plain and not any(line.strip() for line in body):
+                notes.add("cues that only show again what was shown, as captions that roll up do, passed over")
+                continue
+        yield _cue(lines, number, body, is_vtt)
+
+
+def _repeated(lines: list[str], shown: list[str]) -> int:
+    """How many of the first lines are the last ones of the cue before."""
+    longest = range(min(len(lines), len(shown)), 0, -1)
+    return next((count for count in longest if lines[:count] == shown[-count:]), 0)
 
 
 def _in_block(lines: list[str], number: int) -> bool:
@@ -47,7 +64,7 @@ def _body(lines: list[str], is_srt: bool, another: bool) -> list[str]:
     """The lines of a cue's text: up to a blank line. The number of the next cue belongs to that, and a text of SubRip
     may have blank lines in it."""
     if not is_srt:
-        return _up_to_blank(lines)
+        return [line for line in _up_to_blank(lines) if line.strip()]
     if another:
         while lines and not lines[-1].strip():
             lines = lines[:-1]
@@ -57,8 +74,9 @@ def _body(lines: list[str], is_srt: bool, another: bool) -> list[str]:
 
 
 def _up_to_blank(lines: list[str]) -> list[str]:
-    end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-    return lines[:end]
+    begin = next((i for i, line in enumerate(lines) if line.strip() or not line), 0)  # a line of spaces is a line
+    end = next((i for i, line in enumerate(lines) if i >= begin and not line.strip()), len(lines))
+    return lines[begin:end]
 
 
 def _cue(lines: list[str], number: int, body: list[str], is_vtt: bool) -> Labelled:

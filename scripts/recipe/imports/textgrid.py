@@ -94,9 +94,9 @@ class _Tokens:
 
 def _tiers(tokens: _Tokens) -> list[tuple[str, list | None]]:
     """(name, intervals as begin, end and text) of each tier; None of one of points."""
-    kind, what = tokens.text(), tokens.text()
-    if not kind.startswith("ooTextFile") or what != "TextGrid":
-        raise NotImportable("labels-invalid", f"a file of type {kind!r:.40}, {what!r:.40}, expected a TextGrid")
+    kind = tokens.text()
+    if not kind.startswith("ooTextFile") or (kind := tokens.text()) != "TextGrid":
+        raise NotImportable("labels-invalid", f"a file of type {kind!r:.60}, expected a TextGrid, long or short")
     tokens.number(), tokens.number()
     if tokens.flag() != "<exists>":
         return []

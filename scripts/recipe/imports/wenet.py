@@ -1,4 +1,7 @@
-"""WeNet's data.list: JSON lines with key, wav and txt (raw), or a tar file a line (shard) with KEY.wav and KEY.txt."""
+"""WeNet's data.list: JSON lines with key, wav and txt (raw), or a tar file a line (shard) with KEY.wav and KEY.txt.
+
+Tar files of WebDataset are such shards; in many the text is in KEY.json.
+"""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 from recipe.data import datadir, recordings
 from recipe.data.checked import Rejected
 from recipe.files import RecipeError
-from recipe.imports import keys, records, sources, tars
+from recipe.imports import columns, keys, records, sources, tars
 from recipe.imports.items import (
     MAX_TEXT,
     Embedded,
@@ -80,17 +83,29 @@ def _member(group: tars.Group, where: str) -> Imported:
         what = "no recording" if not audio else "several recordings"
         raise NotImportable("audio-missing", f"{what} among {', '.join(group.files)}")
     text = files.get(".txt", (None, None))[1]
-    if text is not None and len(text) > MAX_TEXT:
-        raise NotImportable("transcript-too-long", f"{len(text)} bytes")
+    described = files.get(".json", (None, None))[1]
+    if max(len(text or b""), len(described or b"")) > MAX_TEXT:
+        raise NotImportable("transcript-too-long", f"more than {MAX_TEXT} bytes")
     try:
         transcript = None if text is None else text.decode()
     except UnicodeDecodeError as error:
         raise NotImportable("bad-utf8", f"{group.stem}.txt: {error}") from None
+    fields = {} if described is None else _fields(described)
     name, data = audio[0]
     others = {
         suffix: data.decode("utf-8", "replace") for suffix, (_, data) in files.items() if suffix in (".spk", ".lang")
     }
     return Imported(
-        group.stem, Embedded(where, name, data), transcript, speaker=one_value(others.get(".spk")),
-        language=one_value(others.get(".lang")),
+        group.stem, Embedded(where, name, data), transcript if text is not None else text_of(fields.get("text")),
+        speaker=one_value(others.get(".spk", fields.get("speaker"))),
+        language=one_value(others.get(".lang", fields.get("language"))),
     )  # fmt: skip
+
+
+def _fields(described: bytes) -> dict:
+    """Text, speaker and language of a recording's JSON, whatever their usual names."""
+    record = records.parse(described)
+    return {
+        role: next((record[name] for name in columns.GUESSES[role] if name in record), None)
+        for role in ("text", "speaker", "language")
+    }

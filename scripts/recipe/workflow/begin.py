@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from recipe.data import datadir
-from recipe.files import RecipeError, open_atomic
+from recipe.files import RecipeError, open_atomic, read_json_lines
 from recipe.model.directory import HUB, source_kind
 from recipe.workflow import config as recipe_config
 
@@ -18,6 +18,14 @@ _NAMES = {"train": ("train",), "valid": ("valid", "dev", "val", "cv"), "test": (
 _USUAL = "train", "valid or dev", "test"
 # A set is a folder with these, or a JSONL file.
 _TABLES = ("wav.scp", "text")
+# What lies in corpora of other formats, the tellingest first; and whether the folder is what is imported, or that file.
+_FORMATS = (
+    ("validated.tsv", "common-voice", True), ("*.parquet", "hf", True), ("state.json", "hf", True),
+    ("cuts*.jsonl*", "lhotse", False), ("data.list", "wenet", False), ("*.TextGrid", "textgrid", True),
+    ("*.srt", "subtitles", True), ("*.vtt", "subtitles", True), ("*.stm", "stm", False), ("*.ctm", "ctm", False),
+    ("*manifest*.json", "nemo", False), ("*.csv", "table", False), ("*.tsv", "table", False),
+    ("*.jsonl", "table", False), ("*.txt", "txt", True), ("*.lab", "txt", True),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,27 @@ def find_sets(folder: str | os.PathLike) -> FoundSets:
         has = [place for places in found.sets.values() for place in places.values()]
         raise RecipeError(
             f"{folder}: no set for {', '.join(missing)}: folders of that name with wav.scp and text, or JSONL files, "
-            f"are looked for; found {', '.join([*has, *found.incomplete]) or 'nothing of the kind'}. Name the folders "
-            "so, or copy config/own.yaml and write your own names into it"
+            f"are looked for; found {', '.join([*has, *found.incomplete]) or 'nothing of the kind'}. "
+            + (_remedy(folder) or "Name the folders so, or copy config/own.yaml and write your own names into it")
         )
     return found
+
+
+def _remedy(folder: Path) -> str | None:
+    """How sets are made of what lies in a folder; None if that is not known."""
+    if not any(datadir.find(folder, name) is None for name in _TABLES):
+        return f"It is one set: `python scripts/split_corpus.py {folder} OUT` makes the three of it"
+    files = [place.relative_to(folder) for place in sorted(folder.rglob("*")) if place.is_file()]
+    for pattern, name, whole in _FORMATS:
+        if first := next((file for file in files if file.match(pattern)), None):
+            part = first.parts[0] if _role(folder / first.parts[0]) else ""
+            source = folder / (part if whole else first)
+            into = f"corpora/{part.partition('.')[0] or 'train'}"
+            return (
+                f"There is {first}: `python scripts/import_corpus.py {name} {source} {into}` makes such a "
+                "folder, and likewise the others; what is one set only is parted by scripts/split_corpus.py"
+            )
+    return None
 
 
 def _in_folder(folder: Path) -> FoundSets:
@@ -53,15 +78,24 @@ def _in_folder(folder: Path) -> FoundSets:
         role = _role(place)
         if role is None:
             continue
-        lacking = [] if place.is_file() else [name for name in _TABLES if datadir.find(place, name) is None]
+        lacking = _lacking(place)
         if lacking:
-            found.incomplete.append(f"{place} (without {' and '.join(lacking)})")
+            found.incomplete.append(f"{place} ({lacking})")
             continue
         name = re.sub("[^A-Za-z0-9._-]", "_", place.name.removesuffix(".gz").removesuffix(".jsonl"))
         if name in found.sets[role]:
             raise RecipeError(f"{place}: there is {found.sets[role][name]} as well, of the same name; rename one")
         found.sets[role][name] = os.fspath(place)
     return found
+
+
+def _lacking(place: Path) -> str:
+    """Why a folder or JSONL file is no set; nothing if it is one."""
+    if place.is_dir():
+        lacking = [name for name in _TABLES if datadir.find(place, name) is None]
+        return f"without {' and '.join(lacking)}" if lacking else ""
+    first = next((record for _, record in read_json_lines(place)), {"messages": []})
+    return "" if "messages" in first else "without messages, the published format; import it as `table` or `funasr`"
 
 
 def _role(place: Path) -> str | None:
