@@ -1,4 +1,4 @@
-"""Addresses of recordings that are no local files: what is one, and which of them are the same recording.
+"""Recordings that are no local files: what is an address or a command, and which addresses are the same recording.
 
 A signature makes an address valid for some hours and says nothing of what lies there. So what S3, Google, Azure,
 CloudFront, Alibaba and Tencent sign addresses with is left out where recordings are told apart; any other query may
@@ -24,6 +24,11 @@ _SIGNING = {"x-amz-signature", "x-goog-signature", "x-oss-signature", "q-signatu
 def is_url(source: str) -> bool:
     """Whether a wav.scp entry is an address (http, https, s3 or gs), of a recording or of a place in a shard."""
     return _URL.match(source) is not None
+
+
+def is_command(source: str) -> bool:
+    """Whether a wav.scp entry is a shell command (`... |`)."""
+    return source.rstrip().endswith("|")
 
 
 def is_object(source: str) -> bool:

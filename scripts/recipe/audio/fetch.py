@@ -14,7 +14,7 @@ from typing import IO
 
 from recipe.audio import attempts, storage, web
 from recipe.audio import cache as bounded
-from recipe.audio.address import identity, is_object, is_url, path_of
+from recipe.audio.address import identity, is_command, is_object, is_url, path_of
 from recipe.audio.attempts import Host
 from recipe.audio.cache import CACHE
 from recipe.audio.info import AudioError
@@ -26,11 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 _BLOCK = 1 << 20  # bytes read at a time from a command
-
-
-def is_command(source: str) -> bool:
-    """Whether a wav.scp entry is a shell command (`... |`)."""
-    return source.rstrip().endswith("|")
 
 
 def download(url: str, policy: FetchPolicy = DEFAULT, cache: str | os.PathLike = CACHE) -> str:

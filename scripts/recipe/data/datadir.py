@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recipe.audio import fetch
+from recipe.audio.address import is_command, is_url
 from recipe.files import byte_lines
 
 # What looks like no path of this machine: it stays as it was written, so that the error can say what to do.
@@ -19,7 +19,7 @@ OPTIONAL = ("segments", "utt2spk", "utt2lang", "utt2group", "utt2prompt", "utt2h
 def resolve(source: str, scp_file: str | os.PathLike) -> str:
     """What a wav.scp entry refers to, seen from the working directory: a relative path counts from the folder of
     `scp_file`; URLs, commands and absolute paths stay as they are."""
-    if source.startswith("/") or fetch.is_url(source) or fetch.is_command(source):
+    if source.startswith("/") or is_url(source) or is_command(source):
         return source
     ark = _ARK_OFFSET.match(source)
     path, offset = (ark[1], ark[2]) if ark else (source, "")

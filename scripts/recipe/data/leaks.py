@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from recipe.audio import headers
-from recipe.audio.address import is_url, same_recording
-from recipe.audio.fetch import is_command
+from recipe.audio.address import is_command, is_url, same_recording
 from recipe.audio.info import AudioError
 from recipe.audio.place import Bytes
 from recipe.audio.reading import split_ark

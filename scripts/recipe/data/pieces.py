@@ -9,8 +9,8 @@ import soundfile
 from scipy.io import wavfile
 
 from recipe.audio import reading as audio
-from recipe.audio.address import is_url, path_of
-from recipe.audio.fetch import FetchPolicy, is_command
+from recipe.audio.address import is_command, is_url, path_of
+from recipe.audio.fetch import FetchPolicy
 from recipe.audio.info import AudioError
 from recipe.audio.place import Bytes
 from recipe.data.manifest import Utterance

@@ -7,8 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recipe.audio.address import is_url
-from recipe.audio.fetch import is_command
+from recipe.audio.address import is_command, is_url
 from recipe.data.leaks import content
 
 logger = logging.getLogger(__name__)
