@@ -127,9 +127,9 @@ class Spent:
         self._function = function
         self.processor = self.clock = 0.0
 
-    def __call__(self, *args):
+    def __call__(self, *args, **options):
         processor, clock = time.process_time(), time.perf_counter()
-        result = self._function(*args)
+        result = self._function(*args, **options)
         self.processor += time.process_time() - processor
         self.clock += time.perf_counter() - clock
         return result
@@ -145,16 +145,17 @@ def measure(recognizer: network.Recognizer, wanted: list[Batch], end: int, round
         ways[name] = functools.partial(theirs, recognizer, name, end)
     ways["prefix"] = functools.partial(theirs_after_prefix, recognizer, end)
     sides = {name: Side(decode, [], []) for name, decode in ways.items()}
-    embed = recognizer.model.embed
+    encode, adapt = recognizer.model.encode, recognizer.model.adapt
     for side in sides.values():
         side.decode(*wanted[-1])
     for _ in range(rounds):
         for side in sides.values():
-            recognizer.model.embed = audio = Spent(embed)
+            recognizer.model.encode, recognizer.model.adapt = audio = Spent(encode), Spent(adapt)
             whole = Spent(lambda side=side: [side.decode(items, limits) for items, limits in wanted])
             side.tokens = [tokens for batch in whole() for tokens in batch]
-            times = {"processor": whole.processor, "clock": whole.clock, "audio": audio.processor}
-            side.rounds.append(times | {"language": whole.processor - audio.processor})
+            heard = sum(part.processor for part in audio)
+            times = {"processor": whole.processor, "clock": whole.clock, "audio": heard}
+            side.rounds.append(times | {"language": whole.processor - heard})
     return sides
 
 

@@ -22,6 +22,7 @@ from recipe.report.results import Results
 
 WORDS = [f"word{i}" for i in range(500)]
 SPEAKERS = 100
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def counts(n: int, errors: int) -> dict:
@@ -68,7 +69,9 @@ def opened(file: Path, picture: Path) -> float:
     """Seconds from the call until the page has drawn its list, in a headless browser."""
     from playwright.sync_api import sync_playwright
 
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
+        sys.exit(f"{file} is made, and not opened: none of {', '.join(BROWSERS)} is installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page(viewport={"width": 1400, "height": 1000})

@@ -123,7 +123,7 @@ def ours(folder: Path, batches: list[list[int]], args: argparse.Namespace) -> di
     train.AsrTrainer, train.Bookkeeping = Timed, Steps
     ends = np.cumsum([len(batch) for batch in batches])
     starts = np.concatenate([[0], ends[:-1]])
-    batching.epoch_plan = lambda *_: EpochPlan(np.concatenate(batches).astype(np.int32), starts, ends, 0.0)
+    batching.epoch_plan = lambda *_, **__: EpochPlan(np.concatenate(batches).astype(np.int32), starts, ends, 0.0)
     chosen = settings.TrainSettings(
         max_steps=len(batches), workers=0, freeze=tuple(args.freeze), learning_rate=RATE, select="last",
         decode_utterances=0, batch_seconds=args.batch_seconds, evaluations=1,

@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--decoded", type=Path, help="bundled: a model's folder of decodings with word times")
     parser.add_argument("--write", type=Path, help="digits: write data directories here, and measure nothing")
     parser.add_argument(
-        "--number", type=int, help="digits: joined utterances (default: 120); hours: how many (default: 1)"
+        "--number", type=float, help="digits: joined utterances (default: 120); hours: how many (default: 1)"
     )
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -217,7 +217,9 @@ def main() -> None:
             shown(name, deviation(recognizer, branch, of_bundled(name)))
     else:
         for name, pause in (("with pauses", 0.6), ("without", 0.0)):
-            shown(name, deviation(recognizer, branch, joined(args.folder, TAKES["test"], args.number or 120, pause)))
+            shown(
+                name, deviation(recognizer, branch, joined(args.folder, TAKES["test"], int(args.number or 120), pause))
+            )
 
 
 if __name__ == "__main__":
