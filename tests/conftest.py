@@ -26,6 +26,8 @@ settings.load_profile("recipe")
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
 SENTENCES = ["turn on the light", "set it to 45%", "把灯打开", "明天7点叫醒我", "call Tom 请"]
 
 

@@ -1,14 +1,12 @@
 """Every benchmark runs, in its smallest form: the commands of docs/ keep working. What they measure is for people."""
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import CHROMIUM, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 FSDD, TOKENIZER = "FSDD", "TOKENIZER"  # of ../shared
 HERE = "HERE"  # an empty folder
@@ -54,7 +52,7 @@ def test_it_runs(name, words, tmp_path, request):
     if FSDD in words or TOKENIZER in words:
         shared = request.getfixturevalue("shared")
         places |= {FSDD: shared / "data/fsdd", TOKENIZER: shared / "qwen3-tokenizer"}
-    if name == "bench_report.py" and not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    if name == "bench_report.py" and CHROMIUM is None:
         pytest.skip("needs a browser")
     words = words.split()
     for place, path in places.items():

@@ -9,7 +9,8 @@ import json
 import re
 
 import pytest
-from test_report import CHROMIUM, FEW, TABLE, compared_file, counts, made_score, make_whole, rendered, table_spec
+from conftest import CHROMIUM
+from test_report import FEW, TABLE, compared_file, counts, made_score, make_whole, rendered, table_spec
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright")
 pytest.importorskip("axe_playwright_python", reason="no axe-core")

@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -17,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
+from conftest import CHROMIUM
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,7 +36,6 @@ from recipe.workflow.config import runs as recipe_runs
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 NASTY = "<script>document.title='owned'</script> </script><!-- \u2028 & \"quoted\" 'é' <img src=x onerror=alert(1)>"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 
 

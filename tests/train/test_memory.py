@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 from recipe.train.processes import sharing_memory
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from bench_scale import memory_of
 
 
 def measured(folder, utterances, ranks, workers):
@@ -45,18 +47,13 @@ def test_it_is_flat_with_three_million(tmp_path):
 
 def test_garbage_collection_of_a_reader_copies_nothing():
     objects = [[number] for number in range(500_000)]
-
-    def of_its_own():
-        rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")) / 1024
-
     read, write = os.pipe()
     with sharing_memory():
         pid = os.fork()
         if not pid:
-            before = of_its_own()
+            before = memory_of()
             gc.collect()
-            os.write(write, f"{of_its_own() - before}".encode())
+            os.write(write, f"{memory_of() - before}".encode())
             os._exit(0)
         os.waitpid(pid, 0)
         assert float(os.read(read, 100)) < 5

@@ -14,7 +14,7 @@ from typing import IO
 
 from recipe.audio import attempts, storage, web
 from recipe.audio import cache as bounded
-from recipe.audio.address import identity, is_command, is_object, is_url, path_of
+from recipe.audio.address import identity, is_object, path_of
 from recipe.audio.attempts import Host
 from recipe.audio.cache import CACHE
 from recipe.audio.info import AudioError
@@ -22,7 +22,7 @@ from recipe.audio.policy import DEFAULT, FetchPolicy, policy_of
 from recipe.files import open_atomic
 
 __all__ = [
-    "CACHE", "DEFAULT", "FetchPolicy", "command_output", "download", "is_command", "is_url", "policy_of", "read_pipe",
+    "CACHE", "DEFAULT", "FetchPolicy", "command_output", "download", "policy_of", "read_pipe",
 ]  # fmt: skip
 
 _BLOCK = 1 << 20  # bytes read at a time from a command

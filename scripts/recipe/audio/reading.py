@@ -16,8 +16,8 @@ import soundfile
 import soxr
 
 from recipe.audio import containers, fetch, headers
-from recipe.audio.address import split_shard
-from recipe.audio.fetch import DEFAULT, FetchPolicy, is_command, is_url
+from recipe.audio.address import is_command, is_url, split_shard
+from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.headers import Form
 from recipe.audio.info import AudioError, AudioInfo, lossy_tolerance
 from recipe.audio.place import Bytes
@@ -28,7 +28,6 @@ __all__ = [
     "AudioInfo",
     "Levels",
     "a_frame_at_least",
-    "is_command",
     "levels",
     "opened",
     "probe",

@@ -6,7 +6,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from recipe.audio import fetch, headers
+from recipe.audio import headers
+from recipe.audio.address import is_command
 from recipe.audio.fetch import DEFAULT, FetchPolicy
 from recipe.audio.headers import AudioError, AudioInfo
 from recipe.audio.info import lossy_tolerance
@@ -215,7 +216,7 @@ def _measured(source: str, entry: Entry, policy: CheckPolicy) -> AudioInfo:
     """Decode an utterance and check the samples; the recording's length as the header states it."""
     from recipe.audio import reading as audio
 
-    info = None if fetch.is_command(source) else header(source, policy.fetch_policy)
+    info = None if is_command(source) else header(source, policy.fetch_policy)
     if info is not None and _not_worth_decoding(info, entry, policy):
         return info
     waveform, rate = audio.read_part(source, entry.start, entry.end, policy.fetch_policy, incomplete=policy.scoring)

@@ -4,8 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 
-from recipe.audio import fetch
-from recipe.audio.address import split_shard
+from recipe.audio.address import is_command, is_url, split_shard
 from recipe.audio.headers import AudioError
 from recipe.data import datadir, join
 from recipe.data.checks import CheckPolicy, header, length
@@ -51,8 +50,8 @@ def _seconds(entry: Entry, policy: CheckPolicy) -> float | None:
     if entry.end is not None:
         return entry.end - entry.start
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)
-    whole = fetch.is_url(source) and not split_shard(source) if source else False
-    if not source or whole or fetch.is_command(source):
+    whole = is_url(source) and not split_shard(source) if source else False
+    if not source or whole or is_command(source):
         return None
     try:
         return length(entry, header(source, policy.fetch_policy).seconds)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from recipe.audio import fetch
 from recipe.audio import reading as audio
-from recipe.audio.address import split_shard
+from recipe.audio.address import is_url, split_shard
 from recipe.audio.noise import with_white_noise
 from recipe.audio.reading import AudioError
 from recipe.decode import confidence, context, segment
@@ -207,7 +207,7 @@ def _parts_of(index: int, request: Request, options: DecodingOptions, folder: Pa
 
 def _as_file(request: Request, options: DecodingOptions, file: Path) -> Request:
     """A long utterance in a file that can be read in parts: a command would run once a part."""
-    if fetch.is_url(request.source) and not split_shard(request.source):
+    if is_url(request.source) and not split_shard(request.source):
         return replace(request, source=fetch.download(request.source, options.fetch_policy))
     if Path(request.source).is_file():
         return request

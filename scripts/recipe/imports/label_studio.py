@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipe.audio import fetch
+from recipe.audio.address import is_url
 from recipe.data.checked import Rejected
 from recipe.files import RecipeError, read_json, read_lines
 from recipe.imports import sources
@@ -98,7 +98,7 @@ class _Recordings:
         query = urllib.parse.parse_qs(parts.query)
         path = query["d"][0] if "local-files" in parts.path and "d" in query else urllib.parse.unquote(parts.path)
         stem = os.path.splitext(os.path.basename(path))[0]
-        if fetch.is_url(named) and not self._shelf.knows(stem):
+        if is_url(named) and not self._shelf.knows(stem):
             return named, stem
         for local in (os.path.abspath(os.path.join(self._root, path)), path):
             if os.path.isabs(local) and os.path.isfile(local):

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from recipe.audio import fetch, headers
+from recipe.audio import headers
+from recipe.audio.address import is_url
 from recipe.audio.info import AudioError
 from recipe.files import RecipeError
 from recipe.imports import keys, records, sources
@@ -106,7 +107,7 @@ def _span(record: dict, audio: str) -> tuple[float, float | None]:
 
 def _length(audio: str) -> float | None:
     """Seconds of a recording by its header, if that can be read here."""
-    if fetch.is_url(audio):
+    if is_url(audio):
         return None
     try:
         return headers.probe_file(audio).seconds

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from recipe.audio import fetch
+from recipe.audio.address import is_command, is_url
 from recipe.data import datadir, recordings
 from recipe.files import RecipeError
 from recipe.imports.items import NotImportable, Verbatim
@@ -18,7 +18,7 @@ _ABOVE = 5  # folders above a table in which its relative paths are looked for
 def absolute(path: str, folder: str | os.PathLike, above: bool = False) -> str:
     """A path as seen from `folder`, absolute; URLs as they are. With `above`, it may count from a folder above, as of
     recipes that run there: the nearest in which it is counts. NotImportable for URLs that nothing here fetches."""
-    if fetch.is_url(path):
+    if is_url(path):
         return path
     if path[:7].lower() == "file://":
         path = path[7:]
@@ -38,7 +38,7 @@ def absolute(path: str, folder: str | os.PathLike, above: bool = False) -> str:
 
 def verbatim(source: str, scp_file: str | os.PathLike, above: bool = False) -> str | Verbatim:
     """What an entry of a wav.scp refers to, with an absolute path."""
-    if fetch.is_command(source):
+    if is_command(source):
         return Verbatim(source)
     resolved = datadir.resolve(source, os.path.abspath(scp_file))
     if ark := ARK_OFFSET.fullmatch(source):

@@ -12,7 +12,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
-from recipe.audio import fetch, headers
+from recipe.audio import headers
+from recipe.audio.address import is_command, is_url
 from recipe.audio.info import AudioError
 from recipe.data import checks, recordings
 from recipe.data.checked import REJECTS_HEADER, Rejected, one_line
@@ -182,7 +183,7 @@ class DataDirWriter:
             if self._write:
                 self._wav_folder().joinpath(name).write_bytes(audio.data)
             return f"wav/{name}"
-        if not self._copy or fetch.is_url(audio):
+        if not self._copy or is_url(audio):
             return audio
         name = keys.file_name(key, os.path.splitext(audio)[1].lower())
         if self._write:
@@ -274,10 +275,10 @@ def _check_audio(found: Imported, copied: bool) -> None:
         return
     if isinstance(audio, Verbatim):
         ark = ARK_OFFSET.fullmatch(audio.source)
-        if ark and not fetch.is_url(ark[1]) and not os.path.isfile(ark[1]):
+        if ark and not is_url(ark[1]) and not os.path.isfile(ark[1]):
             raise NotImportable("audio-missing", f"no such file: {ark[1]}")
         return
-    if fetch.is_url(audio):
+    if is_url(audio):
         if audio != audio.strip() or any(char.isspace() for char in audio):
             raise NotImportable("audio-invalid", f"{audio!r:.120}: a URL has no spaces (%20)")
         return
@@ -311,7 +312,7 @@ def _is_ambiguous(path: str) -> bool:
     except UnicodeEncodeError:
         return True
     odd = path != path.strip() or any(ord(char) < 32 for char in path)
-    return odd or fetch.is_command(path) or ARK_OFFSET.fullmatch(path) is not None
+    return odd or is_command(path) or ARK_OFFSET.fullmatch(path) is not None
 
 
 @lru_cache(maxsize=1024)

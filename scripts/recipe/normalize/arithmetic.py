@@ -25,6 +25,8 @@ _EQUATION_ZH = re.compile(
     rf"(?<=[a-z\d%]) ?({'|'.join(word for word in _OPERATORS_ZH if word.endswith('于'))}){_AFTER}"
 )
 _MAYBE_OPERATION = re.compile(r"[a-z\d%] ?[大小不约等加减乘除到至]")
+# A sign, and no operation.
+UNARY_PLUS = re.compile(r"(?<![a-z\d%)+])(?<![a-z\d%)+] )\+ ?(?=\d)")
 # 3到5, 3~5, and 3-5 before what is counted; not 5-3, a score or a difference.
 _TO_ZH = re.compile(rf"{_BEFORE}[到至]{_AFTER}")
 _COUNTED = (
@@ -50,7 +52,7 @@ def rewrite_zh(text: str) -> str:
         for pattern in (_OPERATION_ZH, _EQUATION_ZH):
             text = pattern.sub(lambda match: f" {_OPERATORS_ZH[match[1]]} ", text)
         text = _TO_ZH.sub("~", text)
-    return _HYPHEN.sub(_range, text) if "-" in text else text
+    return _HYPHEN.sub(rising_range, text) if "-" in text else text
 
 
 def rewrite_ja(text: str) -> str:
@@ -59,9 +61,10 @@ def rewrite_ja(text: str) -> str:
     return _TO_JA.sub("~", text)
 
 
-def _range(match: re.Match) -> str:
+def rising_range(match: re.Match, unit: str = "") -> str:
+    """Two numbers as a range of a unit, if the second is more: else they may be a score or a difference."""
     first, second = match.groups()
-    return f"{first}~{second}" if float(first) < float(second) else match[0]
+    return f"{first}~{second}{unit}" if float(first) < float(second) else match[0]
 
 
 def share_units(text: str) -> str:

@@ -2,10 +2,11 @@
 
 import re
 
+from recipe.normalize.numbers_en import DIGIT_WORDS
+
 _O_CLOCK = re.compile(r"\bo ?' ?clock\b|\bo clock\b")
 _WHOLE_HOUR = re.compile(r"(?<![\d.:/-])(\d{1,2})(?::00)? oclock\b")
-_DIGIT_WORDS = "one|two|three|four|five|six|seven|eight|nine"
-_HOUR_WORDS = f"{_DIGIT_WORDS}|ten|eleven|twelve"
+_HOUR_WORDS = f"{DIGIT_WORDS}|ten|eleven|twelve"
 # Ten to eleven is a range as well: only these say that it is a time of day.
 _SPOKEN_TO = re.compile(
     rf"\b((?:at|it is|it was) (?:five|ten|twenty(?:[ -]five)?)) (?:to|till|until) (?={_HOUR_WORDS})"
@@ -18,9 +19,9 @@ _TWENTY_TO = re.compile(
 )
 # Hours as an army says them: oh six hundred.
 _HUNDRED_HOURS = re.compile(
-    rf"\b(?:(?<=\bat )(?:oh|o)|oh(?= \w+ hundred hours\b)|zero) ({_DIGIT_WORDS}) hundred\b(?! and\b)"
+    rf"\b(?:(?<=\bat )(?:oh|o)|oh(?= \w+ hundred hours\b)|zero) ({DIGIT_WORDS}) hundred\b(?! and\b)"
 )
-_HOURS_OF_DIGITS = {word: str(value) for value, word in enumerate(_DIGIT_WORDS.split("|"), 1)}
+_HOURS_OF_DIGITS = {word: str(value) for value, word in enumerate(DIGIT_WORDS.split("|"), 1)}
 _HALF_DAY = re.compile(r"(?<![\d.:/$-])(\d{1,2})(?:([.:])(\d\d))? ?([ap])(?:\. ?m\b\.?| ?m\b(?!'))")
 _LETTERS = re.compile(rf"\b({_HOUR_WORDS}|twenty|thirty|forty|fifty|\w+teen|clock|\d+) ([ap]) m\b")
 _PAST = re.compile(

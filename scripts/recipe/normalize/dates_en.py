@@ -11,7 +11,8 @@ _MONTHS = {
 }  # fmt: skip
 _MONTHS |= {name: name for name in _MONTHS.values()} | {"sept": "september"}
 _NAMES = list(dict.fromkeys(_MONTHS.values()))
-_MONTH = rf"\b({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b"
+MONTHS = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = rf"\b({MONTHS})\b"
 _DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)?"
 _ORDINAL_DAY = r"(?<![\d.:/$-])(\d{1,2})(?:st|nd|rd|th)"
 _YEAR = r"(?:1\d|20)\d\d\b"

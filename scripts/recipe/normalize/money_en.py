@@ -4,6 +4,7 @@ import re
 
 from recipe.normalize.alternatives import one_of
 from recipe.normalize.decimals import scale
+from recipe.normalize.numbers_en import DIGIT_WORDS
 
 # Codes that are no words.
 _CODES = {
@@ -87,7 +88,7 @@ _HINT = re.compile(
 _CENTS = re.compile(
     r"\b(dollars?|euros?|pounds?) "
     r"(ten|eleven|twelve|\w+teen|(?:twenty|thirty|fou?rty|fifty|sixty|seventy|eighty|ninety)"
-    r"(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)(?=[.,;!?]?$|[.,;!?] )"
+    rf"(?:[ -](?:{DIGIT_WORDS}))?)(?=[.,;!?]?$|[.,;!?] )"
 )
 
 

@@ -25,6 +25,7 @@ _ALL_POWERS = {"hundred": 2, **_POWERS}
 _PLURAL_POWERS = {f"{word}s": word for word in _POWERS if word != "thousand"}
 _NOUGHTS = ("zero", "nought", "naught")
 _ZEROS = {*_NOUGHTS, "oh", "o"}
+DIGIT_WORDS = "|".join(_ONES)
 _DIGITS = {**_ONES, **dict.fromkeys(_ZEROS, 0)}
 _IRREGULAR_ORDINALS = {
     "one": "first",

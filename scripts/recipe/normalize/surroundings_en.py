@@ -3,12 +3,11 @@
 import dataclasses
 import re
 
+from recipe.normalize.dates_en import MONTHS
+
 _YEAR_BEFORE = re.compile(r"\b(?:in|year) $")
 # A year is behind a day with its month.
-_MONTH_BEFORE = re.compile(
-    r"\b(of )?(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? (?:the )?$"
-)
+_MONTH_BEFORE = re.compile(rf"\b(of )?(?:{MONTHS})\.? (?:the )?$")
 _ORDINAL = re.compile(r"(?:[a-z]+[ -])?(?:first|second|third|[a-z]+th) ")
 _CLOCK_AFTER = re.compile(r" ?[ap]\.? ?m\b| (?:in the (?:morning|afternoon|evening)|at night|tonight|sharp)\b")
 _CLOCK_BEFORE = re.compile(r"\b(?:at|by|until|till|before|after|around|about|from|since) $")

@@ -67,11 +67,11 @@ def _before_nfkc(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Nd":
         return str(unicodedata.digit(character))
+    if single := _SINGLES.get(character):
+        return single
     if category != "Sk" or character == "^":
-        return _SINGLES.get(character) or character
-    return (
-        _SINGLES.get(character) or f" {unicodedata.normalize('NFD', character)[1:]}"
-    )  # with the mark of one that has two
+        return character
+    return f" {unicodedata.normalize('NFD', character)[1:]}"  # with the mark of one that has two
 
 
 def _after_nfkc(character: str) -> str:

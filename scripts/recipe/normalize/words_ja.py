@@ -9,7 +9,6 @@ from recipe.normalize.numbers_ja import digits_for_numerals, point_for_middle_do
 _ANY_DIGIT = re.compile(r"\d")
 _NUMBER_GAP = re.compile(r"(?<=[^\W\da-z]) (?=\d)|(?<=[\d%]) (?=[^\W\da-z])")
 _NEGATIVE = re.compile(r"(?<![\d%])マイナス ?(?=\d)")
-_PLUS = re.compile(r"(?<![a-z\d%)+])(?<![a-z\d%)+] )\+ ?(?=\d)")
 _DECIMAL_POINT = re.compile(r"(?<![\d.])(\d+)点(\d+)(?![\d.点])")
 _FIRST_YEAR = re.compile("(?<=明治|大正|昭和|平成|令和)元年")
 _CLOCK = re.compile(r"(?<![\d.:/-])(\d{1,2})時(?:(\d{1,2})分(?!の\d)(?:(\d{1,2})秒)?|半)")
@@ -30,7 +29,7 @@ def rewrite(text: str) -> str:
     text = _NUMBER_GAP.sub("", digits_for_numerals(_FIRST_YEAR.sub("1年", text)))
     if not _ANY_DIGIT.search(text):
         return text
-    text = _NEGATIVE.sub("-", _PLUS.sub("プラス", text.replace("プラスマイナス", "±")))
+    text = _NEGATIVE.sub("-", arithmetic.UNARY_PLUS.sub("プラス", text.replace("プラスマイナス", "±")))
     text = rewrite_dates(_DECIMAL_POINT.sub(r"\1.\2", text))
     text = _MIXED_FRACTION.sub(r"\1 ", _FRACTION.sub(r"\2/\1", text))
     text = half_of_day_first(_CLOCK.sub(_clock, text), "午前", "午後")

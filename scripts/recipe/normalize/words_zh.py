@@ -38,7 +38,6 @@ _RATIO = re.compile(r"(?<![\d.:/])(\d+)比(\d+)(?![\d:/]|\.\d)")
 _SCORE = re.compile("比分|爆冷|战平|[战大险完]胜|不敌|领先|落后|击败")
 _COINS = re.compile(r"(?<![\d.])(\d+)([元块])(?:(\d)[角毛](?:(\d)分)?|0?(\d)分)(?![\d钟])")
 _ROUND = re.compile(r"(?<=\d) ?圆(?=[整正\d]|$|[^形圈周柱的])")
-_PLUS = re.compile(r"(?<![a-z\d%)+])(?<![a-z\d%)+] )\+ ?(?=\d)")
 _PHONE_PLUS = re.compile(r"\+ ?(\d{1,3})[ -]?(\d{7,11})(?!\d)")
 
 
@@ -68,7 +67,9 @@ def rewrite(text: str) -> str:
     if "分之" in text:
         text = _FRACTION.sub(_fraction, _PERCENT.sub(_percent, text))
     if "%" in text:
-        text = _PERCENT_RANGE.sub("", _PERCENT_HYPHEN.sub(_percent_range, text) if "-" in text else text)
+        if "-" in text:
+            text = _PERCENT_HYPHEN.sub(lambda match: arithmetic.rising_range(match, "%"), text)
+        text = _PERCENT_RANGE.sub("", text)
     if "圆" in text:
         text = _ROUND.sub("元", text)
     if "分" in text or "毛" in text or "角" in text:
@@ -81,7 +82,7 @@ def rewrite(text: str) -> str:
 def _signs(text: str) -> str:
     if "负" in text:
         text = _NEGATIVE.sub(lambda match: "±" if match[1] else "-", text)
-    return _PLUS.sub("正", _PHONE_PLUS.sub(r"\1\2", text)) if "+" in text else text
+    return arithmetic.UNARY_PLUS.sub("正", _PHONE_PLUS.sub(r"\1\2", text)) if "+" in text else text
 
 
 def _times(text: str) -> str:
@@ -121,11 +122,6 @@ def _percent(match: re.Match) -> str:
         if to and float(second) > float(first)
         else match[0].replace(f"百分之{first}", f"{first}%")
     )
-
-
-def _percent_range(match: re.Match) -> str:
-    first, second = match.groups()
-    return f"{first}~{second}%" if float(first) < float(second) else match[0]
 
 
 def _fraction(match: re.Match) -> str:

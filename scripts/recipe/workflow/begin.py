@@ -57,7 +57,7 @@ def find_sets(folder: str | os.PathLike) -> FoundSets:
 
 def _remedy(folder: Path) -> str | None:
     """How sets are made of what lies in a folder; None if that is not known."""
-    if not any(datadir.find(folder, name) is None for name in _TABLES):
+    if not _lacking(folder):
         return f"It is one set: `python scripts/split_corpus.py {folder} OUT` makes the three of it"
     files = [place.relative_to(folder) for place in sorted(folder.rglob("*")) if place.is_file()]
     for pattern, name, whole in _FORMATS:
