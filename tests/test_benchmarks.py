@@ -19,6 +19,7 @@ SMALLEST = {
     ],
     "bench_decode.py": ["--ours-only --rounds 1", "--long-hours 0.02"],
     "bench_decode_gpu.py": [f"--tokenizer {TOKENIZER} --small --batch 2 --batches 1 --seconds 2"],
+    "bench_detector.py": ["--rounds 1 --hours 0.01"],
     "bench_generate.py": ["--width 128 --layers 1 --rounds 1"],
     "bench_normalize.py": ["--lines 100 --runs 1"],
     "bench_normalizers.py": ["--only faithful"],

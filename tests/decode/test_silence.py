@@ -7,7 +7,7 @@ from conftest import ROOT, tone
 
 from recipe.audio import reading
 from recipe.data.join import Entry
-from recipe.decode import run, segment
+from recipe.decode import detector, run, segment
 from recipe.decode.engines import Instruction, Transcription
 from recipe.decode.requests import probe
 from recipe.decode.run import DecodingOptions, decode
@@ -118,8 +118,8 @@ class TestFlags:
             assert (piece.text == "") == (piece.flags == ("no_speech",)) == (piece.span.speech is None)
 
     def test_without_the_detector_short_recordings_are_decoded_with_one_warning(self, wanted, monkeypatch, caplog):
-        monkeypatch.setattr(segment.importlib.util, "find_spec", lambda name: None)
-        segment._detector.cache_clear()
+        monkeypatch.setattr(detector.importlib.util, "find_spec", lambda name: None)
+        detector._network.cache_clear()
         run._warn_that_nobody_listens.cache_clear()
         found = [h for _ in range(2) for h in decode(Talker(), wanted)]
         assert all(h.text and not h.flags for h in found)

@@ -18,7 +18,7 @@ from recipe.audio import reading as audio
 from recipe.audio.address import is_url, split_shard
 from recipe.audio.noise import with_white_noise
 from recipe.audio.reading import AudioError
-from recipe.decode import confidence, context, segment
+from recipe.decode import confidence, context, detector, segment
 from recipe.decode.context import Context
 from recipe.decode.endings import DECODED_AGAIN, EOS, ERROR, LENGTH, LOOPING, NO_SPEECH, TEXT_ON_SILENCE
 from recipe.decode.engines import Engine, Instruction, Transcription
@@ -248,10 +248,10 @@ def _warn_that_nobody_listens() -> None:
 
 def _listens(options: DecodingOptions) -> bool:
     """Whether there is a detector; without it short recordings are decoded all the same."""
-    if segment.is_installed():
+    if detector.is_installed():
         return True
     if options.skip_silence:
-        raise RecipeError(segment.MISSING)
+        raise RecipeError(detector.MISSING)
     _warn_that_nobody_listens()
     return False
 

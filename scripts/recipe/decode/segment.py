@@ -1,27 +1,23 @@
 """Where speech is in recordings, and where to cut long ones.
 
-Silero's voice activity detector, which its package carries, says for every 32 ms how likely there is speech. Cuts are
-made in the longest silences. The pieces tile the recording: every sample is in exactly one of them, so nothing is lost
-at the joints, and silence is left for the recognizer to be silent about.
+The detector says for every 32 ms how likely there is speech. Cuts are made in the longest silences. The pieces tile the
+recording: every sample is in exactly one of them, so nothing is lost at the joints, and silence is left for the
+recognizer to be silent about.
 
 What led up to a recording nobody knows, so the detector hears a moment of silence and then the beginning backwards.
 After silence alone the first tenths of a second of a tone or of noise pass for speech (docs/decoding.md has figures).
 """
 
-import functools
-import importlib.util
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from recipe.audio.reading import SAMPLING_RATE
-from recipe.files import RecipeError
+from recipe.decode import detector
+from recipe.decode.detector import WINDOW
 
-WINDOW = 512  # samples that the detector judges at a time
 WINDOW_SECONDS = WINDOW / SAMPLING_RATE
 BLOCK_SECONDS = 600.0  # of audio in memory at a time
 SPEECH = 0.5  # probability from which a window counts as speech
@@ -31,14 +27,8 @@ STREAM_WINDOWS = 300
 LEAD_IN_WINDOWS = 24
 MIRRORED_WINDOWS = 20  # of the lead-in to a recording; before them there is silence
 LEAD_IN = LEAD_IN_WINDOWS * WINDOW  # samples
-# So many streams are judged side by side, always: of another number sums round otherwise, and what is found in a
-# recording would depend on what else there is.
-STREAMS = 32
 MIN_SILENCE_WINDOWS = 3  # 96 ms; a shorter dip in a search range is no silence to cut in
 MIN_PIECE_SECONDS = 0.5
-MISSING = (
-    "the package silero-vad is not installed: recordings over max_seconds are cut by it, and skip_silence needs it"
-)
 
 
 @dataclass(frozen=True)
@@ -58,24 +48,6 @@ class Span:
     def with_speech(self, speech: tuple[float, float] | None) -> "Span":
         """The same piece with the speech that was found in it, whose times count from its start."""
         return replace(self, speech=speech and (self.start + speech[0], self.start + speech[1]))
-
-
-def is_installed() -> bool:
-    """Whether the detector's package is there."""
-    return importlib.util.find_spec("silero_vad") is not None
-
-
-@functools.cache
-def _detector():
-    """Silero's network; RecipeError if its package is missing. Its file is found without importing the package, which
-    would set the number of threads of the whole process."""
-    package = importlib.util.find_spec("silero_vad")
-    if package is None:
-        raise RecipeError(MISSING)
-    file = Path(package.submodule_search_locations[0]) / "data" / "silero_vad.jit"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch.jit.load is deprecated; the package comes in that form
-        return torch.jit.load(str(file), map_location="cpu").eval()
 
 
 def speech_probabilities(blocks: Iterable[np.ndarray]) -> np.ndarray:
@@ -118,21 +90,9 @@ def _streams(led_in: np.ndarray) -> list[torch.Tensor]:
     return [whole[start : start + LEAD_IN_WINDOWS + length] for start in range(0, windows, length)]
 
 
-@torch.inference_mode()
 def _judge(streams: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """Probabilities [windows] of each stream, without its lead-in."""
-    found: dict[int, np.ndarray] = {}
-    order = sorted(range(len(streams)), key=lambda i: -len(streams[i]))
-    for rows in (order[first : first + STREAMS] for first in range(0, len(order), STREAMS)):
-        together = torch.zeros(len(streams[rows[0]]), STREAMS, WINDOW)
-        for row, index in enumerate(rows):
-            together[: len(streams[index]), row] = streams[index]
-        detector = _detector()
-        detector.reset_states()
-        judged = torch.stack([detector(step, SAMPLING_RATE)[:, 0] for step in together])
-        for row, index in enumerate(rows):
-            found[index] = judged[LEAD_IN_WINDOWS : len(streams[index]), row].numpy()
-    return [found[index] for index in range(len(streams))]
+    return [judged[LEAD_IN_WINDOWS:] for judged in detector.judge(streams)]
 
 
 def cut(probabilities: np.ndarray, seconds: float, max_seconds: float) -> list[Span]:
