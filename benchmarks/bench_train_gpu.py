@@ -218,6 +218,9 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, help="of the encoder (default: the published model's 0.1)")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--static", action="store_true", help="with --compile: for one shape, not for any")
+    parser.add_argument(
+        "--compile-mode", help="with --compile: torch.compile's mode, reduce-overhead for its own graphs"
+    )
     parser.add_argument("--graphs", action="store_true", help="steps recorded and replayed (cuda_graphs)")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--profile", action="store_true", help="say what makes the CPU wait")
@@ -242,7 +245,7 @@ def main() -> None:
     if args.gradient_checkpointing:
         recognizer.model.gradient_checkpointing_enable()
     if args.compile:
-        compiled.compile_layers(recognizer.model, dynamic=not args.static)
+        compiled.compile_layers(recognizer.model, dynamic=not args.static, mode=args.compile_mode)
     device = torch.cuda.get_device_name() if on_gpu else "CPU"
     print(f"{device}, torch {torch.__version__}, transformers {transformers.__version__}; {' '.join(sys.argv)}")
     print(

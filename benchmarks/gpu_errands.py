@@ -310,14 +310,16 @@ def waits(at: Errand) -> Iterator[str]:
 
 
 def graphs(at: Errand) -> Iterator[str]:
-    """Training steps of small batches, dropout on: eager, compiled, and both replayed as CUDA graphs; features in
-    memory, no padding."""
+    """Training steps of small batches, dropout on: eager, compiled, and both replayed as CUDA graphs, whole or, by the
+    compiler's own reduce-overhead, layer by layer; features in memory, no padding."""
     usual = ("--small", "--steps", 1, "--seconds", 2, "--batch-seconds", 4) if at.is_small else (
         "--steps", 10, "--batch-seconds", 240, 480)  # fmt: skip
     ways = {
         "eager": (), "eager, graphs": ("--graphs",), "compiled": ("--compile",),
         "compiled, graphs": ("--compile", "--graphs"),
         "compiled for one shape, graphs": ("--compile", "--static", "--graphs", "--batch-seconds", 240),
+        "compiled for one shape, reduce-overhead": (
+            "--compile", "--static", "--compile-mode", "reduce-overhead", "--batch-seconds", 240),
     }  # fmt: skip
     for way, flags in ways.items():
         if at.is_small and "--compile" in flags:

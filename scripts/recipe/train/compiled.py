@@ -31,10 +31,10 @@ class FusibleMemory(FunAsrNanoFSMN):
         return nn.functional.dropout(memory.to(states.dtype) + states, self.dropout, self.training)
 
 
-def compile_layers(model: nn.Module, backend="inductor", dynamic: bool = True) -> None:
+def compile_layers(model: nn.Module, backend="inductor", dynamic: bool = True, mode: str | None = None) -> None:
     """Compile the layers of encoder, adaptor, language model and CTC branch, and the loss, in place: for batches of any
-    shape, or unless `dynamic` anew for each. Parameters keep their names and values. Evaluation is to run under
-    `eager`: its shapes are others, and it is rare."""
+    shape, or unless `dynamic` anew for each; `mode` is torch.compile's. Parameters keep their names and values.
+    Evaluation is to run under `eager`: its shapes are others, and it is rare."""
     torch._dynamo.config.recompile_limit = _GRAPHS
     # Otherwise every kind of layer is compiled again where a batch crosses sizes that this fusion has thresholds for.
     torch._inductor.config.triton.mix_order_reduction_non_strict_mode = True
@@ -44,8 +44,8 @@ def compile_layers(model: nn.Module, backend="inductor", dynamic: bool = True) -
     branch = [model.ctc_head.decoder] if model.ctc_head is not None else []
     for part in (network.audio_tower, network.multi_modal_projector, network.language_model, *branch):
         for layer in part.layers:
-            layer.compile(dynamic=dynamic, backend=backend)
-    model.cross_entropy = torch.compile(model.cross_entropy, dynamic=dynamic, backend=backend)
+            layer.compile(dynamic=dynamic, backend=backend, mode=mode)
+    model.cross_entropy = torch.compile(model.cross_entropy, dynamic=dynamic, backend=backend, mode=mode)
 
 
 def eager():
