@@ -9,12 +9,15 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from recipe import cli
 from recipe.files import RecipeError
 from recipe.settings import flags, train
 from recipe.settings.config import Config
 from recipe.settings.data import Checks, DataSettings
 from recipe.settings.decode import DecodeSettings
+from recipe.settings.score import ScoreSettings
 from recipe.settings.section import changed, from_mapping, schema
+from recipe.settings.suspects import SuspectsSettings
 from recipe.text.markup import ENTITY, INVISIBLE, KINDS, MARKUP, SPECIAL
 from recipe.workflow import config
 
@@ -106,6 +109,18 @@ def test_settings_come_through_flags_as_they_were():
     given = [*flags.words(data, names[0]), *flags.words(decode, names[1])]
     assert sections(*given)[0] == [data, decode]
     assert sections()[0] == [DataSettings(), DecodeSettings()], "without flags, the defaults"
+
+
+@pytest.mark.parametrize("kind", [train.TrainSettings, DecodeSettings, DataSettings, ScoreSettings, SuspectsSettings])
+def test_empty_lists_are_flags_that_scripts_accept(kind):
+    """As the workflow hands them over: a script refuses a flag without a value."""
+    emptied = [name for name, part in schema(kind)["properties"].items() if part.get("type") == "array"]
+    emptied = [name for name in emptied if not schema(kind)["properties"][name].get("minItems")]
+    wanted = from_mapping(kind, {name: [] for name in emptied}, "")
+    given, parser = flags.words(wanted, emptied), argparse.ArgumentParser()
+    flags.add(parser, kind, emptied)
+    cli._refuse_empty(given)
+    assert flags.section(parser.parse_args(given), kind, emptied) == wanted
 
 
 WRONG_FLAGS = [

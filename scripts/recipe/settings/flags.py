@@ -11,6 +11,8 @@ from recipe.settings.section import LARGEST, allowed, changed, from_mapping, sch
 Section = TypeVar("Section")
 # Flags of these sections are called as their settings are, without the section's own name before them.
 UNPREFIXED = {"prompt"}
+# The text of a flag for an empty list, where that is not the default: no flag has an empty value (`recipe.cli`).
+NOTHING = "none"
 _NUMBER = re.compile(r"[-+]?[0-9]+|(?P<fraction>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -45,7 +47,9 @@ def add(parser: argparse._ActionsContainer, kind: type, names: Collection[str]) 
     """Add a flag for each of the settings `names` of a section; one that is not given leaves the default."""
     for flag in _flags(kind, names):
         default = "none" if flag.part.get("default") in (None, [], "") else flag.part["default"]
-        words = f"{flag.part['description']} Allowed: {allowed(flag.part, flag.root)}; default: {default}."
+        words = f"{flag.part['description']} Allowed: {allowed(flag.part, flag.root)}"
+        words += f", or {NOTHING}" if _can_be_emptied(flag.part) else ""
+        words += f"; default: {default}."
         more: dict[str, Any] = {"help": words.replace("%", "%%"), "default": None, "dest": flag.dest}
         if flag.part.get("type") == "boolean":
             parser.add_argument(flag.name, action=argparse.BooleanOptionalAction, **more)
@@ -74,11 +78,18 @@ def _value(given: Any, part: dict) -> Any:
     kinds = {one.get("type") for one in part.get("anyOf", [part])}
     if isinstance(given, bool):
         return given
+    if given == NOTHING and _can_be_emptied(part):
+        return []
     if kinds == {"array"}:
         return [word.strip() for word in given.split(",") if word.strip()]
     if kinds & {"number", "integer"} and (number := _NUMBER.fullmatch(given)):
         return float(given) if number["fraction"] else int(given)
     return given
+
+
+def _can_be_emptied(part: dict) -> bool:
+    """Whether a setting is a list that may be empty and by default is not."""
+    return part.get("type") == "array" and bool(part.get("default")) and not part.get("minItems")
 
 
 def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], Any]:
@@ -105,6 +116,7 @@ def words(values: Any, names: Collection[str]) -> Sequence[str]:
             value = (value or {}).get(step)
         if isinstance(value, bool):
             found.append(flag.name if value else flag.name.replace("--", "--no-", 1))
-        elif value is not None:  # an empty list takes the place of one that is not
-            found.append(f"{flag.name}={','.join(value) if isinstance(value, list) else value}")
+        elif value is not None:
+            text = ",".join(value) or NOTHING if isinstance(value, list) else value
+            found.append(f"{flag.name}={text}")
     return found
