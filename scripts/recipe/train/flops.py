@@ -4,15 +4,17 @@ Counts multiply-adds of matrix products as two operations and leaves out norms, 
 (Kaplan et al. 2020, appendix B; PaLM, appendix B).
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-# Dense bf16 matrix throughput by data sheet, TFLOP/s, by a part of the device's name.
+# Dense bf16 matrix throughput with sums in 32 bits by data sheet, TFLOP/s, by words of the device's name.
 PEAK_TFLOPS = {
-    "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L40": 181, "RTX 4090": 165, "L4": 121, "A10": 125,
-    "RTX A6000": 155, "RTX 3090": 71,
+    "GB200": 2500, "B200": 2250, "GH200": 989, "H200": 989, "H100": 989, "H800": 989, "H20": 148,
+    "A100": 312, "A800": 312, "L40S": 362, "L40": 181, "L20": 119, "L4": 121, "A40": 150, "A30": 165,
+    "A10": 125, "A10G": 70, "RTX 5090": 209, "RTX 4090": 165, "RTX 3090": 71, "RTX 6000 Ada": 364, "RTX A6000": 155,
 }  # fmt: skip
 
 
@@ -89,4 +91,4 @@ def peak_flops(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((1e12 * peak for part, peak in PEAK_TFLOPS.items() if part in name), None)
+    return next((1e12 * peak for words, peak in PEAK_TFLOPS.items() if re.search(rf"\b{words}\b", name)), None)
