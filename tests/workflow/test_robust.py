@@ -21,9 +21,9 @@ RESULTS = ["data/**/*", "stats/**/*", "train/*/model/model.safetensors", "decode
 
 
 def results(folder):
-    """SHA-256 of every result of the experiment, by name."""
+    """SHA-256 of every result of the experiment, by name, but of what says when a manifest was written."""
     exp = folder / "exp/e"
-    files = {path for pattern in RESULTS for path in exp.glob(pattern) if path.is_file()}
+    files = {path for pattern in RESULTS for path in exp.glob(pattern) if path.is_file() and path.name != "index.json"}
     return {str(path.relative_to(exp)): sha256(path) for path in files}
 
 
