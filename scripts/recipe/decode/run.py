@@ -27,8 +27,10 @@ from recipe.decode.hypotheses import Hypothesis, Piece, of_pieces
 from recipe.decode.requests import Request
 from recipe.decode.segment import Span
 from recipe.files import RecipeError
+from recipe.model import bundle
 from recipe.model.ahead import prefetch
 from recipe.model.batches import batch_by_size
+from recipe.model.bundle import Bundle
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.generate import Limits
 from recipe.settings.data import AVERAGE
@@ -100,6 +102,17 @@ class _Read:
     @property
     def silent(self) -> bool:
         return self.heard and self.span.speech is None
+
+
+class _Bundled:
+    """A batch on its way from the process that read it."""
+
+    def __init__(self, read: Sequence[_Read]):
+        self._prepared = Bundle([one.prepared for one in read])
+        self._heard = [(one.span, one.heard) for one in read]
+
+    def read(self) -> list[_Read]:
+        return [_Read(one, *heard) for one, heard in zip(self._prepared.entries(), self._heard, strict=True)]
 
 
 class _Prepared(torch.utils.data.Dataset):
@@ -265,12 +278,15 @@ def _decode_parts(
     batches = batch_by_size(order, frames, int(options.batch_seconds / FRAME_SECONDS))
     # Nothing is computed while the first batch is read, so that is the one which is not full.
     batches = batches[-1:] + batches[:-1]
+    bundle.check_room(options.workers, max((sum(frames[i] for i in batch) for batch in batches), default=0))
     dataset = _Prepared(parts, engine, options, bool(parts) and _listens(options))
-    loader = torch.utils.data.DataLoader(dataset, batch_sampler=batches, collate_fn=list, num_workers=options.workers)
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_sampler=batches, collate_fn=_Bundled, num_workers=options.workers
+    )
     ready = loader if options.workers else prefetch(loader)
     with tqdm(total=len(parts), desc="decode", unit="piece", disable=not progress) as bar:
-        for batch, prepared in zip(batches, ready, strict=True):
-            yield from _decode_batch(engine, [parts[i] for i in batch], prepared, options)
+        for batch, bundled in zip(batches, ready, strict=True):
+            yield from _decode_batch(engine, [parts[i] for i in batch], bundled.read(), options)
             bar.update(len(batch))
 
 

@@ -1,12 +1,15 @@
 """Outputs of the frozen parts of a model for the whole training set, computed before the first step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from recipe.audio.reading import AudioError
 from recipe.files import read_json
+from recipe.model import bundle
 from recipe.model.batches import batch_by_size
+from recipe.model.bundle import Bundle
 from recipe.model.features import FRAME_SECONDS, Item
 from recipe.model.network import Recognizer, audio_token_count
 from recipe.settings.train import TrainSettings
@@ -14,7 +17,7 @@ from recipe.train import checkpoints, compiled, frozen
 from recipe.train.collate import Collate
 from recipe.train.dataset import Unreadable, Utterances
 from recipe.train.frozen import ADAPTOR_OUTPUTS, ENCODER_OUTPUTS, FrozenOutputs
-from recipe.train.processes import processes, rank
+from recipe.train.processes import local_processes, processes, rank
 
 CACHE_SECONDS = 240  # of padded audio, a batch while outputs of frozen parts are computed
 
@@ -35,10 +38,11 @@ def frozen_outputs(
         return frames if whole else audio_token_count(frames, recognizer.audio_tokens)
 
     @compiled.eager()
-    def compute(items: list[Item | Unreadable]) -> frozen.Outputs:
-        readable = [item for item in items if not isinstance(item, Unreadable)]
+    def compute(bundled: Bundle) -> frozen.Outputs:
+        items = bundled.entries()
+        readable = [item for item in items if isinstance(item, Item)]
         made = iter(outputs_of(readable) if readable else [])
-        return [_why(item) if isinstance(item, Unreadable) else next(made) for item in items]
+        return [next(made) if isinstance(item, Item) else item for item in items]
 
     def outputs_of(items: list[Item]) -> list[tuple[torch.Tensor, int]]:
         batch = collator(items)
@@ -52,10 +56,11 @@ def frozen_outputs(
     lengths = train_set.frames.tolist()
     mine = sorted(range(rank(), len(train_set), processes()), key=lengths.__getitem__)
     batches = batch_by_size(mine, lengths, round(CACHE_SECONDS / FRAME_SECONDS))
+    bundle.check_room(settings.workers * local_processes(), round(CACHE_SECONDS / FRAME_SECONDS))
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],
-        collate_fn=list,
+        collate_fn=_bundled,
         num_workers=settings.workers,
     )
     rows = sum(used(lengths[index]) for index in mine)
@@ -65,6 +70,11 @@ def frozen_outputs(
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     return FrozenOutputs(folder, processes(), name)
+
+
+def _bundled(items: Sequence[Item | Unreadable]) -> Bundle:
+    """For another process: items, and why others cannot be read."""
+    return Bundle([_why(item) if isinstance(item, Unreadable) else item for item in items])
 
 
 def _why(item: Unreadable) -> AudioError:

@@ -28,6 +28,11 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
+def local_processes() -> int:
+    """Number of processes of the run on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
 def connect_on_cpu(settings: TrainSettings) -> None:
     """Connect the processes of a run that trains on CPUs. The Trainer does it by itself, but heeds `ddp_timeout`, the
     seconds after which an unanswered exchange is an error, on GPUs alone."""
@@ -97,7 +102,9 @@ def on_gpu(settings: TrainSettings) -> bool:
     """Whether training runs on a GPU. RecipeError if there are fewer than processes."""
     if settings.trainer.get("use_cpu", False):
         return False
-    processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
-    if processes > max(1, gpus):
-        raise RecipeError(f"{processes} training processes on this machine, but it has {gpus} GPUs; see train.gpus")
+    gpus = torch.cuda.device_count()
+    if local_processes() > max(1, gpus):
+        raise RecipeError(
+            f"{local_processes()} training processes on this machine, but it has {gpus} GPUs; see train.gpus"
+        )
     return gpus > 0

@@ -1,0 +1,75 @@
+"""Batches that processes hand over: the same items, few open files, and room for them."""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from recipe.files import RecipeError
+from recipe.model import bundle
+from recipe.model.bundle import Bundle
+from recipe.model.features import FRAME_WIDTH, Item
+from recipe.text.prompt import Example
+
+WORKERS, ROWS = 4, 40
+
+
+class Rows(torch.utils.data.Dataset):
+    """Items of several lengths, and something else in place of every seventh."""
+
+    def __getitem__(self, index):
+        if index % 7 == 3:
+            return f"nothing {index}"
+        features = torch.full((1 + index % 5, FRAME_WIDTH), float(index))
+        return Item(f"u{index}", features, Example([index], [-100]))
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_entries_come_as_they_were_with_a_file_a_batch():
+    batches = [list(range(first, first + ROWS)) for first in range(0, 10 * ROWS, ROWS)]
+    loader = torch.utils.data.DataLoader(Rows(), batch_sampler=batches, collate_fn=Bundle, num_workers=WORKERS)
+    before, found = open_files(), list(loader)
+    assert open_files() - before < 2 * len(batches) + 10 * WORKERS < 10 * ROWS
+    for batch, bundled in zip(batches, found, strict=True):
+        for index, entry in zip(batch, bundled.entries(), strict=True):
+            wanted = Rows()[index]
+            if isinstance(wanted, str):
+                assert entry == wanted
+            else:
+                assert (entry.key, entry.example) == (wanted.key, wanted.example)
+                assert torch.equal(entry.features, wanted.features)
+
+
+@pytest.mark.parametrize("entries", [[], ["nothing"]])
+def test_a_bundle_without_items(entries):
+    assert Bundle(entries).entries() == entries
+
+
+class TestRoom:
+    @pytest.fixture(autouse=True)
+    def container(self, monkeypatch):
+        """One with Docker's usual 64 MB."""
+        monkeypatch.setattr(bundle.os, "statvfs", lambda path: SimpleNamespace(f_bavail=16384, f_frsize=4096))
+
+    def test_what_has_no_room_is_refused_with_what_to_do(self):
+        frames = int(np.ceil(2400 / 0.06))
+        with pytest.raises(RecipeError, match=r"/dev/shm has 67 MB free; what 12 .* 2150 MB .*--shm-size"):
+            bundle.check_room(12, frames)
+        with pytest.raises(RecipeError):
+            bundle.check_room(1, frames)
+
+    def test_what_has_room_is_not(self):
+        bundle.check_room(0, 10**9)
+        bundle.check_room(2, 2000)
+
+    def test_nor_where_nobody_knows(self, monkeypatch):
+        def missing(path):
+            raise FileNotFoundError(path)
+
+        monkeypatch.setattr(bundle.os, "statvfs", missing)
+        bundle.check_room(12, 10**9)
