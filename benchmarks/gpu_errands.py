@@ -205,20 +205,20 @@ def full_tokens(at: Errand) -> Iterator[str]:
 def reading(at: Errand) -> Iterator[str]:
     """Training from FLAC files with the defaults: what was chosen, and how fast it is with reading."""
     usual = {"freeze": ["encoder", "llm"], "evaluations": 1}
-    few = {"max_steps": 5, "batch_seconds": 20.0, "workers": 0} if at.is_small else {"max_steps": 40, "workers": 12}
+    few = {"max_steps": 5, "batch_seconds": 20.0} if at.is_small else {"max_steps": 40}
     log = train(at, "reading", model(at), manifest(at, recordings(at), "recordings"), **usual, **few)
-    chosen = "compile: auto", "batch_seconds: auto", "gradient_checkpointing: auto"
+    chosen = "compile: auto", "batch_seconds: auto", "gradient_checkpointing: auto", "workers: auto"
     yield from said(log, *chosen, "expected:", "will wait", "s/step")
 
 
 def decoding(at: Errand) -> Iterator[str]:
-    """decode.py on the FLAC files, from file to text, with graphs and without."""
-    place, workers = recordings(at), 0 if at.is_small else 12
+    """decode.py with its defaults on the FLAC files, from file to text, with graphs and without."""
+    place = recordings(at)
     for name, flags in {"graphs": (), "eager": ("--no-cuda-graph",)}.items():
         log = at.call(
             f"decode-{name}", sys.executable, ROOT / "scripts/decode.py", "--model-dir", model(at), "--scp-file",
-            place / "wav.scp", "--output-file", at.folder / f"decoded-{name}" / "text", "--workers", workers,
-            "--max-tokens-per-second", 3.5, *flags,
+            place / "wav.scp", "--output-file", at.folder / f"decoded-{name}" / "text", "--max-tokens-per-second", 3.5,
+            *flags,
         )  # fmt: skip
         yield from (f"{name}: {line}" for line in said(log, "x real time"))
 
@@ -331,9 +331,9 @@ def graphs(at: Errand) -> Iterator[str]:
 
 def shapes(at: Errand) -> Iterator[str]:
     """Training from FLAC files of mixed lengths, 240 s a batch: what shapes cost and graphs gain."""
-    usual = {"evaluations": 1, "batch_seconds": 240.0, "workers": 12, "max_steps": 40, "compile": False}
+    usual = {"evaluations": 1, "batch_seconds": 240.0, "max_steps": 40, "compile": False}
     if at.is_small:
-        usual |= {"max_steps": 5, "batch_seconds": 20.0, "workers": 0}
+        usual |= {"max_steps": 5, "batch_seconds": 20.0}
     for way, on in {"without": False, "with graphs": True}.items():
         name = "shapes-" + way.split()[-1]
         log = train(at, name, model(at), manifest(at, recordings(at), "recordings"), **usual, cuda_graphs=on)

@@ -19,7 +19,8 @@ from recipe.files import RecipeError
 from recipe.model import directory as model_dir
 from recipe.settings import flags
 from recipe.settings.score import OWN_RULES
-from recipe.settings.section import as_mapping, changed, indifferent
+from recipe.settings.section import AUTO, as_mapping, changed, indifferent
+from recipe.settings.workers import MOST_WORKERS, auto_workers
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
 from recipe.workflow import devices, machine, pseudo, sets, trainings
@@ -226,6 +227,14 @@ def gpu_share(wanted="auto"):
     # Without a limit of Snakemake's, all jobs would start at once; jobs that ask for more than it get less.
     workflow.global_resources.setdefault("gpu", GPUS)
     return min(1, GPUS) if wanted == "auto" else wanted
+
+
+def decoding_threads(wildcards=None):
+    """CPU threads of a job that decodes: one on a CPU, so that sets are decoded side by side; on a GPU those of the
+    processes that read for it, too."""
+    if not gpu_share():
+        return 1
+    return max(1, min(MOST_WORKERS + 1, workflow.cores // (1 if on_cluster() else GPUS)))
 
 
 def refuse_impossible_calls():

@@ -82,7 +82,7 @@ rule decode:
         f"{EXP}/benchmarks/decode/{{model}}.{{test}}.jsonl"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: decoding_threads
     resources:
         gpu=lambda wildcards: gpu_share(),
         readers=CONFIG.decode.workers,

@@ -69,7 +69,10 @@ def training_memory(wildcards, input, attempt):
     # The first process writes checkpoints and averages them; on a CPU all of a model and its optimizer is in memory.
     own = FIRST_PROCESS + (processes - 1) * (GPU_PROCESS if on_gpus else FIRST_PROCESS)
     manifests = sum(os.path.getsize(file) for file in input.train if os.path.exists(file))
-    return attempt * round(own + processes * run.workers * WORKER + manifests / 5e6)
+    workers = run.workers
+    if workers == AUTO:
+        workers = auto_workers(workflow.cores, processes) if on_gpus else 0
+    return attempt * round(own + processes * workers * WORKER + manifests / 5e6)
 
 
 def launcher(run):

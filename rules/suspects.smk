@@ -111,7 +111,7 @@ rule suspects_decode:
         f"{EXP}/logs/suspects/decode.{{fold}}.log",
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: decoding_threads
     resources:
         gpu=lambda wildcards: gpu_share(),
         readers=CONFIG.decode.workers,

@@ -12,7 +12,6 @@ specifies them.
 import argparse
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +20,9 @@ from recipe.cli import run
 from recipe.files import open_atomic, refuse_overwriting
 from recipe.normalize import VERSIONS, normalize_file
 from recipe.normalize.explain import HEADER, Explanation, Readable, as_rows
+from recipe.record import usable_processors
 from recipe.settings import flags
 from recipe.settings.score import OWN_RULES, ScoreSettings
-
-
-def _processors() -> int:
-    """Those that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
@@ -69,7 +64,7 @@ def main() -> None:
     parser.add_argument(
         "--workers",
         type=flags.at_least(1),
-        default=_processors(),
+        default=usable_processors(),
         metavar="N",
         help="processes; the output does not depend on it (default: one per processor)",
     )

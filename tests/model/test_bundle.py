@@ -59,17 +59,31 @@ class TestRoom:
     def test_what_has_no_room_is_refused_with_what_to_do(self):
         frames = int(np.ceil(2400 / 0.06))
         with pytest.raises(RecipeError, match=r"/dev/shm has 67 MB free; what 12 .* 2150 MB .*--shm-size"):
-            bundle.check_room(12, frames)
-        with pytest.raises(RecipeError):
-            bundle.check_room(1, frames)
+            bundle.workers_for(12, frames, True)
+        with pytest.raises(RecipeError, match=r"what 2 processes"):
+            bundle.workers_for(1, frames // 4, True, 2)
 
     def test_what_has_room_is_not(self):
-        bundle.check_room(0, 10**9)
-        bundle.check_room(2, 2000)
+        assert bundle.workers_for(0, 10**9, True) == 0
+        assert bundle.workers_for(2, 2000, False) == 2
 
-    def test_nor_where_nobody_knows(self, monkeypatch):
+    def test_auto_takes_what_there_is_room_for(self, monkeypatch, caplog):
+        monkeypatch.setattr(bundle, "usable_processors", lambda: 16)
+        assert bundle.workers_for("auto", 5000, True) == 2 and "auto is 2 and not 12" in caplog.text
+        assert bundle.workers_for("auto", 10**9, True) == 0
+
+    def test_nor_is_anything_where_nobody_knows(self, monkeypatch):
         def missing(path):
             raise FileNotFoundError(path)
 
         monkeypatch.setattr(bundle.os, "statvfs", missing)
-        bundle.check_room(12, 10**9)
+        assert bundle.workers_for(12, 10**9, True) == 12
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "workers"), [(1, 1, 1), (2, 1, 1), (8, 1, 7), (16, 1, 12), (64, 8, 7), (4, 8, 1)]
+)
+def test_auto_leaves_each_gpu_a_core(cores, processes, workers, monkeypatch):
+    monkeypatch.setattr(bundle, "usable_processors", lambda: cores)
+    assert bundle.workers_for("auto", 100, True, processes) == workers
+    assert bundle.workers_for("auto", 100, False, processes) == 0

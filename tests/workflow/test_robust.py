@@ -113,6 +113,7 @@ def disturbed(folder, log, way, stage, seconds):
         process = subprocess.Popen(
             [*SNAKEMAKE, "all", "--configfile", "settings.yaml"],
             cwd=folder, stdout=output, stderr=output, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it would be ignored
         )  # fmt: skip
     begun = re.compile(rf"^Job \d+: {stage}\b", re.MULTILINE)
     while process.poll() is None and not begun.search(log.read_text()):

@@ -55,7 +55,7 @@ class DecodingOptions:
     limits: Limits = field(default_factory=lambda: Limits(per_second=_SETTINGS.max_tokens_per_second))
     channel: int | str = AVERAGE
     fetch_policy: fetch.FetchPolicy = fetch.DEFAULT
-    workers: int = 0  # processes that read audio; 0: a thread
+    workers: int | str = 0  # processes that read audio; 0: a thread; or "auto" (`bundle.workers_for`)
     marks: str = _SETTINGS.marks  # "remove" or "keep" those of the model's text
     skip_silence: bool = _SETTINGS.skip_silence  # do not decode what has no speech
     retry_penalty: float | None = _SETTINGS.retry_penalty  # repetition penalty for what went wrong without
@@ -278,12 +278,12 @@ def _decode_parts(
     batches = batch_by_size(order, frames, int(options.batch_seconds / FRAME_SECONDS))
     # Nothing is computed while the first batch is read, so that is the one which is not full.
     batches = batches[-1:] + batches[:-1]
-    bundle.check_room(options.workers, max((sum(frames[i] for i in batch) for batch in batches), default=0))
+    largest = max((sum(frames[i] for i in batch) for batch in batches), default=0)
+    workers = bundle.workers_for(options.workers, largest, torch.cuda.is_available())
+    workers = min(workers, max(0, len(batches) - 1))  # for one batch they would begin in vain
     dataset = _Prepared(parts, engine, options, bool(parts) and _listens(options))
-    loader = torch.utils.data.DataLoader(
-        dataset, batch_sampler=batches, collate_fn=_Bundled, num_workers=options.workers
-    )
-    ready = loader if options.workers else prefetch(loader)
+    loader = torch.utils.data.DataLoader(dataset, batch_sampler=batches, collate_fn=_Bundled, num_workers=workers)
+    ready = loader if workers else prefetch(loader)
     with tqdm(total=len(parts), desc="decode", unit="piece", disable=not progress) as bar:
         for batch, bundled in zip(batches, ready, strict=True):
             yield from _decode_batch(engine, [parts[i] for i in batch], bundled.read(), options)

@@ -1,6 +1,8 @@
 """Utterances as one process hands them to another: the features of a batch in one piece of shared memory."""
 
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,27 +11,51 @@ import torch
 
 from recipe.files import RecipeError
 from recipe.model.features import FRAME_WIDTH, Item
+from recipe.record import usable_processors
+from recipe.settings.section import AUTO
+from recipe.settings.workers import MOST_WORKERS, auto_workers
+
+logger = logging.getLogger(__name__)
 
 SHARED_MEMORY = "/dev/shm"
 AHEAD = 2  # batches that each process of a DataLoader makes ahead
 _FRAME_BYTES = 4 * FRAME_WIDTH
 
 
-def check_room(workers: int, frames: int) -> None:
-    """RecipeError if batches of so many stacked frames, which `workers` processes of this machine make ahead, are more
-    than its shared memory has room for: containers have 64 MB as a rule, and who writes behind the end is killed."""
+def workers_for(asked: int | str, frames: int, on_gpu: bool, processes: int = 1) -> int:
+    """How many processes are to read for each of so many `processes` of this machine, where batches have at most so
+    many stacked frames; what they make ahead lies in shared memory, of which containers have 64 MB as a rule, and who
+    writes behind its end is killed.
+
+    `asked` is a number, or "auto": none on a CPU, and on a GPU, which is to have one core for itself, one a core, up to
+    MOST_WORKERS, as far as there is room. RecipeError if there is none for the number that is asked for.
+    """
+    batch, free = frames * _FRAME_BYTES, _free_shared_memory()
+    room = free // (AHEAD * batch * processes) if batch else MOST_WORKERS
+    if asked == AUTO:
+        wanted = auto_workers(usable_processors(), processes) if on_gpu else 0
+        if wanted > room:
+            logger.warning("workers: auto is %d and not %d: %s has %s free", room, wanted, SHARED_MEMORY, _mb(free))
+        return min(wanted, room)
+    if asked > room:
+        raise RecipeError(
+            f"{SHARED_MEMORY} has {_mb(free)} free; what {asked * processes} processes make ahead can be "
+            f"{_mb(asked * processes * AHEAD * batch)} (batches of {_mb(batch)}): give the container more (docker run "
+            "--ipc host, or --shm-size), or set fewer workers (0 is a thread) or a smaller batch_seconds"
+        )
+    return asked
+
+
+def _free_shared_memory() -> int:
     try:
         found = os.statvfs(SHARED_MEMORY)
     except OSError:  # there is none of that name
-        return
-    free, batch = found.f_bavail * found.f_frsize, frames * _FRAME_BYTES
-    ahead = workers * AHEAD * batch
-    if ahead > free:
-        raise RecipeError(
-            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free; what {workers} processes make ahead can be "
-            f"{ahead / 1e6:.0f} MB (batches of {batch / 1e6:.0f} MB): give the container more (docker run --ipc host, "
-            "or --shm-size), or set fewer workers (0 is a thread) or a smaller batch_seconds"
-        )
+        return sys.maxsize
+    return found.f_bavail * found.f_frsize
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
 
 
 class Bundle:

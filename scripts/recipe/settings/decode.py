@@ -10,6 +10,7 @@ from pydantic import Field
 from recipe.files import RecipeError
 from recipe.settings.data import PromptSettings
 from recipe.settings.section import AUTO, section, setting
+from recipe.settings.workers import MOST_WORKERS
 
 TRANSFORMERS, FUNASR, VLLM = "transformers", "funasr", "vllm"
 # The recipe's plugin of vLLM (plugins/vllm), as its entry point and its package are called.
@@ -74,8 +75,11 @@ class DecodeSettings:
     cuda_graph: bool = setting(
         True, "Replay decoding steps as CUDA graphs, where there is a GPU (more than twice as fast)."
     )
-    workers: int = setting(
-        0, "Processes that read audio; 0 reads in a thread of the decoding process.", ge=0, le=1024, indifferent=True
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=1024)] = setting(
+        AUTO,
+        "Processes that read audio; 0 reads in a thread of the decoding process. auto is 0 on a CPU, and on a GPU one "
+        f"a core, {MOST_WORKERS} at most.",
+        indifferent=True,
     )
 
     def contradiction(self, prompt: PromptSettings) -> str | None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from recipe.files import RecipeError, read_lines
 from recipe.settings.section import AUTO, Where, finite, from_mapping, indifferent, read, section, setting
+from recipe.settings.workers import MOST_WORKERS
 
 PARTS = ("encoder", "adaptor", "llm")
 LOW_FRAME_RATE = "low_frame_rate"
@@ -212,8 +213,11 @@ class TrainSettings:
         "tensorboard needs its package. [] is none.",
         indifferent=True,
     )
-    workers: int = setting(
-        2, "Processes that read audio; 0 is a thread of the training process.", ge=0, le=1024, indifferent=True
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=1024)] = setting(
+        AUTO,
+        "Processes that read audio, of each training process; 0 is a thread of it. auto is 0 on a CPU, and on GPUs "
+        f"one a core that there is for each, {MOST_WORKERS} at most.",
+        indifferent=True,
     )
     gradient_checkpointing: Literal["auto"] | bool = setting(
         AUTO, "Less memory for more time; auto does so on a GPU where the smallest batches do not fit otherwise."

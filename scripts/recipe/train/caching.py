@@ -56,12 +56,13 @@ def frozen_outputs(
     lengths = train_set.frames.tolist()
     mine = sorted(range(rank(), len(train_set), processes()), key=lengths.__getitem__)
     batches = batch_by_size(mine, lengths, round(CACHE_SECONDS / FRAME_SECONDS))
-    bundle.check_room(settings.workers * local_processes(), round(CACHE_SECONDS / FRAME_SECONDS))
+    on_gpu = model.device.type == "cuda"
+    workers = bundle.workers_for(settings.workers, round(CACHE_SECONDS / FRAME_SECONDS), on_gpu, local_processes())
     loader = torch.utils.data.DataLoader(
         train_set,
         batch_sampler=[[(0, index) for index in batch] for batch in batches],
         collate_fn=_bundled,
-        num_workers=settings.workers,
+        num_workers=workers,
     )
     rows = sum(used(lengths[index]) for index in mine)
     facts = read_json(state_dir / checkpoints.FINGERPRINT)

@@ -13,15 +13,17 @@ from typing import Any
 import torch
 
 from recipe.files import RecipeError
+from recipe.model import bundle
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, audio_token_count
+from recipe.record import usable_processors
 from recipe.settings.section import AUTO
 from recipe.settings.train import TrainSettings
 from recipe.train import expected, flops, preflight
 from recipe.train.dataset import Utterances
 from recipe.train.expected import Load
 from recipe.train.preflight import Budget
-from recipe.train.processes import on_gpu, processes
+from recipe.train.processes import local_processes, on_gpu, processes
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,12 @@ def with_budget(settings: TrainSettings, budget: Budget) -> TrainSettings:
     )
 
 
+def with_workers(settings: TrainSettings, frames: int) -> TrainSettings:
+    """The settings with as many processes that read as there are to be for batches of at most so many frames."""
+    found = bundle.workers_for(settings.workers, frames, on_gpu(settings), local_processes())
+    return dataclasses.replace(settings, workers=found)
+
+
 def tell(asked: TrainSettings, settings: TrainSettings, budget: Budget, load: Load, device: torch.device) -> None:
     """Say what was chosen on a GPU, why, and what is to be expected of it."""
     if device.type != "cuda":
@@ -105,6 +113,8 @@ def tell(asked: TrainSettings, settings: TrainSettings, budget: Budget, load: Lo
     if asked.gradient_checkpointing == AUTO:
         why = "without it the smallest batches do not fit" if settings.gradient_checkpointing else "it fits without"
         logger.info("gradient_checkpointing: auto is %s (%s)", str(settings.gradient_checkpointing).lower(), why)
+    if asked.workers == AUTO:
+        logger.info("workers: auto is %d (of %d cores)", settings.workers, usable_processors())
     if peak := flops.peak_flops(device):
         logger.info(outlook(load, settings, peak))
         if warning := waits(load, settings, peak):

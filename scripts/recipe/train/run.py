@@ -20,7 +20,7 @@ import transformers
 from recipe import versions
 from recipe.data.advice import advise
 from recipe.files import RecipeError, make_folder
-from recipe.model import bundle, ctc
+from recipe.model import ctc
 from recipe.model import directory as model_dir
 from recipe.model.features import FRAME_SECONDS
 from recipe.model.network import Recognizer, device_name
@@ -35,7 +35,7 @@ from recipe.train.dataset import Utterances
 from recipe.train.left_out import TRAIN, VALID, LeftOut
 from recipe.train.notice import Notice
 from recipe.train.plans import EpochPlan, Plans, open_plans
-from recipe.train.processes import local_processes, on_gpu, processes, rank, sharing_memory, told_by_first
+from recipe.train.processes import on_gpu, processes, rank, sharing_memory, told_by_first
 from recipe.train.result import check_writable, facts_of, proof_sample, write_model
 from recipe.train.sets import Manifests, TrainingInputs, open_manifests, read_sets
 from recipe.train.trackers import Tracked, Trackers, named_by
@@ -118,7 +118,7 @@ def _run(
         account.add_unread(TRAIN, train_set.unread())
     budget = preflight.find_budget(recognizer, settings, train_set, precision, state_dir)
     preflight.keep(state_dir, budget, settings.compile)
-    settings = chosen.with_budget(settings, budget)
+    settings = chosen.with_workers(chosen.with_budget(settings, budget), min(budget.frames, train_set.total_frames))
     chosen.tell(asked, settings, budget, load, recognizer.model.device)
     shapes = None
     if settings.cuda_graphs:
@@ -128,7 +128,6 @@ def _run(
     batches.set_length(steps * settings.accumulate)
     arguments = with_steps(arguments, settings, steps)
     _describe(recognizer, settings, train_set, valid_set, batches.plans, steps, precision)
-    bundle.check_room(settings.workers * local_processes(), min(budget.frames, train_set.total_frames))
     _look_at_disk(recognizer, settings, state_dir)
     notice = Notice(settings.checkpoint_minutes)
     trainer = AsrTrainer(
