@@ -109,6 +109,17 @@ def test_a_job_gets_a_gpu_where_there_is_one(finished):
     assert gpus_of_decode(finished, "", "--jobs", "2") == ["1"], "a cluster is asked for one"
 
 
+@pytest.mark.parametrize(("devices", "cores", "threads"), [("", 64, 1), ("0,1", 8, 4), ("0,1", 64, 13)])
+def test_a_job_on_a_gpu_has_threads_for_those_who_read(finished, devices, cores, threads):
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
+    settings["decode"] = settings.get("decode", {}) | {"workers": "auto"}
+    (finished / "readers.yaml").write_text(yaml.safe_dump(settings))
+    environ = {"CUDA_VISIBLE_DEVICES": devices, "PATH": fake_gpus(finished / "bin", 2)}
+    target = ["exp/e/decode/base/s/text", "--force", "--dry-run", "--printshellcmds", "--cores", str(cores)]
+    text = snakemake(finished, *target, settings="readers.yaml", environ=environ)
+    assert f"--workers auto --threads {threads} >" in text
+
+
 def test_all_stages_that_read_recordings_are_told_what_may_be_done_for_those_elsewhere(finished):
     settings = yaml.safe_load((finished / "settings.yaml").read_text())
     settings["data"] |= {"allow_commands": True, "fetch": {"timeout": 7.0}}
