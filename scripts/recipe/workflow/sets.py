@@ -124,7 +124,7 @@ def purpose(config: Config, role: str) -> list[str]:
     if role != "test":
         return []
     words = config.decode.hotwords
-    return ["--purpose", "scoring", *(["--hotwords", ",".join(words)] if words else [])]
+    return ["--purpose", "scoring", *([f"--hotwords={','.join(words)}"] if words else [])]
 
 
 def has_hotwords(config: Config, test: str) -> bool:
