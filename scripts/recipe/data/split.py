@@ -1,8 +1,8 @@
 """A data directory in three: training, validation and test set, of which none shares a speaker with another.
 
 Where fewer than MIN_SPEAKERS are known, whole recordings are drawn. Units come in the order of a hash of their name and
-a seed; the test set takes each that still fits into its share of the utterances (the smallest where none does), then the
-validation set, and the rest trains: who speaks half of a corpus is not tested on.
+a seed; the test set takes each that still fits into its share of the utterances (the smallest where none does), then
+the validation set, and the rest trains: who speaks half of a corpus is not tested on.
 """
 
 import hashlib
