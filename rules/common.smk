@@ -73,7 +73,7 @@ report: "captions/workflow.rst"
 
 
 CONFIG = told(recipe_config.check, recipe_config.merged(config, COMMAND_LINE), ORIGINS.place)
-told(sets.refuse_braces, CONFIG)
+told(sets.refuse_odd_paths, CONFIG)
 told(recipe_config.refuse_impossible, CONFIG)
 RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)  # a run's seeds are trainings of their own
 if not IS_MODULE:  # rules of the outer workflow may make them
