@@ -74,10 +74,11 @@ report: "captions/workflow.rst"
 
 
 CONFIG = told(recipe_config.check, recipe_config.merged(config, COMMAND_LINE), ORIGINS.place)
-told(sets.refuse_braces, CONFIG)
+told(sets.refuse_odd_paths, CONFIG)
 told(recipe_config.refuse_impossible, CONFIG)
 RUNS = told(recipe_config.runs, CONFIG, ORIGINS.place)  # a run's seeds are trainings of their own
-told(sets.refuse_missing_augmentation, RUNS)
+if not IS_MODULE:  # rules of the outer workflow may make them
+    told(sets.refuse_missing_augmentation, RUNS)
 PARTS = told(trainings.curve_parts, CONFIG, RUNS)  # those on fractions of the data, for the learning curve
 TRAININGS = RUNS | {name: part.settings for name, part in PARTS.items()}
 CURVES = told(trainings.curve_runs, CONFIG, CONFIG.runs)

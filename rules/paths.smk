@@ -78,9 +78,13 @@ def all_exports(wildcards):
 
 
 def exports_to_check():
-    """Flags that name each run, its kinds of exports and its audio token setting."""
+    """Flags that name each run, its kinds of exports, merged weights among them, and its audio token setting."""
     exports = told(CONFIG.export.of_runs, CONFIG.runs, RUNS)
-    return [word for run, kinds in exports.items() for word in ("--run", run, ",".join(kinds), RUNS[run].audio_tokens)]
+    return [
+        word
+        for run, kinds in exports.items()
+        for word in ("--run", run, ",".join([model_dir.HF, *kinds]), RUNS[run].audio_tokens)
+    ]
 
 
 def transcripts(wildcards):

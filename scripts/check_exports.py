@@ -30,7 +30,7 @@ def main() -> None:
 
     for name, kinds, audio_tokens in args.run:
         tokens = audio_tokens_of(args.model) if audio_tokens == AUTO else audio_tokens
-        for kind in filter(None, kinds.split(",")):
+        for kind in kinds.split(","):
             try:
                 check_export(Path(args.model), kind, tokens)
             except RecipeError as error:

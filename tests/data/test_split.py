@@ -65,6 +65,17 @@ def test_parts_of_a_recording_stay_together_and_orphans_are_kept(tmp_path):
     assert "lost" in rows(tmp_path / "sets/train", "text")
 
 
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_who_speaks_most_is_trained_on(tmp_path, seed):
+    keys = [f"s{speaker}-{i}" for speaker in range(12) for i in range(100 if speaker == 0 else 5)]
+    corpus = write(
+        tmp_path / "all", wav_scp=[f"{key} wav/{key}.wav" for key in keys], text=[f"{key} said" for key in keys],
+        utt2spk=[f"{key} {key.partition('-')[0]}" for key in keys],
+    )  # fmt: skip
+    made = split(corpus, tmp_path / "sets", {"valid": 0.05, "test": 0.1}, seed)
+    assert made.utterances == {"train": 135, "valid": 5, "test": 15}
+
+
 def test_too_few_to_draw_from(tmp_path):
     corpus = write(tmp_path / "all", wav_scp=["a a.wav", "b b.wav"], text=["a x", "b y"])
     with pytest.raises(RecipeError, match="only 2 "):

@@ -321,11 +321,15 @@ def test_shards_of_webdataset_have_texts_in_json(tmp_path, monkeypatch):
         ("EN_1.mp3", wav), ("EN_1.json", json.dumps(about).encode()), ("b.json", b'{"transcription": 7}'),
         ("b.wav", wav), ("c.json", b"{"), ("c.wav", wav), ("d.json", b"{}"), ("d.wav", wav),
         ("e.json", b'{"text": "not this"}'), ("e.txt", b"this"), ("e.wav", wav),
+        ("f.json", b'[[0.1, "a word"]]'), ("f.txt", b"words with times"), ("f.wav", wav),
+        ("g.json", b'{"speaker": {"age": 7}, "text": "a child"}'), ("g.wav", wav),
     ]  # fmt: skip
     (tmp_path / "s").mkdir()
     write_tar(tmp_path / "s/EN-000000.tar", members)
     result = run(monkeypatch, "webdataset", tmp_path / "s", tmp_path / "out")
-    assert result.table("text") == {"EN_1": "Said so.", "b": "7", "e": "this"}
+    assert result.table("text") == {
+        "EN_1": "Said so.", "b": "7", "e": "this", "f": "words with times", "g": "a child",
+    }  # fmt: skip
     assert result.table("utt2spk") == {"EN_1": "EN_S1"} and result.table("utt2lang") == {"EN_1": "en"}
     assert result.rejects() == [("c", "jsonl-invalid"), ("d", "transcript-missing")]
 

@@ -135,6 +135,10 @@ def test_columns_are_guessed_or_named(tmp_path, monkeypatch, capsys):
     table.write_text("Path\tTranscript\tspeaker_id\na.wav\thello\t3.0\n")
     result = run(monkeypatch, "table", table, tmp_path / "out")
     assert (result.table("text"), result.table("utt2spk")) == ({"a": "hello"}, {"a": "3.0"})
+    table.write_text("path\ttext\ttext\na.wav\thello\tbye\n")
+    assert ":1: column 'text' is there twice" in refused(monkeypatch, capsys, "table", table, tmp_path / "out")
+    (tmp_path / "t.csv").write_text("\n\npath;text\na.wav;hello\n")
+    assert run(monkeypatch, "table", tmp_path / "t.csv", tmp_path / "out").table("text") == {"a": "hello"}
     table.write_text("a.wav\thello\n")
     result = run(monkeypatch, "table", table, tmp_path / "out", "--no-header", "--columns", "audio=1,text=2")
     assert result.table("text") == {"a": "hello"}

@@ -15,6 +15,7 @@ from recipe.settings import flags, train
 from recipe.settings.config import Config
 from recipe.settings.data import Checks, DataSettings
 from recipe.settings.decode import DecodeSettings
+from recipe.settings.pseudo import SelectionSettings
 from recipe.settings.score import ScoreSettings
 from recipe.settings.section import changed, from_mapping, schema
 from recipe.settings.suspects import SuspectsSettings
@@ -121,6 +122,39 @@ def test_empty_lists_are_flags_that_scripts_accept(kind):
     flags.add(parser, kind, emptied)
     cli._refuse_empty(given)
     assert flags.section(parser.parse_args(given), kind, emptied) == wanted
+
+
+HARD = ["-x", "--workers", "a b", "a'b", 'a"b', "a=b", "a,b", "none", "null", "true", "auto", "1:30", "{a}", "$HOME"]
+HARD += [[text] for text in HARD] + [["-uh", "none"], [], ["wandb", "mlflow"]]
+HARD += [True, False, 0, 1, 3, 1e-7, 1e22, 123456.789, -70.5, 2**63 - 1]
+HANDED_OVER = {
+    train.TrainSettings: train.INDIFFERENT,
+    DecodeSettings: schema(DecodeSettings)["properties"],
+    DataSettings: [name for name in schema(DataSettings)["properties"] if name != "pack"],
+    ScoreSettings: ["equivalent", "fillers", "bootstrap"],
+    SuspectsSettings: ["folds", "utterances", "seed"],
+    SelectionSettings: schema(SelectionSettings)["properties"],
+}
+
+
+@pytest.mark.parametrize("kind", HANDED_OVER)
+def test_whatever_a_setting_may_be_comes_through_its_flag(kind):
+    parser, names, tried = argparse.ArgumentParser(), HANDED_OVER[kind], set()
+    flags.add(parser, kind, names)
+    for name in names:
+        allowed = schema(kind)["properties"][name]
+        choices = [value for one in allowed.get("anyOf", [allowed]) for value in one.get("enum", [one.get("const")])]
+        for value in [*HARD, *choices]:
+            try:
+                wanted = from_mapping(kind, {name: value}, "")
+            except (RecipeError, ValueError):
+                continue
+            given = flags.words(wanted, names)
+            cli._refuse_empty(given)
+            assert flags.section(parser.parse_args(given), kind, names) == wanted, (name, value)
+            tried.add(name)
+    sections_and_sets = {"train", "valid", "test", "prompt", "fetch"}
+    assert set(names) - tried <= sections_and_sets
 
 
 WRONG_FLAGS = [

@@ -204,6 +204,19 @@ class TestRun:
             assert there == set(range(max(0, epoch - 1), min(last, epoch + 1) + 1))
         assert epoch == last
 
+    def test_what_slower_processes_have_yet_to_open_is_kept(self, frames, tmp_path):
+        """Otherwise they would wait for it forever: readers of the first one are several short epochs ahead."""
+        ahead = 10 * 4
+        first = Plans(tmp_path, lambda epoch: planned(frames[:30], epoch=epoch, ranks=4), ahead)
+        batches = TrainingBatches(first, 2000, 0, 4)
+        batches.set_length(100)
+        taken = iter(batches)
+        for number in range(60):
+            epoch = next(taken)[0][0]
+            slowest = int(batches.epoch_at(max(0, number - 9)))
+            assert all((tmp_path / f"epoch-{one}").is_file() for one in range(slowest, epoch + 1))
+        assert slowest < epoch - 1 and not (tmp_path / "epoch-0").exists()
+
     def test_an_epoch_that_cannot_be_planned_is_an_error_where_it_is_used(self, frames, tmp_path):
         def make(epoch):
             if epoch == 1:

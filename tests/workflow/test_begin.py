@@ -85,15 +85,19 @@ def test_what_is_missing_is_named(corpus):
         (["clips/a.mp3", "validated.tsv", "train.tsv"], "import_corpus.py common-voice {folder} "),
         (["wav.scp", "text"], "split_corpus.py {folder} OUT"),
         (["a.wav"], "copy config/own.yaml"),
+        (["my corpus/wav.scp", "my corpus/text"], "split_corpus.py '{folder}' OUT"),
+        (["my corpus/train/a.wav", "my corpus/train/a.txt"], "import_corpus.py txt '{folder}/train' corpora/train`"),
+        (["dev-clean/84/84-1-0001.flac", "dev-clean/84/84-1.trans.txt"], "copy config/own.yaml"),
     ],
 )
 def test_what_makes_sets_of_another_corpus_is_said(tmp_path, files, words):
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("")
+    folder = tmp_path / "my corpus" if files[0].startswith("my corpus") else tmp_path
     with pytest.raises(RecipeError) as refused:
-        begin.find_sets(tmp_path)
-    assert words.format(folder=tmp_path) in str(refused.value)
+        begin.find_sets(folder)
+    assert words.format(folder=folder) in str(refused.value)
 
 
 def test_json_lines_of_another_format_are_no_set(corpus):

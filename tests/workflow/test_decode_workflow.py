@@ -5,12 +5,16 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 
 import pytest
 import small_workflow
 import yaml
 
+import scp2jsonl
 from recipe.text import prompt
+from recipe.workflow import config as recipe_config
+from recipe.workflow import sets
 
 
 def snakemake(folder, settings, *arguments, fails=False):
@@ -184,6 +188,12 @@ def test_hotwords_have_the_same_words_in_training_and_decoding(settings, data_di
     assert planned(folder, settings, "exp/e/data/train/s.jsonl") == {"scp2jsonl": 1}
     settings["data"]["test"] = {"s": "segments"}
     assert "decode" in planned(folder, settings, "exp/e/decode/base/s/text")
+
+
+def test_a_hotword_may_begin_as_a_flag_does(settings, monkeypatch):
+    config = recipe_config.check(settings | {"decode": {"hotwords": ["-able", "it is"]}})
+    monkeypatch.setattr(sys, "argv", ["scp2jsonl.py", *sets.purpose(config, "test")])
+    assert scp2jsonl.parse_args().hotwords == "-able,it is"
 
 
 def test_a_source_that_does_not_exist_is_named(settings, data_dir):

@@ -65,9 +65,10 @@ def test_an_interpreter_that_is_not_there_is_told_before_anything_runs(project):
 
 
 def test_what_a_model_cannot_be_written_for_is_told_before_it_is_trained(project):
-    folder = project(to={"b": ["toolkit", "vllm"]})
+    folder = project(to={"a": [], "b": ["toolkit", "vllm"]})
     small_workflow.refused(folder, "export")
     log = (folder / "exp/e/logs/check_exports.log").read_text()
+    assert "run a can be written for hf" in log, "merged weights alone, by an empty list"
     assert "run b can be written for toolkit" in log
     assert "export.to: run b cannot be written for vllm: " in log and "built in" in log
     assert not list(folder.glob("exp/e/train/*/model"))

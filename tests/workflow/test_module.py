@@ -34,6 +34,13 @@ use rule * from funasr as asr_*
 use rule * from again as again_*
 
 
+rule words:
+    output:
+        "made/words.txt",
+    shell:
+        "echo lamp > {{output}}"
+
+
 rule best:
     default_target: True
     input:
@@ -51,6 +58,7 @@ def caller(full_model, tmp_path):
     """A workflow of its own, with the recipe's settings in a part of its configuration."""
     settings = write_project(tmp_path, full_model)
     settings |= {"decode": {"shards": 2}}
+    settings["train"] |= {"augment": {"hotwords": {"share": 0.1, "file": "made/words.txt"}}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"asr": settings, "other": 1}))
     (tmp_path / "caller.smk").write_text(CALLER.format(root=ROOT))
     return tmp_path
@@ -60,7 +68,7 @@ def test_another_workflow_uses_the_rules_with_settings_of_its_own(caller):
     status, text = call(caller, "--dry-run", "--snakefile", "caller.smk")
     assert status == 0, text
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    assert planned["asr_train"] == planned["again_train"] == "1"
+    assert planned["asr_train"] == planned["again_train"] == planned["words"] == "1", "it makes what they need"
     assert planned["asr_decode_shard"] == planned["again_decode_shard"] == "4"
     status, text = call(caller, "exp/e/data/test/s.jsonl", "--snakefile", "caller.smk")
     assert status == 0, text

@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT
 
 from recipe.data import manifest
+from recipe.settings.pseudo import PseudoSettings
 from recipe.workflow import config as recipe_config
 from recipe.workflow import pseudo
 
@@ -16,6 +17,11 @@ from recipe.workflow import pseudo
 def check(folder, settings):
     found = recipe_config.check(settings)
     pseudo.check(found, recipe_config.runs(found))
+
+
+def test_limits_are_handed_over_as_they_are():
+    entry = PseudoSettings(audio="a", model="b", min_confidence=0.9999999, max_disagreement=1e-7)
+    assert pseudo.told(entry) == ["--min-confidence=0.9999999", "--max-disagreement=1e-07"]
 
 
 @pytest.fixture

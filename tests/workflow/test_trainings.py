@@ -4,7 +4,7 @@ import pytest
 
 from recipe.files import RecipeError
 from recipe.workflow.config import check, runs
-from recipe.workflow.sets import refuse_missing_augmentation
+from recipe.workflow.sets import refuse_missing_augmentation, refuse_odd_paths
 from recipe.workflow.trainings import curve_parts, curve_runs
 
 
@@ -100,6 +100,11 @@ def test_curves_of_nothing_are_refused(curve, words):
 def test_augmentation_from_files_that_are_not_there_is_refused(tmp_path):
     with pytest.raises(RecipeError, match=r"runs\.a\.augment: nothing/wav\.scp does not exist"):
         refuse_missing_augmentation(runs(config_of(runs={"a": {"augment": {"noise": ["nothing"]}}})))
+
+
+def test_a_path_that_begins_as_a_flag_does_is_refused():
+    with pytest.raises(RecipeError, match=r"transcribe\.a: -talks: begins as a flag does; write \./-talks"):
+        refuse_odd_paths(config_of(transcribe={"a": "-talks"}))
 
 
 def test_the_least_over_the_most_is_refused():

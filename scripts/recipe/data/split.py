@@ -1,7 +1,8 @@
 """A data directory in three: training, validation and test set, of which none shares a speaker with another.
 
 Where fewer than MIN_SPEAKERS are known, whole recordings are drawn. Units come in the order of a hash of their name and
-a seed; the test set takes the first, up to its share of the utterances, then the validation set, and the rest trains.
+a seed; the test set takes each that still fits into its share of the utterances (the smallest where none does), then
+the validation set, and the rest trains: who speaks half of a corpus is not tested on.
 """
 
 import hashlib
@@ -83,9 +84,12 @@ def _drawn(sizes: Mapping[str, int], shares: Mapping[str, float], seed: int) -> 
     total, drawn = sum(sizes.values()), {}
     for number, name in enumerate(SETS[:-1]):
         left = len(SETS) - 1 - number  # sets that come behind, each of which needs a unit
-        taken = 0
-        while order[left:] and (not taken or taken < shares[name] * total):
-            unit = order.pop(0)
-            drawn[unit] = name
-            taken += sizes[unit]
+        lacking, fitting = round(shares[name] * total), []
+        for unit in order:
+            if sizes[unit] <= lacking:
+                fitting.append(unit)
+                lacking -= sizes[unit]
+        fitting = fitting[: len(order) - left] or [min(order, key=lambda unit: sizes[unit])]
+        drawn |= dict.fromkeys(fitting, name)
+        order = [unit for unit in order if unit not in drawn]
     return drawn | dict.fromkeys(order, SETS[-1])

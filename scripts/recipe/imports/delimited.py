@@ -88,7 +88,7 @@ def _delimiter(source: Path, options: ImportOptions, default: str | None = None)
     name = source.name.lower().removesuffix(".gz")
     if name.endswith((".tsv", ".tab")):
         return "\t"
-    head = next(_lines(source), "")
+    head = next(filter(str.strip, _lines(source)), "")
     return max(",;\t|", key=head.count)
 
 
@@ -108,15 +108,15 @@ def _rows(
         _lines(source), delimiter=delimiter, strict=True,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
     )  # fmt: skip
-    rows = _counted(reader, source)
+    rows = ((number, row) for number, row in _counted(reader, source) if row)
     number, first = next(rows, (0, []))
     if not first:
         raise RecipeError(f"{source}: is empty")
     there = [name.strip() for name in first] if header else [str(i) for i in range(1, len(first) + 1)]
-    if twice := {name for name in there if name and there.count(name) > 1} & set(given.values()):
-        raise RecipeError(f"{source}:{number}: column {twice.pop()!r} is there twice; rename one")
     known = [*there, "audio"] if not header and given.get("audio") == "audio" else there
     roles = columns.choose(known, given, str(source))
+    if twice := [name for name in roles.values() if there.count(name) > 1]:
+        raise RecipeError(f"{source}:{number}: column {twice[0]!r} is there twice; rename one")
     if not header:
         rows = _again((number, first), rows)
 
@@ -130,8 +130,7 @@ def _rows(
         return columns.utterance(mend(cells), roles, folders, _key(source, number))
 
     for number, row in rows:
-        if row:
-            yield from guarded(_key(source, number), f"{source}:{number}", lambda n=number, r=row: found(n, r))
+        yield from guarded(_key(source, number), f"{source}:{number}", lambda n=number, r=row: found(n, r))
 
 
 def _unquoted(cell: str) -> str:

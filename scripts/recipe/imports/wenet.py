@@ -83,14 +83,13 @@ def _member(group: tars.Group, where: str) -> Imported:
         what = "no recording" if not audio else "several recordings"
         raise NotImportable("audio-missing", f"{what} among {', '.join(group.files)}")
     text = files.get(".txt", (None, None))[1]
-    described = files.get(".json", (None, None))[1]
-    if max(len(text or b""), len(described or b"")) > MAX_TEXT:
-        raise NotImportable("transcript-too-long", f"more than {MAX_TEXT} bytes")
+    if text is not None and len(text) > MAX_TEXT:
+        raise NotImportable("transcript-too-long", f"{len(text)} bytes")
     try:
         transcript = None if text is None else text.decode()
     except UnicodeDecodeError as error:
         raise NotImportable("bad-utf8", f"{group.stem}.txt: {error}") from None
-    fields = {} if described is None else _fields(described)
+    fields = _fields(files.get(".json", (None, b"{}"))[1], transcript is None)
     name, data = audio[0]
     others = {
         suffix: data.decode("utf-8", "replace") for suffix, (_, data) in files.items() if suffix in (".spk", ".lang")
@@ -102,10 +101,19 @@ def _member(group: tars.Group, where: str) -> Imported:
     )  # fmt: skip
 
 
-def _fields(described: bytes) -> dict:
-    """Text, speaker and language of a recording's JSON, whatever their usual names."""
-    record = records.parse(described)
+def _fields(described: bytes, is_needed: bool) -> dict:
+    """Text, speaker and language of a recording's JSON, whatever their usual names. It may be about anything: unless
+    the text `is_needed`, one that is no object is passed over, and so are a speaker and language that are no text."""
+    try:
+        if len(described) > MAX_TEXT:
+            raise NotImportable("transcript-too-long", f"{len(described)} bytes of JSON")
+        record = records.parse(described)
+    except NotImportable:
+        if is_needed:
+            raise
+        return {}
+    plain = {name: value for name, value in record.items() if type(value) in (str, int, float)}
     return {
-        role: next((record[name] for name in columns.GUESSES[role] if name in record), None)
-        for role in ("text", "speaker", "language")
+        role: next((where[name] for name in columns.GUESSES[role] if name in where), None)
+        for role, where in {"text": record, "speaker": plain, "language": plain}.items()
     }

@@ -13,6 +13,8 @@ Section = TypeVar("Section")
 UNPREFIXED = {"prompt"}
 # The text of a flag for an empty list, where that is not the default: no flag has an empty value (`recipe.cli`).
 NOTHING = "none"
+# Texts of a flag that takes a truth value or something else, such as auto.
+_TRUTH = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?[0-9]+|(?P<fraction>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -78,6 +80,8 @@ def _value(given: Any, part: dict) -> Any:
     kinds = {one.get("type") for one in part.get("anyOf", [part])}
     if isinstance(given, bool):
         return given
+    if "boolean" in kinds and given in _TRUTH:
+        return _TRUTH[given]
     if given == NOTHING and _can_be_emptied(part):
         return []
     if kinds == {"array"}:
@@ -85,6 +89,13 @@ def _value(given: Any, part: dict) -> Any:
     if kinds & {"number", "integer"} and (number := _NUMBER.fullmatch(given)):
         return float(given) if number["fraction"] else int(given)
     return given
+
+
+def _text(value: Any) -> str:
+    """A value as a flag's text, for `_value` to read."""
+    if isinstance(value, bool):
+        return next(text for text, truth in _TRUTH.items() if truth is value)
+    return ",".join(value) or NOTHING if isinstance(value, list) else str(value)
 
 
 def _can_be_emptied(part: dict) -> bool:
@@ -114,9 +125,8 @@ def words(values: Any, names: Collection[str]) -> Sequence[str]:
         value = mapping
         for step in flag.path:
             value = (value or {}).get(step)
-        if isinstance(value, bool):
+        if flag.part.get("type") == "boolean" and value is not None:
             found.append(flag.name if value else flag.name.replace("--", "--no-", 1))
         elif value is not None:
-            text = ",".join(value) or NOTHING if isinstance(value, list) else value
-            found.append(f"{flag.name}={text}")
+            found.append(f"{flag.name}={_text(value)}")
     return found

@@ -44,14 +44,16 @@ class EpochPlan:
 
 
 class Plans:
-    """Plans of epochs in `folder`, made by `make` in the first process; in the others it is None, and they wait.
+    """Plans of epochs in `folder`, made by `make` in the first process; in the others it is None, and they wait. The
+    first one may be `ahead` of another by so many batches (of all ranks), and keeps what that has yet to open.
 
     `folder` belongs to one way of planning: whatever is in it is taken as it is.
     """
 
-    def __init__(self, folder: Path, make: Callable[[int], EpochPlan] | None = None):
+    def __init__(self, folder: Path, make: Callable[[int], EpochPlan] | None = None, ahead: int = 0):
         self._folder = folder
         self._make = make
+        self._ahead = ahead
         self._lock = threading.Lock()
         self._planned: dict[int, Future] = {}  # epochs whose files are there, or being made
         self._thread = ThreadPoolExecutor(1)
@@ -139,18 +141,24 @@ class Plans:
         write_json(self._folder / FACTS, [[epoch, *facts] for epoch, facts in sorted(self._facts.items())])
 
     def _forget(self, current: int) -> None:
-        """Delete files of epochs that no process reads any more: none is a whole epoch behind."""
+        """Delete files of epochs that no process reads any more."""
+        oldest, between = current - 1, 0
+        while oldest > 0 and (between := between + self._facts.get(oldest, (0,))[0]) < self._ahead:
+            oldest -= 1
         with self._lock:
-            for epoch in [epoch for epoch in self._planned if epoch < current - 1]:
+            for epoch in [epoch for epoch in self._planned if epoch < oldest]:
                 del self._planned[epoch]
         for file in self._folder.glob("epoch-*"):
-            if int(file.name.partition("-")[2]) < current - 1:
+            if int(file.name.partition("-")[2]) < oldest:
                 file.unlink(missing_ok=True)
 
 
-def open_plans(folder: Path, make: Callable[[int], EpochPlan], cause: Sequence[Any], table: Path, epochs: int) -> Plans:
+def open_plans(
+    folder: Path, make: Callable[[int], EpochPlan], cause: Sequence[Any], table: Path, epochs: int, ahead: int = 0
+) -> Plans:
     """The plans of a run, in a folder of `folder`, of which the first process has counted so many epochs. `cause` and
-    the file `table` say what they are made of, beside the code: plans of anything else are deleted."""
+    the file `table` say what they are made of, beside the code: plans of anything else are deleted. For `ahead` see
+    `Plans`."""
 
     def begun() -> Path:
         name = hashlib.sha256(json_line([*cause, sha256(table)]).encode()).hexdigest()[:16]
@@ -160,7 +168,7 @@ def open_plans(folder: Path, make: Callable[[int], EpochPlan], cause: Sequence[A
         Plans(make_folder(folder / name), make).count(epochs)
         return folder / name
 
-    return Plans(told_by_first(begun), None if rank() else make)
+    return Plans(told_by_first(begun), None if rank() else make, ahead)
 
 
 def _read(file: BinaryIO, first: int, count: int) -> list[int]:

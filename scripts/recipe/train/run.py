@@ -210,7 +210,9 @@ def _batches(
     cause = [versions.TRAINING, settings.seed, settings.augment.speeds, inputs.all_weights(), budget, processes()]
     cause += [settings.shuffle, *([dataclasses.asdict(shapes)] if shapes else [])]
     epochs = 1 if settings.max_steps else max(1, math.ceil(settings.epochs))
-    plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs)
+    # Between two exchanges a process takes the batches of a step, and its readers some more: two each, a few without.
+    ahead = processes() * (settings.accumulate + 2 * settings.workers + 8) if processes() > 1 else 0
+    plans = open_plans(state_dir / PLANS, make, cause, train_set.utterances.file, epochs, ahead)
     return batching.TrainingBatches(plans, budget, rank(), processes())
 
 

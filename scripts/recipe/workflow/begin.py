@@ -2,13 +2,14 @@
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from recipe.data import datadir
+from recipe.data import datadir, recordings
 from recipe.files import RecipeError, open_atomic, read_json_lines
 from recipe.model.directory import HUB, source_kind
 from recipe.workflow import config as recipe_config
@@ -58,15 +59,18 @@ def find_sets(folder: str | os.PathLike) -> FoundSets:
 def _remedy(folder: Path) -> str | None:
     """How sets are made of what lies in a folder; None if that is not known."""
     if not _lacking(folder):
-        return f"It is one set: `python scripts/split_corpus.py {folder} OUT` makes the three of it"
+        return f"It is one set: `python scripts/split_corpus.py {shlex.quote(str(folder))} OUT` makes the three of it"
     files = [place.relative_to(folder) for place in sorted(folder.rglob("*")) if place.is_file()]
+    stems = {file.stem for file in files if file.suffix.lower() in recordings.SUFFIXES}
     for pattern, name, whole in _FORMATS:
-        if first := next((file for file in files if file.match(pattern)), None):
+        fitting = (file for file in files if file.match(pattern) and (name != "txt" or file.stem in stems))
+        if first := next(fitting, None):
             part = first.parts[0] if _role(folder / first.parts[0]) else ""
             source = folder / (part if whole else first)
             into = f"corpora/{part.partition('.')[0] or 'train'}"
+            command = shlex.join(["python", "scripts/import_corpus.py", name, str(source), into])
             return (
-                f"There is {first}: `python scripts/import_corpus.py {name} {source} {into}` makes such a "
+                f"There is {first}: `{command}` makes such a "
                 "folder, and likewise the others; what is one set only is parted by scripts/split_corpus.py"
             )
     return None

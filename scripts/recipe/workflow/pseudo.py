@@ -21,7 +21,7 @@ def opinions(entry: PseudoSettings) -> list[tuple[str, str]]:
 
 def told(entry: PseudoSettings) -> list[str]:
     """Flags of select_pseudo.py that say what is kept."""
-    return [f"--min-confidence={entry.min_confidence:g}", f"--max-disagreement={entry.max_disagreement:g}"]
+    return [f"--min-confidence={entry.min_confidence:.12g}", f"--max-disagreement={entry.max_disagreement:.12g}"]
 
 
 def check(config: Config, runs: Mapping[str, RunSettings]) -> None:

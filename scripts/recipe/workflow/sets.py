@@ -15,9 +15,10 @@ ROLES = ("train", "valid", "test")
 _UNWATCHED = re.compile("[{}\x00-\x1f\ud800-\udfff]")  # braces, control characters, bytes that are no UTF-8
 
 
-def refuse_braces(config: Config) -> None:
+def refuse_odd_paths(config: Config) -> None:
     """RecipeError if the path of an input, such as a set or the base model, has braces: Snakemake takes them for
-    wildcards, everywhere and without an escape. (The folder that the clone lies in may have them.)"""
+    wildcards, everywhere and without an escape. (The folder that the clone lies in may have them.) Or if it begins with
+    a dash, as flags of scripts do."""
     data = config.data
     places = {f"data.{role}.{name}": folder(config, role, name) for role in ROLES for name in getattr(data, role)}
     places |= {f"transcribe.{name}": path for name, path in config.transcribe.items()}
@@ -30,6 +31,8 @@ def refuse_braces(config: Config) -> None:
             raise RecipeError(
                 f"{where}: {path}: Snakemake cannot have braces in the path of an input; rename it or link to it"
             )
+        if path.startswith("-"):
+            raise RecipeError(f"{where}: {path}: begins as a flag does; write ./{path}")
 
 
 def refuse_missing_augmentation(runs: Mapping[str, RunSettings]) -> None:
@@ -124,7 +127,7 @@ def purpose(config: Config, role: str) -> list[str]:
     if role != "test":
         return []
     words = config.decode.hotwords
-    return ["--purpose", "scoring", *(["--hotwords", ",".join(words)] if words else [])]
+    return ["--purpose", "scoring", *([f"--hotwords={','.join(words)}"] if words else [])]
 
 
 def has_hotwords(config: Config, test: str) -> bool:
