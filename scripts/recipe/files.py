@@ -31,6 +31,9 @@ _NO_TEXT = {
     "a ZIP archive, as spreadsheets are (export the sheet as CSV)": re.compile(rb"PK\x03\x04"),
     "a Parquet file": re.compile(rb"PAR1[\x00-\x1f]"),
     "a PDF": re.compile(rb"%PDF-"),
+    "a web page (perhaps one that says why a download failed)": re.compile(
+        rb"\s*<(!doctype html|html)\b", re.IGNORECASE
+    ),
 }
 
 

@@ -73,6 +73,15 @@ def test_what_is_shorter_than_a_frame_is_remarked_in_a_test_set(odd, full_model)
     assert remarks(odd) == {"short": "shorter-than-a-frame"}
 
 
+@pytest.mark.parametrize("other", ["speaker", "key"])
+def test_transcripts_of_another_table_are_remarked(tmp_path, odd, full_model, other):
+    lines = [(f"k{i}", "../good.wav", "anna" if other == "speaker" else f"k{i}") for i in range(3)]
+    folder = make(tmp_path / "set", lines, utt2spk="".join(f"k{i} anna\n" for i in range(3)))
+    _, _, done = scp2jsonl(folder, full_model, "--remarks-file", str(folder / "remarks.tsv"))
+    assert set(remarks(folder).values()) == {f"transcript-is-the-{other}"}
+    assert f"of these transcript-is-the-{other} 3" in done.stderr
+
+
 def test_training_is_protected_by_limits(odd, full_model):
     records, rejects, _ = scp2jsonl(odd, full_model)
     assert [r["key"] for r in records] == ["good"]

@@ -70,6 +70,7 @@ def test_wide_encodings_are_named(tmp_path, encoding, packed):
         (b"RIFF\x24\n\0\0WAVEfmt ", "a recording"), (b"fLaC\0\0\0\x22", "a recording"), (b"OggS\0\x02", "a recording"),
         (b"ID3\x04\0", "a recording"), (b"PK\x03\x04\x14\0", r"a ZIP archive, as spreadsheets are \(export .*"),
         (b"PAR1\x15\x04", "a Parquet file"), (b"%PDF-1.7\n", "a PDF"),
+        (b"<!DOCTYPE html>\n<html>", r"a web page .*"), (b"\n <html>\n<body>404</body>", r"a web page .*"),
     ],
 )  # fmt: skip
 def test_what_is_given_for_a_table_and_is_none_is_named(tmp_path, content, kind):
@@ -77,7 +78,7 @@ def test_what_is_given_for_a_table_and_is_none_is_named(tmp_path, content, kind)
         list(tables.read(written(tmp_path, content)))
 
 
-@pytest.mark.parametrize("key", ["RIFF", "fLaC", "OggS-1", "ID3", "PK", "PAR1-007", "PAR1"])
+@pytest.mark.parametrize("key", ["RIFF", "fLaC", "OggS-1", "ID3", "PK", "PAR1-007", "PAR1", "<htmls"])
 def test_keys_that_files_begin_like_are_keys(tmp_path, key):
     assert list(tables.read(written(tmp_path, f"{key} x\n".encode()))) == [(1, key, "x")]
 

@@ -109,6 +109,10 @@ def test_weights_say_how_often_an_utterance_comes(tmp_path):
     assert set(counts[500:]) == {2} and 80 < counts[:500].sum() < 170
     assert dataset.lengths(0)(indices).tolist() == [100] * len(indices)
     assert dataset.indices(1).tolist() != indices.tolist()
+    # Of 1.5 utterances an epoch on average one epoch in five would have none.
+    dataset = Utterances(table, Words(), weights=[0.003, 0.0], seed=1)
+    drawn = [dataset.indices(epoch).tolist() for epoch in range(40)]
+    assert min(map(len, drawn)) == 1 and max(map(max, drawn)) < 500 and len({tuple(one) for one in drawn}) > 20
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,11 @@ class TestPositions:
         drawn = Counter(train_set.utterances[i].key for i in train_set.indices(0).tolist())
         assert drawn == {f"spk{i % 2}-other{i}": 2 for i in range(8) if i != 2}
 
+    def test_weights_that_come_to_no_utterance_are_an_error(self, manifest, tmp_path):
+        inputs = TrainingInputs([manifest], [manifest], [1e-9])
+        with pytest.raises(RecipeError, match=r"an epoch has 8e-09 utterances: .*\[1e-09\].*\[8\].* 1 utterance"):
+            open_manifests(inputs, tmp_path / "sets")
+
     def test_prompts_that_never_fit_are_an_error(self, full_model, manifest, tmp_path):
         with pytest.raises(RecipeError, match=r"no utterance fits into the language model's 20 positions"):
             self.sets(full_model, manifest, tmp_path, 20)

@@ -81,6 +81,11 @@ def _utterance(entry: Entry, policy: CheckPolicy) -> tuple[manifest.Utterance, l
     if wrong := tables.key_problem(entry.key):
         raise _Unfit("key-invalid", wrong)
     text, remarks = check_text(entry.text, policy)
+    if text and text in (entry.speaker, entry.key):
+        other = "speaker" if text == entry.speaker else "key"
+        remarks.append(
+            (f"transcript-is-the-{other}", f"{text}: look whether another table was given for the transcripts")
+        )
     if wrong := prompt.problem(entry.prompt, entry.after, policy.content.special_tokens):
         raise _Unfit("prompt-special-token", wrong)
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)

@@ -109,7 +109,7 @@ class Utterances(torch.utils.data.Dataset):
         return self.utterances.rows()["frames"]
 
     def indices(self, epoch: int) -> np.ndarray:
-        """Indices (int32) of an epoch's utterances, of some perhaps none or several."""
+        """Indices (int32) of an epoch's utterances, of some perhaps none or several; one at least."""
         if self._weights is None:
             return np.arange(len(self), dtype=np.int32)
         random, found = np.random.default_rng([self._seed, epoch, 1]), []
@@ -118,7 +118,12 @@ class Utterances(torch.utils.data.Dataset):
             whole = np.floor(weights)
             times = (whole + (random.random(len(rows)) < weights - whole)).astype(np.int64)
             found.append(np.repeat(np.arange(start, start + len(rows), dtype=np.int32), times))
-        return np.concatenate(found)
+        drawn = np.concatenate(found)
+        if not len(drawn):  # which small weights can come to
+            rows = self.utterances.rows()
+            possible = np.flatnonzero(self._weights[rows["manifest"]])
+            drawn = random.choice(possible, 1).astype(np.int32)
+        return drawn
 
     def lengths(self, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
         """What says of indices [n] how long each utterance is in an epoch [n]: its stacked frames or its tokens of

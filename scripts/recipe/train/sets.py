@@ -85,6 +85,12 @@ def open_manifests(inputs: TrainingInputs, folder: Path) -> Manifests:
         shards.check(path)
     found = {path: index.find(path, folder / f"index-{number}") for number, path in enumerate(paths)}
     train, valid = ([found[os.fspath(path)] for path in part] for part in (inputs.train, inputs.valid))
+    expected = sum(weight * len(one) for weight, one in zip(weights, train, strict=True))
+    if expected < 1:
+        raise RecipeError(
+            f"an epoch has {expected:.2g} utterances: the weights of the training sets are {weights}, and they have "
+            f"{[len(one) for one in train]}; expected weights that come to 1 utterance at least"
+        )
     return Manifests(train, valid, weights)
 
 
