@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from recipe.files import RecipeError, open_atomic
+
 
 def python(code, *arguments, cwd=None, **environment):
     return subprocess.run(
@@ -55,7 +57,8 @@ def test_threads_that_wait_leave_the_processors_to_others(given, count):
     "script", sorted(path.name for path in (ROOT / "scripts").glob("*.py") if path.name != "check_python.py")
 )
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["--out", ""], "--out: its value is empty"), (["a", ""], "argument 2 is empty")]
+    ("arguments", "words"),
+    [(["--out", ""], "--out: its value is empty"), (["a", ""], "argument 2, behind a, is empty")],
 )
 def test_empty_values_are_refused_before_anything_is_read(script, arguments, words, tmp_path, monkeypatch, capsys):
     """As of variables of a shell that are not set; a path that is empty would be the working directory."""
@@ -93,3 +96,10 @@ def test_no_script_loads_torch_before_its_main_runs():
     )
     done = python(code, *map(str, sorted((ROOT / "scripts").glob("*.py"))))
     assert done.stdout.split() == ["False"], done.stderr
+
+
+def test_a_folder_in_the_place_of_an_output_is_told(tmp_path):
+    for place in (tmp_path, tmp_path / "..", "."):
+        with pytest.raises(RecipeError, match="is a folder, expected the name of a file to write"), open_atomic(place):
+            pass
+    assert not list(tmp_path.iterdir())

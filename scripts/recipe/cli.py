@@ -105,7 +105,9 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
         if flag.startswith("--") and (value == "" or (flag.endswith("=") and "=" not in flag[:-1])):
             raise RecipeError(f"{flag.rstrip('=')}: its value is empty; give one, or leave the flag out")
     if "" in arguments:
-        raise RecipeError(f"argument {arguments.index('') + 1} is empty; give a value")
+        place = arguments.index("")
+        behind = f", behind {arguments[place - 1]}," if place else ""
+        raise RecipeError(f"argument {place + 1}{behind} is empty; give a value")
 
 
 def _fail(message: str, status: int = RecipeError.status) -> None:

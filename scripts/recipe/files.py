@@ -76,6 +76,8 @@ def open_atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
     """Open a temporary file beside `path` for writing ("w" text in UTF-8, "wb" bytes) and rename it onto `path` at
     the end. On an exception the temporary file is removed and an existing `path` stays as it was."""
     path = Path(path)
+    if path.is_dir():
+        raise RecipeError(f"{path}: is a folder, expected the name of a file to write")
     make_folder(path.parent)
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

@@ -90,6 +90,16 @@ def test_fewer_slices_leave_none_behind(corpus):
     assert {file.name for file in (corpus / "slices").iterdir()} == {"1", "2", "order", "problems"}
 
 
+def test_half_a_character_is_handed_on(tmp_path):
+    """As JSON can have it."""
+    entries = [
+        join.Entry(i, f"k{i}", "none.wav", text, "\u8bed") for i, text in enumerate(["fine", "half \ud800", "fine"])
+    ]
+    slices.split(entries, 1, "header", tmp_path / "slices")
+    _, found = slices.read(tmp_path / "slices/1")
+    assert [entry.text for entry in found] == ["fine", "half \ud800", "fine"]
+
+
 def test_another_file_is_no_slice(corpus):
     with pytest.raises(RecipeError, match="no slice of a set"):
         slices.read(corpus / "text")

@@ -55,7 +55,8 @@ def split(entries: Iterable[Entry], count: int, verify: str, folder: str | os.Pa
 
 
 def _append(file: Path, lines: list[str]) -> None:
-    with open(file, "a", encoding="utf-8", newline="\n") as out:
+    # Half a character, which JSON can have, is written as JSON escapes it; its entry will be rejected.
+    with open(file, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as out:
         out.writelines(lines)
     lines.clear()
 

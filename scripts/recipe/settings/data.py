@@ -10,7 +10,7 @@ from recipe.text.markup import INVISIBLE, SPECIAL
 from recipe.text.prompt import EACH
 
 NonEmpty = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
 Rate = Literal["auto"] | Annotated[float, Field(ge=0)]
 Policy = Literal["reject", "remove", "keep"]
 AVERAGE = "average"
