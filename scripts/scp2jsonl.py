@@ -24,7 +24,7 @@ from pathlib import Path
 from recipe.audio import fetch
 from recipe.cli import run, shard
 from recipe.data import datadir, join, prepare, remedies, slices, verification
-from recipe.data.checks import CheckPolicy
+from recipe.data.checks import IS_THE_SPEAKER, CheckPolicy
 from recipe.data.excluded import Excluded
 from recipe.data.prepare import DataOutputs
 from recipe.files import RecipeError, refuse_overwriting
@@ -102,6 +102,11 @@ def finish(counts: prepare.Ledger, args: argparse.Namespace, most: float) -> Non
     # A workflow removes the outputs of a failed stage; this copy stays to be looked at.
     kept = Path(f"{args.rejects_file.removesuffix('.tsv')}.failed.tsv")
     kept.unlink(missing_ok=True)
+    if counts.remarked[IS_THE_SPEAKER] == counts.accepted > 1:
+        raise RecipeError(
+            f"{args.transcript_file or source}: the transcripts of all {counts.accepted} utterances are the names of "
+            "their speakers; was another table given for them?"
+        )
     few = counts.rejected.total() - counts.orphans <= most * (counts.entries - counts.orphans)
     if few and counts.accepted:
         return

@@ -30,7 +30,7 @@ from transformers import (
 
 import convert as command
 from recipe import cli
-from recipe.convert import toolkit
+from recipe.convert import init, toolkit
 from recipe.convert.run import CHAT_TEMPLATE, convert, directory_kind
 from recipe.files import RecipeError, sha256
 from recipe.text.prompt import AUDIO_TOKEN, LANGUAGE_NAMES_ZH, SYSTEM, transcription_prompt
@@ -700,3 +700,17 @@ class TestToVllm:
         )
         with pytest.raises(RecipeError, match="made for vLLM's class"):
             convert(tmp_path / "out", tmp_path / "back", "hf")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"llm_heads": 7}, "llm_width is 144, expected a multiple of llm_heads, 7"),
+        ({"llm_kv_heads": 3}, "llm_heads is 4, expected a multiple of llm_kv_heads, 3"),
+        ({"encoder_heads": 5}, "encoder_width is 144, expected a multiple of encoder_heads, 5"),
+        ({"llm_layers": 0}, "llm_layers is 0, expected a whole number of 1 or more"),
+    ],
+)
+def test_sizes_that_no_model_can_have_are_refused(sizes, words):
+    with pytest.raises(ValueError, match=words):
+        init.Sizes(**sizes)

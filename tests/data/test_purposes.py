@@ -73,13 +73,19 @@ def test_what_is_shorter_than_a_frame_is_remarked_in_a_test_set(odd, full_model)
     assert remarks(odd) == {"short": "shorter-than-a-frame"}
 
 
-@pytest.mark.parametrize("other", ["speaker", "key"])
-def test_transcripts_of_another_table_are_remarked(tmp_path, odd, full_model, other):
-    lines = [(f"k{i}", "../good.wav", "anna" if other == "speaker" else f"k{i}") for i in range(3)]
-    folder = make(tmp_path / "set", lines, utt2spk="".join(f"k{i} anna\n" for i in range(3)))
-    _, _, done = scp2jsonl(folder, full_model, "--remarks-file", str(folder / "remarks.tsv"))
-    assert set(remarks(folder).values()) == {f"transcript-is-the-{other}"}
-    assert f"of these transcript-is-the-{other} 3" in done.stderr
+def test_speakers_in_the_place_of_transcripts_are_an_error(tmp_path, odd, full_model):
+    def data(name, texts):
+        lines = [(f"k{i}", "../good.wav", text) for i, text in enumerate(texts)]
+        return make(tmp_path / name, lines, utt2spk="".join(f"k{i} anna\n" for i in range(3)))
+
+    *_, done = scp2jsonl(data("wrong", ["anna"] * 3), full_model, check=False)
+    assert done.returncode == 2 and "text: the transcripts of all 3 utterances are the names of their" in done.stderr
+    for name, texts in {"one": ["anna", "hello", "hello"], "words": ["k0", "k1", "k2"]}.items():
+        folder = data(name, texts)
+        scp2jsonl(folder, full_model, "--remarks-file", str(folder / "remarks.tsv"))
+        assert remarks(folder) == (
+            {"k0": "transcript-is-the-speaker"} if name == "one" else dict.fromkeys(texts, "transcript-is-the-key")
+        )
 
 
 def test_training_is_protected_by_limits(odd, full_model):

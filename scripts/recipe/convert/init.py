@@ -68,6 +68,15 @@ class Sizes:
         for name, size in dataclasses.asdict(self).items():
             if name != "dropout" and (not isinstance(size, int) or size < 1):
                 raise ValueError(f"{name} is {size!r}, expected a whole number of 1 or more")
+        for whole, part in (
+            ("encoder_width", "encoder_heads"),
+            ("llm_width", "llm_heads"),
+            ("llm_heads", "llm_kv_heads"),
+        ):
+            if getattr(self, whole) % getattr(self, part):
+                raise ValueError(
+                    f"{whole} is {getattr(self, whole)}, expected a multiple of {part}, {getattr(self, part)}"
+                )
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> transformers.PreTrainedTokenizerFast:

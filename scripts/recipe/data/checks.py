@@ -24,6 +24,7 @@ MAX_OVERSHOOT = 0.5  # seconds that a segment may end behind its recording, as i
 Problem = tuple[str, str]  # reason, detail
 
 
+IS_THE_KEY, IS_THE_SPEAKER = "transcript-is-the-key", "transcript-is-the-speaker"  # remarks
 # Controls, private use, noncharacters, and the mark that a decoder leaves where bytes made no sense.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]")
 _LINE_ENDS = re.compile("[\t\r\n]")
@@ -81,11 +82,8 @@ def _utterance(entry: Entry, policy: CheckPolicy) -> tuple[manifest.Utterance, l
     if wrong := tables.key_problem(entry.key):
         raise _Unfit("key-invalid", wrong)
     text, remarks = check_text(entry.text, policy)
-    if text and text in (entry.speaker, entry.key):
-        other = "speaker" if text == entry.speaker else "key"
-        remarks.append(
-            (f"transcript-is-the-{other}", f"{text}: look whether another table was given for the transcripts")
-        )
+    if text and text in (entry.key, entry.speaker):
+        remarks.append((IS_THE_KEY if text == entry.key else IS_THE_SPEAKER, text))
     if wrong := prompt.problem(entry.prompt, entry.after, policy.content.special_tokens):
         raise _Unfit("prompt-special-token", wrong)
     source = entry.source if policy.scp_file is None else datadir.resolve(entry.source, policy.scp_file)

@@ -87,10 +87,10 @@ def open_manifests(inputs: TrainingInputs, folder: Path) -> Manifests:
     train, valid = ([found[os.fspath(path)] for path in part] for part in (inputs.train, inputs.valid))
     expected = sum(weight * len(one) for weight, one in zip(weights, train, strict=True))
     if expected < 1:
-        raise RecipeError(
-            f"an epoch has {expected:.2g} utterances: the weights of the training sets are {weights}, and they have "
-            f"{[len(one) for one in train]}; expected weights that come to 1 utterance at least"
+        told = ", ".join(
+            f"{one.path} ({len(one)}, weight {weight:g})" for one, weight in zip(train, weights, strict=True)
         )
+        raise RecipeError(f"an epoch has {expected:.2g} utterances, expected 1 at least: {told}; raise the weights")
     return Manifests(train, valid, weights)
 
 
