@@ -230,7 +230,7 @@ def gpu_share(wanted="auto"):
     return min(1, GPUS) if wanted == "auto" else wanted
 
 
-def decoding_threads(wildcards=None):
+def decoding_threads(wildcards):
     """CPU threads of a job that decodes: one on a CPU, so that sets are decoded side by side; on a GPU those of the
     processes that read for it, too."""
     if not gpu_share():
