@@ -19,8 +19,8 @@ from recipe.files import RecipeError
 from recipe.model import directory as model_dir
 from recipe.settings import flags
 from recipe.settings.score import OWN_RULES
-from recipe.settings.section import AUTO, as_mapping, changed, indifferent
-from recipe.settings.workers import MOST_WORKERS, auto_workers
+from recipe.settings.section import as_mapping, changed, indifferent
+from recipe.settings.workers import MOST_WORKERS, workers_wanted
 from recipe.workflow import code as stage_code
 from recipe.workflow import config as recipe_config
 from recipe.workflow import devices, machine, pseudo, sets, trainings

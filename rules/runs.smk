@@ -69,9 +69,7 @@ def training_memory(wildcards, input, attempt):
     # The first process writes checkpoints and averages them; on a CPU all of a model and its optimizer is in memory.
     own = FIRST_PROCESS + (processes - 1) * (GPU_PROCESS if on_gpus else FIRST_PROCESS)
     manifests = sum(os.path.getsize(file) for file in input.train if os.path.exists(file))
-    workers = run.workers
-    if workers == AUTO:
-        workers = auto_workers(workflow.cores, processes) if on_gpus else 0
+    workers = workers_wanted(run.workers, bool(on_gpus), workflow.cores, processes)
     return attempt * round(own + processes * workers * WORKER + manifests / 5e6)
 
 

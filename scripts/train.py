@@ -58,10 +58,11 @@ def main() -> None:
 
     from recipe.model import network as model
     from recipe.train import run as train
+    from recipe.train.processes import local_processes
     from recipe.train.sets import TrainingInputs
 
     if args.threads:
-        torch.set_num_threads(max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+        torch.set_num_threads(max(1, args.threads // local_processes()))
     if int(os.environ.get("RANK", 0)):
         logging.getLogger().setLevel(logging.ERROR)  # the first process says it all
     reading = flags.section(args, DataSettings, READING)

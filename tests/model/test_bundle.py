@@ -66,6 +66,7 @@ class TestRoom:
     def test_what_has_room_is_not(self):
         assert bundle.workers_for(0, 10**9, True) == 0
         assert bundle.workers_for(2, 2000, False) == 2
+        assert bundle.workers_for(16, 0, False) == 16, "nothing to hand over has room"
 
     def test_auto_takes_what_there_is_room_for(self, monkeypatch, caplog):
         monkeypatch.setattr(bundle, "usable_processors", lambda: 16)

@@ -13,7 +13,7 @@ from recipe.files import RecipeError
 from recipe.model.features import FRAME_WIDTH, Item
 from recipe.record import usable_processors
 from recipe.settings.section import AUTO
-from recipe.settings.workers import MOST_WORKERS, auto_workers
+from recipe.settings.workers import workers_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -27,23 +27,22 @@ def workers_for(asked: int | str, frames: int, on_gpu: bool, processes: int = 1)
     many stacked frames; what they make ahead lies in shared memory, of which containers have 64 MB as a rule, and who
     writes behind its end is killed.
 
-    `asked` is a number, or "auto": none on a CPU, and on a GPU, which is to have one core for itself, one a core, up to
-    MOST_WORKERS, as far as there is room. RecipeError if there is none for the number that is asked for.
+    `asked` is a number, or "auto" (`workers_wanted`), which is no more than there is room for. RecipeError if there is
+    none for the number that is asked for.
     """
+    wanted = workers_wanted(asked, on_gpu, usable_processors(), processes)
     batch, free = frames * _FRAME_BYTES, _free_shared_memory()
-    room = free // (AHEAD * batch * processes) if batch else MOST_WORKERS
+    room = free // max(1, AHEAD * batch * processes)
+    if wanted <= room:
+        return wanted
     if asked == AUTO:
-        wanted = auto_workers(usable_processors(), processes) if on_gpu else 0
-        if wanted > room:
-            logger.warning("workers: auto is %d and not %d: %s has %s free", room, wanted, SHARED_MEMORY, _mb(free))
-        return min(wanted, room)
-    if asked > room:
-        raise RecipeError(
-            f"{SHARED_MEMORY} has {_mb(free)} free; what {asked * processes} processes make ahead can be "
-            f"{_mb(asked * processes * AHEAD * batch)} (batches of {_mb(batch)}): give the container more (docker run "
-            "--ipc host, or --shm-size), or set fewer workers (0 is a thread) or a smaller batch_seconds"
-        )
-    return asked
+        logger.warning("workers: auto is %d and not %d: %s has %s free", room, wanted, SHARED_MEMORY, _mb(free))
+        return room
+    raise RecipeError(
+        f"{SHARED_MEMORY} has {_mb(free)} free; what {wanted * processes} processes make ahead can be "
+        f"{_mb(wanted * processes * AHEAD * batch)} (batches of {_mb(batch)}): give the container more (docker run "
+        "--ipc host, or --shm-size), or set fewer workers (0 is a thread) or a smaller batch_seconds"
+    )
 
 
 def _free_shared_memory() -> int:

@@ -94,7 +94,7 @@ def _value(given: Any, part: dict) -> Any:
 def _text(value: Any) -> str:
     """A value as a flag's text, for `_value` to read."""
     if isinstance(value, bool):
-        return next(text for text, truth in _TRUTH.items() if truth is value)
+        return str(value).lower()
     return ",".join(value) or NOTHING if isinstance(value, list) else str(value)
 
 
